@@ -1,0 +1,204 @@
+"""What can happen at a door, as numbers that are never reused, and the record that carries one event.
+
+Both tables only grow at the end: records stay readable for as long as somebody keeps them.
+The byte layout is `docs/protocol.md`, section "Event record". Runs on the board and on the host.
+"""
+
+from hashlib import sha256
+
+import cbor
+
+# Kinds.
+BOOT = 1
+ACCESS = 2
+UNLOCKED = 3
+LOCKED = 4
+DOOR_OPENED = 5
+DOOR_CLOSED = 6
+DOOR_FORCED = 7
+DOOR_HELD = 8
+EXIT_REQUESTED = 9
+PICTURE = 10
+CAMERA_FAILED = 11
+CLOCK_SET = 12
+CLOCK_REFUSED = 13
+LOCKOUT_STARTED = 14
+LOCKOUT_ENDED = 15
+SEAL = 16
+EVENTS_LOST = 17
+TASK_FAILED = 18
+SETTINGS_REFUSED = 19
+KEYPAD_FAULT = 20
+STRIKE_FAILED = 21
+
+KIND_NAMES = (
+    "",
+    "boot",
+    "access",
+    "unlocked",
+    "locked",
+    "door_opened",
+    "door_closed",
+    "door_forced",
+    "door_held",
+    "exit_requested",
+    "picture",
+    "camera_failed",
+    "clock_set",
+    "clock_refused",
+    "lockout_started",
+    "lockout_ended",
+    "seal",
+    "events_lost",
+    "task_failed",
+    "settings_refused",
+    "keypad_fault",
+    "strike_failed",
+)
+
+# Reasons: why an access was granted or refused, or what failed.
+GRANTED = 0
+WRONG_CODE = 1
+OTHER_BUILDING = 2
+EXPIRED = 3
+NOT_YET_VALID = 4
+ALREADY_USED = 5
+LOCKED_OUT = 6
+TIME_UNKNOWN = 7
+MALFORMED = 8
+CAMERA = 9
+NOT_CONFIGURED = 10
+JOURNAL = 11
+TWO_KEYS = 12
+STUCK_KEY = 13
+NO_ANSWER = 14
+BAD_PICTURE = 15
+CAMERA_BUSY = 16
+PICTURES_FULL = 17
+STRIKE = 18
+
+REASON_NAMES = (
+    "granted",
+    "wrong_code",
+    "other_building",
+    "expired",
+    "not_yet_valid",
+    "already_used",
+    "locked_out",
+    "time_unknown",
+    "malformed",
+    "camera",
+    "not_configured",
+    "journal",
+    "two_keys",
+    "stuck_key",
+    "no_answer",
+    "bad_picture",
+    "camera_busy",
+    "pictures_full",
+    "strike",
+)
+
+# Keys of the detail map.
+REASON = 1
+VIA = 2
+SLOT = 3
+CODE_CLASS = 4
+WINDOW = 5
+PICTURE_NUMBER = 6
+SHA256 = 7
+LENGTH = 8
+SIGNATURE = 9
+CAUSE = 10
+DURATION_S = 11
+COUNT = 12
+NAME = 13
+FIRST_SEQ = 14
+ACCESS_SEQ = 15
+VERSION = 16
+STEP_S = 17
+
+DETAIL_NAMES = (
+    "",
+    "reason",
+    "via",
+    "slot",
+    "code_class",
+    "window",
+    "picture",
+    "sha256",
+    "length",
+    "signature",
+    "cause",
+    "duration_s",
+    "count",
+    "name",
+    "first_seq",
+    "access_seq",
+    "version",
+    "step_s",
+)
+
+# VIA: how a presentation came in.
+KEYPAD = 1
+
+# CAUSE of UNLOCKED.
+BY_ACCESS = 1
+BY_EXIT = 2
+
+# Upper bound of one encoded record; `events` messages and the journal rely on it.
+MAX_RECORD_BYTES = 256
+
+
+class Event:
+    """One thing that happened. `time_s` is Unix time, or None while the lock does not know the time.
+
+    `uptime_ms` counts since the start number `boot`, so that events without a time still have an order and distance.
+    `details` maps the keys above to integers, byte strings or short texts.
+    """
+
+    def __init__(self, seq: int, kind: int, boot: int, uptime_ms: int, time_s, details: dict) -> None:
+        self.seq = seq
+        self.kind = kind
+        self.boot = boot
+        self.uptime_ms = uptime_ms
+        self.time_s = time_s
+        self.details = details
+
+    def encode(self) -> bytes:
+        """Returns the record: a CBOR array of six, at most MAX_RECORD_BYTES long."""
+        return cbor.encode([self.seq, self.kind, self.boot, self.uptime_ms, self.time_s, self.details])
+
+
+def decode(record: bytes) -> Event:
+    """Returns the event in `record`. Raises cbor.CborError if it is not one."""
+    fields = cbor.decode(record, MAX_RECORD_BYTES)
+    if not isinstance(fields, list) or len(fields) != 6:
+        raise cbor.CborError("a record is an array of six")
+    seq, kind, boot, uptime_ms, time_s, details = fields
+    for number in (seq, kind, boot, uptime_ms, 0 if time_s is None else time_s):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise cbor.CborError("a record starts with unsigned integers")
+    if not isinstance(details, dict):
+        raise cbor.CborError("details are a map")
+    for key in details:
+        if isinstance(key, bool) or not isinstance(key, int):
+            raise cbor.CborError("details are keyed by integers")
+    return Event(seq, kind, boot, uptime_ms, time_s, details)
+
+
+def genesis(public_key: bytes) -> bytes:
+    """Returns the chain head before the first event of the door whose Ed25519 key is `public_key` (32 bytes)."""
+    return sha256(b"lobbylock journal 1" + public_key).digest()
+
+
+def next_head(head: bytes, record: bytes) -> bytes:
+    """Returns the chain head after `record`: SHA-256 over the head before it and the record."""
+    digest = sha256(head)
+    digest.update(record)
+    return digest.digest()
+
+
+def seal_payload(door: str, seq: int, head: bytes) -> bytes:
+    """Returns what a seal signs: that at `door` ("building/door") event `seq` left the chain at `head`."""
+    return cbor.encode(["lobbylock seal 1", door, seq, head])
