@@ -147,7 +147,7 @@ BY_ACCESS = 1
 BY_EXIT = 2
 
 # Upper bound of one encoded record; `events` messages and the journal rely on it.
-MAX_RECORD_BYTES = 256
+MAX_RECORD_BYTES = 192
 
 
 class Event:
@@ -185,6 +185,12 @@ def decode(record: bytes) -> Event:
         if isinstance(key, bool) or not isinstance(key, int):
             raise cbor.CborError("details are keyed by integers")
     return Event(seq, kind, boot, uptime_ms, time_s, details)
+
+
+def kind_of(record: bytes) -> int:
+    """Returns the kind of a well-formed record without decoding the rest; kinds stay below 24, one byte each."""
+    info = record[1] & 31
+    return record[2 if info < 24 else 2 + (1 << (info - 24))]
 
 
 def genesis(public_key: bytes) -> bytes:

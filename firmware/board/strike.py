@@ -1,0 +1,48 @@
+"""The door strike: released by a pulse that the RMT peripheral ends by itself.
+
+A timer needs the CPU to end the pulse. The RMT plays it from its own memory: when the program hangs, the pin still goes
+back to rest on time, and a reset rests it at once. docs/hardware.md, "Strike", has the comparison.
+"""
+
+from esp32 import RMT
+from machine import Pin
+
+from firmware.core.errors import StrikeError
+
+# The slowest the peripheral counts on an ESP32, and its longest single level.
+_RESOLUTION_HZ = 312_500
+_LONGEST_UNITS = 32_767
+
+# 48 symbols of two levels each lie in one memory block of every ESP32 kind: just over 10 s without the CPU.
+MAX_PULSE_MS = 10_000
+
+
+class Strike:
+    """Fail-secure strike behind a driver on GPIO `number`; high releases it."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._rmt = self._make()
+
+    def _make(self) -> RMT:
+        return RMT(pin=Pin(self._number, Pin.OUT, value=0), resolution_hz=_RESOLUTION_HZ, idle_level=False)
+
+    def pulse(self, duration_ms: int) -> None:
+        """Releases the strike for `duration_ms` (1 to MAX_PULSE_MS) from now on. Raises StrikeError."""
+        if not 0 < duration_ms <= MAX_PULSE_MS:
+            raise StrikeError("pulse length")
+        units = duration_ms * _RESOLUTION_HZ // 1000
+        whole, rest = divmod(units, _LONGEST_UNITS)
+        durations = [_LONGEST_UNITS] * whole + ([rest] if rest else [])
+        try:
+            if not self._rmt.wait_done(timeout=0):
+                # The peripheral would make the program wait for the pulse that is running.
+                self.rest()
+            self._rmt.write_pulses(durations, [True] * len(durations))
+        except (OSError, RuntimeError, ValueError):
+            raise StrikeError("RMT")
+
+    def rest(self) -> None:
+        """Ends a running pulse at once."""
+        self._rmt.deinit()
+        self._rmt = self._make()

@@ -1,0 +1,72 @@
+"""Unix time with a confidence, never backwards.
+
+    unknown --first answer at or above the floor--> known --no answer for weeks, drift adds up--> unknown
+
+A lock without a battery starts without a time. The floor is the latest time it ever knew, kept in flash: whatever
+is told to it later, time starts at or after the floor, so that no expired code comes to life again.
+"""
+
+# What an ESP32's crystal may be off: 20 ppm is 12 s a week. Kept as "one second in so many".
+_DRIFT_ONE_IN = 50_000
+
+# An uncertainty above this counts as not knowing the time: half of the shortest code window is 30 minutes.
+_USABLE_UNCERTAINTY_S = 600
+
+# Answers that lie this far behind the clock are the same time seen through a slow network: the clock just goes on.
+_TOLERANCE_S = 5
+
+# Outcomes of `tell`.
+SET = 0
+KEPT = 1
+REFUSED = 2
+
+
+class Clock:
+    """Tells the time as far as it is known. `floor_s` is the kept floor, 0 on a new board."""
+
+    def __init__(self, floor_s: int) -> None:
+        self.floor_s = floor_s
+        self._base_s = None
+        self._base_ms = 0
+        self._uncertainty_s = 0
+
+    def now_s(self, uptime_ms: int):
+        """Returns Unix time, or None while it is unknown or has become too uncertain."""
+        if self._base_s is None or self.uncertainty_s(uptime_ms) > _USABLE_UNCERTAINTY_S:
+            return None
+        now_s = self._base_s + (uptime_ms - self._base_ms) // 1000
+        # The floor moves with the clock, so that a later answer can be held against the present second.
+        self.floor_s = max(self.floor_s, now_s)
+        return now_s
+
+    def uncertainty_s(self, uptime_ms: int) -> int:
+        """Returns how far off the time may be: what it was told with, and drift since."""
+        return self._uncertainty_s + (uptime_ms - self._base_ms) // (1000 * _DRIFT_ONE_IN)
+
+    def tell(self, time_s: int, uncertainty_s: int, uptime_ms: int) -> tuple:
+        """Takes an answer about the time; returns (SET, KEPT or REFUSED, step in seconds).
+
+        SET: the clock now goes by it. KEPT: it lies a little behind the clock, which goes on as it was, its
+        confidence renewed. REFUSED: it lies behind what was already known; nothing changes.
+        """
+        present_s = self.now_s(uptime_ms)
+        if present_s is None:
+            # After the floor the time is at least the floor, however the answer looks.
+            if time_s + uncertainty_s + _TOLERANCE_S < self.floor_s:
+                return REFUSED, time_s - self.floor_s
+            self._set(max(time_s, self.floor_s), uncertainty_s, uptime_ms)
+            return SET, 0
+        step_s = time_s - present_s
+        if step_s < -(uncertainty_s + _TOLERANCE_S + self.uncertainty_s(uptime_ms)):
+            return REFUSED, step_s
+        if step_s <= 0:
+            self._set(present_s, uncertainty_s - step_s, uptime_ms)
+            return KEPT, step_s
+        self._set(time_s, uncertainty_s, uptime_ms)
+        return SET, step_s
+
+    def _set(self, time_s: int, uncertainty_s: int, uptime_ms: int) -> None:
+        self._base_s = time_s
+        self._base_ms = uptime_ms
+        self._uncertainty_s = uncertainty_s
+        self.floor_s = max(self.floor_s, time_s)

@@ -1,0 +1,96 @@
+"""The street door: strike, contact and what they mean together. One state machine, no pins, no clock of its own.
+
+              release                    opened
+    SECURE ------------> RELEASED --------------------> OPEN --held_ms--> HELD
+      ^  ^                  |  pulse over                 |                 |
+      |  '------------------'                             '---- closed -----'
+      |                                                            |
+      '---------------- pulse over -------- (RELEASED again) <-----'
+      |
+      '-- opened without a release --> FORCED -- closed --> SECURE
+
+The strike ends its pulse by itself (`board.strike`); here the end is only noted. Every method returns the events that
+it caused, as a list of (kind, details) in order; the caller records each one.
+"""
+
+from firmware.core import event
+
+SECURE = 0
+RELEASED = 1
+OPEN = 2
+HELD = 3
+FORCED = 4
+
+# A door pulled open in the last moment of the pulse is seen a debounce later.
+_GRACE_MS = 500
+
+
+class Door:
+    """`strike.pulse(ms)` releases the strike for `ms` and returns, or raises StrikeError."""
+
+    def __init__(self, strike, release_ms: int, held_ms: int) -> None:
+        self._strike = strike
+        self._release_ms = release_ms
+        self._held_ms = held_ms
+        self._released_until_ms = None
+        self._grace_until_ms = 0
+        self._opened_ms = 0
+        self.state = SECURE
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (OPEN, HELD, FORCED)
+
+    def release(self, cause: int, access_seq, now_ms: int) -> list:
+        """Starts the strike pulse, or starts it over. Raises StrikeError, and then nothing has changed."""
+        self._strike.pulse(self._release_ms)
+        self._released_until_ms = now_ms + self._release_ms
+        if self.state == SECURE:
+            self.state = RELEASED
+        details = {event.CAUSE: cause}
+        if access_seq is not None:
+            details[event.ACCESS_SEQ] = access_seq
+        return [(event.UNLOCKED, details)]
+
+    def start(self, is_open: bool, now_ms: int) -> list:
+        """Takes the contact as it stands at power-on; a door found open is open, not forced."""
+        if not is_open:
+            return []
+        self.state = OPEN
+        self._opened_ms = now_ms
+        return [(event.DOOR_OPENED, {})]
+
+    def contact(self, is_open: bool, now_ms: int) -> list:
+        """Takes the debounced contact; repeating the same level changes nothing."""
+        if is_open == self.is_open:
+            return []
+        if not is_open:
+            self.state = SECURE if self._released_until_ms is None else RELEASED
+            return [(event.DOOR_CLOSED, {event.DURATION_S: (now_ms - self._opened_ms) // 1000})]
+        self._opened_ms = now_ms
+        if self.state == RELEASED or now_ms < self._grace_until_ms:
+            self.state = OPEN
+            return [(event.DOOR_OPENED, {})]
+        self.state = FORCED
+        return [(event.DOOR_FORCED, {})]
+
+    def tick(self, now_ms: int) -> list:
+        """Notes what time alone brings: the end of the pulse, a door held open."""
+        happened = []
+        if self._released_until_ms is not None and now_ms >= self._released_until_ms:
+            self._grace_until_ms = self._released_until_ms + _GRACE_MS
+            self._released_until_ms = None
+            if self.state == RELEASED:
+                self.state = SECURE
+            happened.append((event.LOCKED, {}))
+        if self.state == OPEN and now_ms - self._opened_ms >= self._held_ms:
+            self.state = HELD
+            happened.append((event.DOOR_HELD, {event.DURATION_S: (now_ms - self._opened_ms) // 1000}))
+        return happened
+
+    def next_ms(self):
+        """Returns when `tick` has something to do next, or None."""
+        held_ms = self._opened_ms + self._held_ms if self.state == OPEN else None
+        if self._released_until_ms is None or held_ms is None:
+            return held_ms if self._released_until_ms is None else self._released_until_ms
+        return min(held_ms, self._released_until_ms)

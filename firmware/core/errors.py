@@ -1,0 +1,13 @@
+"""The exceptions that somebody catches; whatever else is raised ends the task and resets the board."""
+
+
+class FlashError(Exception):
+    """The flash did not take a write or gave back something else: the caller must not act as if it were kept."""
+
+
+class SettingsError(Exception):
+    """The settings are refused; the first argument names the field."""
+
+
+class StrikeError(Exception):
+    """The strike's driver did not take the pulse."""

@@ -1,0 +1,147 @@
+"""The ledger: the few values that guard something, each durable before the verdict it guards.
+
+Values by number, newest wins, in a ring of flash sectors:
+
+    sector = header {generation}, snapshot of all values, end-of-snapshot mark, changed values as they come
+
+A sector counts only with its mark; until then the sector before it still does. So a cut at any moment leaves either
+the old values or the new ones, and at first start either nothing or a whole snapshot.
+"""
+
+from struct import pack, unpack
+
+from firmware.core.errors import FlashError
+from firmware.store import sector
+
+# Numbers of the values; never renumbered.
+IDENTITY = 1
+BOOT_COUNT = 2
+CLOCK_FLOOR = 3
+THROTTLE = 4
+USED_CODES = 5
+ACKED_SEQ = 6
+
+_MAGIC = b"LBL1"
+_MARK = b"\0end"
+_MAX_VALUE_BYTES = 64
+
+
+class Ledger:
+    """Opens the ring on `flash`. `is_new` tells that there was nothing yet."""
+
+    def __init__(self, flash) -> None:
+        self._flash = flash
+        self._count = sector.count(flash)
+        self._values = {}
+        self._generation = 0
+        self._sector = -1
+        self._at = sector.SECTOR_BYTES
+        self._mount()
+        self.is_new = self._sector < 0
+
+    def _mount(self) -> None:
+        for number in range(self._count):
+            header = sector.record_at(self._flash, number, 0, 8)
+            if not header or len(header) != 8 or header[:4] != _MAGIC:
+                continue
+            generation = unpack(">I", header[4:])[0]
+            if generation <= self._generation:
+                continue
+            found = self._load(number)
+            if found:
+                self._generation = generation
+                self._sector = number
+                self._values, self._at = found
+
+    def _load(self, number: int):
+        """Returns (values, offset behind them) of a sector, or None if its snapshot has no end."""
+        values = {}
+        at = sector.OVERHEAD_BYTES + 8
+        is_whole = False
+        while True:
+            record = sector.record_at(self._flash, number, at, _MAX_VALUE_BYTES + 1)
+            if not record:
+                break
+            at += sector.OVERHEAD_BYTES + len(record)
+            if record == _MARK:
+                is_whole = True
+            else:
+                values[record[0]] = record[1:]
+        if not is_whole:
+            return None
+        if not sector.is_erased_from(self._flash, number, at):
+            at = sector.SECTOR_BYTES
+        return values, at
+
+    def get(self, number: int):
+        """Returns the bytes kept under `number`, or None."""
+        return self._values.get(number)
+
+    def put(self, number: int, value: bytes) -> None:
+        """Keeps `value` (at most 64 bytes); it is in flash when this returns. Raises FlashError."""
+        if len(value) > _MAX_VALUE_BYTES:
+            raise ValueError("value too long")
+        if self._values.get(number) == value:
+            return
+        record = bytes([number]) + value
+        if sector.fits(self._at, len(record)):
+            at = self._at
+            # Should the write fail half way, the rest of the sector is spoiled.
+            self._at = sector.SECTOR_BYTES
+            self._at = sector.append(self._flash, self._sector, at, record)
+            self._values[number] = value
+            return
+        values = dict(self._values)
+        values[number] = value
+        self._move(values)
+
+    def _move(self, values: dict) -> None:
+        """Starts the next sector with all `values`."""
+        number = (self._sector + 1) % self._count
+        sector.erase(self._flash, number)
+        header = _MAGIC + pack(">I", self._generation + 1)
+        at = sector.append(self._flash, number, 0, header)
+        for key in values:
+            at = sector.append(self._flash, number, at, bytes([key]) + values[key])
+        at = sector.append(self._flash, number, at, _MARK)
+        self._values = values
+        self._sector = number
+        self._generation += 1
+        self._at = at
+        self.is_new = False
+
+    # The values by their meaning.
+
+    def integer(self, number: int) -> int:
+        """Returns a value that is kept as four bytes; 0 if there is none."""
+        value = self.get(number)
+        return unpack(">I", value)[0] if value else 0
+
+    def put_integer(self, number: int, value: int) -> None:
+        self.put(number, pack(">I", value))
+
+    def throttle(self) -> tuple:
+        """Returns (failures, level, is_locked) for `core.throttle`."""
+        value = self.get(THROTTLE)
+        return (value[0], value[1], bool(value[2])) if value else (0, 0, False)
+
+    def put_throttle(self, state: tuple) -> None:
+        self.put(THROTTLE, bytes([state[0], state[1], 1 if state[2] else 0]))
+
+    def is_code_used(self, slot: int, window: int) -> bool:
+        """Whether the single-use code of `slot` in `window` is spent; codes of earlier windows always are."""
+        kept_window, bits = self._used()
+        return window < kept_window or (window == kept_window and bool(bits[slot >> 3] & 1 << (slot & 7)))
+
+    def use_code(self, slot: int, window: int) -> None:
+        """Spends a single-use code. Raises FlashError, and then it must not open."""
+        kept_window, bits = self._used()
+        if window < kept_window:
+            raise FlashError("window already closed")
+        bits = bytearray(bits if window == kept_window else 13)
+        bits[slot >> 3] |= 1 << (slot & 7)
+        self.put(USED_CODES, pack(">I", window) + bytes(bits))
+
+    def _used(self) -> tuple:
+        value = self.get(USED_CODES)
+        return (unpack(">I", value[:4])[0], value[4:]) if value else (0, bytes(13))

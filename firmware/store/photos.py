@@ -1,0 +1,186 @@
+"""The pictures that wait in flash: a ring of whole sectors, oldest overwritten first.
+
+    picture = header | digest | mark | ... | from byte 128 on and through the following sectors: the JPEG
+
+header: magic, number, length, CRC-32, programmed before the first byte of the picture.
+digest: SHA-256 of the picture and a CRC-32, programmed after its last byte: without it the picture is torn.
+mark:   four bytes programmed to zero once the collector has acknowledged the picture (or it was given up as torn).
+"""
+
+from binascii import crc32
+from hashlib import sha256
+from struct import pack, unpack
+
+from firmware.core.errors import FlashError
+from firmware.store import sector
+
+_MAGIC = b"LBP1"
+_HEADER = ">4sII"
+_HEADER_BYTES = 12
+_DIGEST_AT = 32
+_MARK_AT = 96
+_DATA_AT = 128
+
+
+class Picture:
+    """One picture in the ring. `sha256` is None while it is being written and for ever if it is torn.
+
+    `seq` is that of the event which names it, or for a picture found at start that of any later event.
+    """
+
+    def __init__(self, number: int, length: int, first_sector: int) -> None:
+        self.number = number
+        self.length = length
+        self.first_sector = first_sector
+        self.seq = 0
+        self.sha256 = None
+
+    @property
+    def sectors(self) -> int:
+        return (_DATA_AT + self.length + sector.SECTOR_BYTES - 1) // sector.SECTOR_BYTES
+
+
+class Photos:
+    """Opens the ring on `flash`; `last_seq` is the newest event's. `waiting` holds the whole pictures not yet acknowledged, oldest first.
+
+    `torn` holds those that a power cut left unfinished, until `give_up`.
+    """
+
+    def __init__(self, flash, last_seq: int) -> None:
+        self._flash = flash
+        self._count = sector.count(flash)
+        self._last_seq = last_seq
+        self._next_sector = 0
+        self._digest = None
+        self._written = 0
+        self._current = None
+        self._prepared = -1
+        self.last_number = 0
+        self.waiting = []
+        self.torn = []
+        self._mount()
+
+    @property
+    def max_bytes(self) -> int:
+        """The longest picture taken in: a quarter of the ring, so that several always fit."""
+        return (self._count // 4) * sector.SECTOR_BYTES - _DATA_AT
+
+    def _mount(self) -> None:
+        found = []
+        for number in range(self._count):
+            picture = self._picture_at(number)
+            if picture:
+                found.append(picture)
+        found.sort(key=lambda picture: picture.number)
+        for picture in found:
+            self.last_number = picture.number
+            self._next_sector = (picture.first_sector + picture.sectors) % self._count
+            if bytes(sector.read(self._flash, picture.first_sector, _MARK_AT, 4)) == bytes(4):
+                continue
+            (self.waiting if picture.sha256 else self.torn).append(picture)
+
+    def _picture_at(self, number: int):
+        raw = bytes(sector.read(self._flash, number, 0, _HEADER_BYTES + 4))
+        if raw[:4] != _MAGIC or crc32(raw[:_HEADER_BYTES]) != unpack(">I", raw[_HEADER_BYTES:])[0]:
+            return None
+        _, picture_number, length = unpack(_HEADER, raw[:_HEADER_BYTES])
+        picture = Picture(picture_number, length, number)
+        picture.seq = self._last_seq
+        digest = bytes(sector.read(self._flash, number, _DIGEST_AT, 36))
+        if crc32(digest[:32]) == unpack(">I", digest[32:])[0]:
+            picture.sha256 = digest[:32]
+        return picture
+
+    def prepare(self) -> None:
+        """Erases the sector where the next picture starts, while nobody waits for it. Raises FlashError."""
+        if self._prepared != self._next_sector:
+            self._clear(self._next_sector)
+            self._prepared = self._next_sector
+
+    def begin(self, length: int) -> int:
+        """Starts a picture of `length` bytes; returns its number. Raises FlashError."""
+        if not 0 < length <= self.max_bytes:
+            raise FlashError("picture too long for the ring")
+        self.abandon()
+        first = self._next_sector
+        self.prepare()
+        self._prepared = -1
+        header = pack(_HEADER, _MAGIC, self.last_number + 1, length)
+        sector.program(self._flash, first, 0, header + pack(">I", crc32(header)))
+        self.last_number += 1
+        self._current = Picture(self.last_number, length, first)
+        self._next_sector = (first + self._current.sectors) % self._count
+        self._digest = sha256()
+        self._written = 0
+        return self.last_number
+
+    def write(self, data) -> None:
+        """Adds bytes to the picture begun. Raises FlashError."""
+        picture = self._current
+        if picture is None or self._written + len(data) > picture.length:
+            raise FlashError("no picture takes these bytes")
+        self._digest.update(data)
+        view = memoryview(data)
+        while view:
+            ahead, at = divmod(_DATA_AT + self._written, sector.SECTOR_BYTES)
+            number = (picture.first_sector + ahead) % self._count
+            if at == 0:
+                self._clear(number)
+            piece = view[: sector.SECTOR_BYTES - at]
+            sector.program(self._flash, number, at, piece)
+            self._written += len(piece)
+            view = view[len(piece) :]
+
+    def digest(self) -> bytes:
+        """Returns the SHA-256 of the picture begun, once all of it was written. Raises FlashError."""
+        if self._current is None or self._written != self._current.length:
+            raise FlashError("picture is not whole")
+        return self._digest.digest()
+
+    def finish(self, digest: bytes, seq: int) -> None:
+        """Ends the picture begun, which event `seq` names; from here on it survives a power cut. Raises FlashError."""
+        picture = self._current
+        sector.program(self._flash, picture.first_sector, _DIGEST_AT, digest + pack(">I", crc32(digest)))
+        picture.sha256 = digest
+        picture.seq = seq
+        self._current = None
+        self.waiting.append(picture)
+
+    def abandon(self) -> None:
+        """Gives up the picture begun, if there is one; its number is not used again."""
+        picture = self._current
+        self._current = None
+        if picture is not None:
+            self.give_up(picture)
+
+    def _clear(self, number: int) -> None:
+        """Erases a sector; a waiting picture that lay there is gone."""
+        if self.waiting and self.waiting[0].first_sector == number:
+            del self.waiting[0]
+        if self.torn and self.torn[0].first_sector == number:
+            del self.torn[0]
+        if not sector.is_erased_from(self._flash, number, 0):
+            sector.erase(self._flash, number)
+
+    def read_into(self, picture: Picture, offset: int, buffer) -> None:
+        """Fills `buffer` with the picture's bytes from `offset` on. Raises FlashError."""
+        view = memoryview(buffer)
+        while view:
+            ahead, at = divmod(_DATA_AT + offset, sector.SECTOR_BYTES)
+            piece = view[: sector.SECTOR_BYTES - at]
+            sector.read_into(self._flash, (picture.first_sector + ahead) % self._count, at, piece)
+            offset += len(piece)
+            view = view[len(piece) :]
+
+    def release(self, number: int, digest: bytes) -> bool:
+        """Lets go of the oldest waiting picture if it is the acknowledged one; returns whether it was."""
+        if not self.waiting or self.waiting[0].number != number or self.waiting[0].sha256 != digest:
+            return False
+        self.give_up(self.waiting.pop(0))
+        return True
+
+    def give_up(self, picture: Picture) -> None:
+        """Marks a picture so that it is not looked at again. Raises FlashError."""
+        sector.program(self._flash, picture.first_sector, _MARK_AT, bytes(4))
+        if picture in self.torn:
+            self.torn.remove(picture)

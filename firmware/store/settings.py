@@ -1,0 +1,131 @@
+"""The door's settings: one JSON file, taken whole or not at all. Fields and ranges: docs/protocol.md, section 6."""
+
+import json
+from binascii import unhexlify
+from os import stat
+
+from firmware.core.errors import SettingsError
+
+PATH = "settings.json"
+_MAX_BYTES = 8192
+
+# Camera policies.
+REQUIRED = "required"
+BEST_EFFORT = "best-effort"
+OFF = "off"
+
+_TEXTS = {"mqtt_url": 128, "mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
+_TEXTS["ntp"] = 128
+_NUMBERS = {
+    "version": (1, 1),
+    "tag": (0, 9),
+    "day_start_s": (0, 86_399),
+    "release_ms": (1_000, 10_000),
+    "held_ms": (10_000, 600_000),
+}
+_KEYS = ("code_key", "collector_key")
+_NAMES = ("building", "door")
+
+
+class Settings:
+    """Validated settings as attributes; the two keys as 32 bytes, `mqtt` and `ntp` as (host, port) or None."""
+
+    def __init__(self, fields: dict) -> None:
+        """Takes the parsed JSON object. Raises SettingsError with the name of the first field that is wrong."""
+        expected = set(_TEXTS) | set(_NUMBERS) | set(_KEYS) | set(_NAMES) | {"camera", "has_contact"}
+        for name in fields:
+            if name not in expected:
+                raise SettingsError(name[:32])
+        for name in expected:
+            if name not in fields:
+                raise SettingsError(name)
+        for name in _NAMES:
+            _require(_is_name(fields[name]), name)
+        for name in _NUMBERS:
+            _require(_is_in_range(fields[name], _NUMBERS[name]), name)
+        for name in _TEXTS:
+            _require(isinstance(fields[name], str) and len(fields[name]) <= _TEXTS[name], name)
+        _require(fields["camera"] in (REQUIRED, BEST_EFFORT, OFF), "camera")
+        _require(isinstance(fields["has_contact"], bool), "has_contact")
+        self.building = fields["building"]
+        self.door = fields["door"]
+        self.tag = fields["tag"]
+        self.day_start_s = fields["day_start_s"]
+        self.release_ms = fields["release_ms"]
+        self.held_ms = fields["held_ms"]
+        self.camera = fields["camera"]
+        self.has_contact = fields["has_contact"]
+        self.code_key = _key(fields, "code_key")
+        self.collector_key = _key(fields, "collector_key")
+        self.wifi = (fields["wifi_ssid"], fields["wifi_password"])
+        self.is_tls, self.mqtt = _broker(fields["mqtt_url"])
+        self.mqtt_user = fields["mqtt_user"]
+        self.mqtt_password = fields["mqtt_password"]
+        self.mqtt_ca = fields["mqtt_ca"]
+        _require(bool(self.mqtt_ca) or not self.is_tls, "mqtt_ca")
+        self.ntp = _address(fields["ntp"], 123, "ntp") if fields["ntp"] else None
+
+    @property
+    def full_name(self) -> str:
+        return self.building + "/" + self.door
+
+
+def load(path: str = PATH) -> Settings:
+    """Returns the settings in the file. Raises SettingsError: "file" when it is missing, too long or not JSON."""
+    try:
+        if stat(path)[6] > _MAX_BYTES:
+            raise SettingsError("file")
+        with open(path) as file:
+            fields = json.loads(file.read())
+    except (OSError, ValueError, RuntimeError, MemoryError):
+        # ValueError also covers a file cut in half and bytes that are not UTF-8; MemoryError, thousands of brackets.
+        raise SettingsError("file")
+    if not isinstance(fields, dict):
+        raise SettingsError("file")
+    return Settings(fields)
+
+
+def _require(is_right: bool, name: str) -> None:
+    if not is_right:
+        raise SettingsError(name)
+
+
+def _is_name(value) -> bool:
+    if not isinstance(value, str) or not 1 <= len(value) <= 32:
+        return False
+    for character in value:
+        if character not in "abcdefghijklmnopqrstuvwxyz0123456789-":
+            return False
+    return True
+
+
+def _is_in_range(value, bounds: tuple) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and bounds[0] <= value <= bounds[1]
+
+
+def _key(fields: dict, name: str) -> bytes:
+    text = fields[name]
+    _require(isinstance(text, str) and len(text) == 64, name)
+    try:
+        return unhexlify(text)
+    except ValueError:
+        raise SettingsError(name)
+
+
+def _broker(url: str) -> tuple:
+    """Returns (is TLS, (host, port) or None)."""
+    if not url:
+        return False, None
+    scheme, separator, rest = url.partition("://")
+    _require(bool(separator) and scheme in ("mqtt", "mqtts"), "mqtt_url")
+    is_tls = scheme == "mqtts"
+    return is_tls, _address(rest, 8883 if is_tls else 1883, "mqtt_url")
+
+
+def _address(text: str, default_port: int, name: str) -> tuple:
+    host, separator, port = text.partition(":")
+    _require(bool(host) and "/" not in text, name)
+    if not separator:
+        return host, default_port
+    _require(port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536, name)
+    return host, int(port)

@@ -1,0 +1,60 @@
+"""The one way to write down that something happened: adds seq and time, appends to the journal, and seals.
+
+A seal signs the chain so far with the door's own key; `docs/protocol.md`, sections 3 and 4.
+"""
+
+import cose
+
+from firmware.core import event
+
+
+class Trail:
+    """Writes the events of `door` ("building/door"). `sign(message)` returns the door's Ed25519 signature.
+
+    `unsealed` counts events that no seal covers yet; `changed` is called after every event but a seal.
+    """
+
+    def __init__(self, journal, door: str, boot: int, uptime, clock, sign) -> None:
+        self._journal = journal
+        self._door = door
+        self._boot = boot
+        self._uptime = uptime
+        self._clock = clock
+        self._sign = sign
+        self.unsealed = 0
+        self.changed = None
+
+    def record(self, kind: int, details: dict) -> int:
+        """Writes one event; it is in flash when this returns its seq. Raises FlashError."""
+        seq = self._append(kind, details)
+        self.unsealed += 1
+        if self.changed:
+            self.changed()
+        return seq
+
+    def record_all(self, happened: list) -> None:
+        """Writes a list of (kind, details), as `core.door` returns them."""
+        for kind, details in happened:
+            self.record(kind, details)
+
+    def seal(self) -> int:
+        """Signs everything written so far; returns the seal's seq. Raises FlashError."""
+        seq = self._journal.append(self._make_seal, self._make_lost)
+        self.unsealed = 0
+        return seq
+
+    def _append(self, kind: int, details: dict) -> int:
+        return self._journal.append(lambda seq: self._encode(seq, kind, details), self._make_lost)
+
+    def _encode(self, seq: int, kind: int, details: dict) -> bytes:
+        now_ms = self._uptime.now_ms()
+        return event.Event(seq, kind, self._boot, now_ms, self._clock.now_s(now_ms), details).encode()
+
+    def _make_seal(self, seq: int) -> bytes:
+        # Signed at the moment of writing: a record of lost events may have come in between.
+        payload = event.seal_payload(self._door, seq - 1, self._journal.head)
+        return self._encode(seq, event.SEAL, {event.SIGNATURE: self._sign(cose.to_be_signed(payload))})
+
+    def _make_lost(self, seq: int, first_seq: int, count: int, head: bytes) -> bytes:
+        details = {event.FIRST_SEQ: first_seq, event.COUNT: count, event.SHA256: head}
+        return self._encode(seq, event.EVENTS_LOST, details)

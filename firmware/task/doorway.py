@@ -1,0 +1,109 @@
+"""Runs the door: contact, exit button and the passing of time go into `core.door`, its events into the trail."""
+
+import asyncio
+
+from firmware.core import event
+from firmware.core.errors import FlashError, StrikeError
+
+# A level has to stand this long; a contact bounces for some ms, and a spike on a long wire is shorter still.
+_DEBOUNCE_MS = 40
+
+# Inputs report changes by interrupt. One that was missed is noticed this much later.
+_RECHECK_MS = 2_000
+
+
+class Doorway:
+    """`contact` and `exit_button` are inputs; `contact` is None where none is fitted."""
+
+    def __init__(self, door, contact, exit_button, trail, attention, uptime) -> None:
+        self._door = door
+        self._contact = contact
+        self._exit_button = exit_button
+        self._trail = trail
+        self._attention = attention
+        self._uptime = uptime
+        self._due = asyncio.Event()
+
+    def release(self, access_seq: int) -> None:
+        """Opens for somebody who was let in. Raises StrikeError."""
+        self._record(self._door.release(event.BY_ACCESS, access_seq, self._uptime.now_ms()))
+        self._due.set()
+
+    async def run(self) -> None:
+        """Notes the end of the pulse and a door held open, each at its time."""
+        while True:
+            self._due.clear()
+            now_ms = self._uptime.now_ms()
+            self._record(self._door.tick(now_ms))
+            next_ms = self._door.next_ms()
+            try:
+                wait_ms = None if next_ms is None else max(1, next_ms - self._uptime.now_ms())
+                await _wait(self._due.wait(), wait_ms)
+            except asyncio.TimeoutError:
+                pass
+
+    async def watch_contact(self) -> None:
+        is_open = await self._settled(self._contact)
+        self._record(self._door.start(is_open, self._uptime.now_ms()))
+        self._due.set()
+        while True:
+            is_now_open = await self._next_level(self._contact, is_open)
+            if is_now_open == is_open:
+                continue
+            is_open = is_now_open
+            now_ms = self._uptime.now_ms()
+            self._attention.touch(now_ms)
+            self._record(self._door.contact(is_open, now_ms))
+            self._due.set()
+
+    async def watch_exit(self) -> None:
+        # A button found pressed at power-on is a stuck button or a floating wire until it has been seen released.
+        is_pressed = await self._settled(self._exit_button)
+        while True:
+            was_pressed = is_pressed
+            is_pressed = await self._next_level(self._exit_button, was_pressed)
+            if is_pressed and not was_pressed:
+                self._exit()
+
+    def _exit(self) -> None:
+        now_ms = self._uptime.now_ms()
+        self._attention.touch(now_ms)
+        # People must get out even when nothing can be written down: the strike first.
+        try:
+            happened = self._door.release(event.BY_EXIT, None, now_ms)
+        except StrikeError:
+            happened = [(event.STRIKE_FAILED, {event.REASON: event.STRIKE})]
+        self._record([(event.EXIT_REQUESTED, {})] + happened)
+        self._due.set()
+
+    async def _next_level(self, source, before: bool) -> bool:
+        try:
+            await asyncio.wait_for_ms(source.changed(), _RECHECK_MS)
+        except asyncio.TimeoutError:
+            if source.is_active() == before:
+                return before
+        return await self._settled(source)
+
+    async def _settled(self, source) -> bool:
+        """Returns the level once it has stood still for the debounce time."""
+        level = source.is_active()
+        while True:
+            try:
+                await asyncio.wait_for_ms(source.changed(), _DEBOUNCE_MS)
+            except asyncio.TimeoutError:
+                if source.is_active() == level:
+                    return level
+            level = source.is_active()
+
+    def _record(self, happened: list) -> None:
+        # Without a working flash the door itself still has to work.
+        try:
+            self._trail.record_all(happened)
+        except FlashError:
+            pass
+
+
+async def _wait(awaitable, timeout_ms):
+    if timeout_ms is None:
+        return await awaitable
+    return await asyncio.wait_for_ms(awaitable, timeout_ms)

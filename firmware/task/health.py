@@ -1,0 +1,30 @@
+"""Keeps the board itself in order: uptime, watchdog, the clock's floor."""
+
+import asyncio
+
+from firmware.core.errors import FlashError
+from firmware.task.timekeeping import FLOOR_EVERY_MS
+
+_BEAT_MS = 2_000
+
+
+class Health:
+    """`watchdog.feed()` has to be called within its time-out, or the board resets."""
+
+    def __init__(self, watchdog, timekeeping, uptime) -> None:
+        self._watchdog = watchdog
+        self._timekeeping = timekeeping
+        self._uptime = uptime
+
+    async def run(self) -> None:
+        floor_ms = self._uptime.now_ms()
+        while True:
+            self._watchdog.feed()
+            now_ms = self._uptime.now_ms()
+            if now_ms - floor_ms >= FLOOR_EVERY_MS:
+                floor_ms = now_ms
+                try:
+                    self._timekeeping.keep_floor()
+                except FlashError:
+                    pass
+            await asyncio.sleep_ms(_BEAT_MS)

@@ -1,0 +1,190 @@
+"""The camera: a frame frozen while the person stands there, brought into flash afterwards, its hash in the trail.
+
+Freezing takes some milliseconds, reading a picture out over the serial line a second or more. With the policy
+`required` the strike waits until the whole picture is in flash; with `best-effort` only until the frame is frozen.
+"""
+
+import asyncio
+
+from vc0706 import CameraError
+
+from firmware.core import event
+from firmware.core.errors import FlashError
+from firmware.store import settings
+
+# A person is waiting: so long for the frame, so long for the whole picture where that is required.
+_FREEZE_MS = 700
+_STORE_MS = 8_000
+
+# Refused tries within this time of each other show the same person.
+_SHARED_MS = 60_000
+
+_RETRY_MS = 30_000
+_SMALLEST_BYTES = 128
+
+
+class Photographer:
+    def __init__(self, camera, photos, policy: str, trail, uptime) -> None:
+        self._camera = camera
+        self._photos = photos
+        self._policy = policy
+        self._trail = trail
+        self._uptime = uptime
+        self._is_ready = False
+        self._lock = asyncio.Lock()
+        self._frozen = None
+        self._work = asyncio.Event()
+        self._shared = None
+        self._shared_until_ms = 0
+        self._buffer = bytearray(512)
+
+    @property
+    def is_required(self) -> bool:
+        return self._policy == settings.REQUIRED
+
+    async def shoot(self, is_grant: bool):
+        """Takes a picture; returns its number, or None if there is none (then an event says why).
+
+        A grant always gets a picture of its own; a refusal shares the last refusal's for a minute.
+        """
+        if self._policy == settings.OFF:
+            return None
+        now_ms = self._uptime.now_ms()
+        if not is_grant and self._shared is not None and now_ms < self._shared_until_ms:
+            return self._shared
+        limit_ms = _STORE_MS if self.is_required and is_grant else _FREEZE_MS
+        number = await self._take(is_grant, limit_ms)
+        if number is not None and not is_grant:
+            self._shared = number
+            self._shared_until_ms = now_ms + _SHARED_MS
+        return number
+
+    async def _take(self, is_grant: bool, limit_ms: int):
+        if not self._is_ready:
+            self._note(event.NO_ANSWER)
+            return None
+        try:
+            await asyncio.wait_for_ms(self._lock.acquire(), limit_ms)
+        except asyncio.TimeoutError:
+            # The picture before this one is still on its way into flash.
+            self._note(event.CAMERA_BUSY)
+            return None
+        try:
+            return await self._guarded(asyncio.wait_for_ms(self._expose(is_grant), limit_ms))
+        finally:
+            self._lock.release()
+
+    async def _expose(self, is_grant: bool) -> int:
+        number = await self._freeze()
+        if is_grant and self.is_required:
+            await self._store()
+        return number
+
+    async def _freeze(self) -> int:
+        length = await self._camera.freeze()
+        if length < _SMALLEST_BYTES or length > self._photos.max_bytes:
+            raise CameraError(event.BAD_PICTURE)
+        self._frozen = self._photos.begin(length), length
+        self._work.set()
+        return self._frozen[0]
+
+    async def _store(self) -> None:
+        """Reads the frozen frame out into flash. Raises CameraError."""
+        number, length = self._frozen
+        offset = 0
+        tail = b""
+        while offset < length:
+            piece = memoryview(self._buffer)[: min(len(self._buffer), length - offset)]
+            await self._camera.read(offset, piece)
+            if offset == 0 and bytes(piece[:2]) != b"\xff\xd8":
+                raise CameraError(event.BAD_PICTURE)
+            tail = bytes((tail + bytes(piece[-2:]))[-2:])
+            self._photos.write(piece)
+            offset += len(piece)
+        if tail != b"\xff\xd9":
+            raise CameraError(event.BAD_PICTURE)
+        # Written down first: a picture in flash that no event names would never be sent.
+        digest = self._photos.digest()
+        details = {event.PICTURE_NUMBER: number, event.LENGTH: length, event.SHA256: digest}
+        seq = self._trail.record(event.PICTURE, details)
+        self._photos.finish(digest, seq)
+        self._frozen = None
+        await self._camera.resume()
+
+    async def _guarded(self, work):
+        """Awaits `work`; what goes wrong in it becomes an event, and None."""
+        try:
+            return await work
+        except asyncio.TimeoutError:
+            self._fail(event.NO_ANSWER)
+        except CameraError as error:
+            self._fail(error.reason)
+        except FlashError:
+            self._fail(event.PICTURES_FULL)
+        return None
+
+    def _fail(self, reason: int) -> None:
+        """Gives up the picture and has the camera started afresh."""
+        number = self._frozen[0] if self._frozen else None
+        self._frozen = None
+        self._is_ready = False
+        self._work.set()
+        self._note(reason, number)
+        try:
+            self._photos.abandon()
+        except FlashError:
+            pass
+
+    def _note(self, reason: int, number=None) -> None:
+        details = {event.REASON: reason}
+        if number is not None:
+            details[event.PICTURE_NUMBER] = number
+        try:
+            self._trail.record(event.CAMERA_FAILED, details)
+        except FlashError:
+            pass
+
+    async def run(self) -> None:
+        """Keeps the camera ready and brings frozen frames into flash."""
+        if self._policy == settings.OFF:
+            return await asyncio.Event().wait()
+        self._give_up_torn()
+        while True:
+            if not self._is_ready:
+                await self._start()
+            await self._work.wait()
+            async with self._lock:
+                self._work.clear()
+                if self._frozen:
+                    await self._guarded(self._store())
+                if self._is_ready:
+                    self._prepare()
+
+    async def _start(self) -> None:
+        """Starts the camera, however long it takes; says so once when it does not answer."""
+        is_noted = False
+        while not self._is_ready:
+            try:
+                async with self._lock:
+                    await self._camera.start()
+                    self._prepare()
+                self._is_ready = True
+            except CameraError as error:
+                if not is_noted:
+                    self._note(error.reason)
+                is_noted = True
+                await asyncio.sleep_ms(_RETRY_MS)
+
+    def _prepare(self) -> None:
+        try:
+            self._photos.prepare()
+        except FlashError:
+            pass
+
+    def _give_up_torn(self) -> None:
+        for picture in list(self._photos.torn):
+            self._note(event.BAD_PICTURE, picture.number)
+            try:
+                self._photos.give_up(picture)
+            except FlashError:
+                pass

@@ -1,0 +1,43 @@
+"""Feeds the clock: answers from the network, the RTC across a reset, and the floor in flash."""
+
+from firmware.core import clock, event
+from firmware.core.errors import FlashError
+from firmware.store import ledger
+
+FLOOR_EVERY_MS = 600_000
+
+# A clock that is set by less than this is the same clock a little better.
+_NOTEWORTHY_S = 2
+
+
+class Timekeeping:
+    """`rtc` keeps Unix time across a reset: `set(time_s)`."""
+
+    def __init__(self, lock_clock, kept, trail, rtc, uptime) -> None:
+        self._clock = lock_clock
+        self._ledger = kept
+        self._trail = trail
+        self._rtc = rtc
+        self._uptime = uptime
+
+    def tell(self, time_s: int, uncertainty_s: int, age_ms: int, source: str) -> None:
+        """Takes an answer that is `age_ms` old."""
+        now_ms = self._uptime.now_ms()
+        was_known = self._clock.now_s(now_ms) is not None
+        outcome, step_s = self._clock.tell(time_s + age_ms // 1000, uncertainty_s, now_ms)
+        details = {event.STEP_S: step_s, event.NAME: source}
+        try:
+            if outcome == clock.REFUSED:
+                self._trail.record(event.CLOCK_REFUSED, details)
+                return
+            self.keep_floor()
+            if not was_known or abs(step_s) >= _NOTEWORTHY_S:
+                self._trail.record(event.CLOCK_SET, details)
+        except FlashError:
+            pass
+        self._rtc.set(self._clock.now_s(now_ms))
+
+    def keep_floor(self) -> None:
+        """Writes down how late it is, so that a power cut cannot make it earlier. Raises FlashError."""
+        self._clock.now_s(self._uptime.now_ms())
+        self._ledger.put_integer(ledger.CLOCK_FLOOR, self._clock.floor_s)

@@ -1,0 +1,148 @@
+"""Brings events and pictures to the collector, and lets go of what it has acknowledged by its signature."""
+
+import asyncio
+import time
+
+import cbor
+import cose
+import ed25519
+
+from firmware.core.errors import FlashError
+from firmware.store import ledger
+
+_POLL_MS = 200
+_RESEND_MS = 10_000
+_MOST_RECORDS = 48
+_MOST_BYTES = 7_680
+_PIECE_BYTES = 2_048
+
+# First elements of the payloads, docs/protocol.md section 5.
+_VERSION = 1
+_EVENTS_STORED = 1
+_PICTURE_STORED = 2
+
+
+class Uplink:
+    """Runs on the door's side of the courier. `radio` is the Wi-Fi station."""
+
+    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, uptime) -> None:
+        self._courier = courier
+        self._radio = radio
+        self._settings = settings
+        self._journal = journal
+        self._photos = photos
+        self._ledger = kept
+        self._timekeeping = timekeeping
+        self._uptime = uptime
+        # What was sent and not yet acknowledged: (last seq, its head), and when.
+        self._sent = None
+        self._sent_ms = 0
+        # The picture under way: (picture, offset of the next piece).
+        self._sending = None
+
+    async def run(self) -> None:
+        self._radio.connect(*self._settings.wifi)
+        self._courier.start()
+        while True:
+            self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq)
+            self._take_time()
+            self._take_acknowledgement()
+            if not self._courier.is_connected:
+                self._sent = self._sending = None
+            elif self._courier.is_free():
+                self._send()
+            await asyncio.sleep_ms(_POLL_MS)
+
+    def _take_time(self) -> None:
+        answer = self._courier.take_time()
+        if answer:
+            time_s, uncertainty_ms, ticks_ms = answer
+            age_ms = time.ticks_diff(time.ticks_ms(), ticks_ms)
+            self._timekeeping.tell(time_s, 1 + uncertainty_ms // 1000, age_ms, "ntp")
+
+    # Sending.
+
+    def _send(self) -> None:
+        is_waiting = self._uptime.now_ms() - self._sent_ms < _RESEND_MS
+        if self._sending:
+            self._send_piece()
+        elif self._sent and is_waiting:
+            return
+        elif not self._send_events() and not (self._sent_picture and is_waiting):
+            self._start_picture()
+
+    @property
+    def _sent_picture(self) -> bool:
+        return self._sent is None and self._sent_ms > 0
+
+    def _send_events(self) -> bool:
+        batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES)
+        if batch is None:
+            return False
+        first_seq, head, records, last_head = batch
+        if self._courier.offer("events", cbor.encode([_VERSION, first_seq, head, records])):
+            self._sent = first_seq + len(records) - 1, last_head
+            self._sent_ms = self._uptime.now_ms()
+        return True
+
+    def _start_picture(self) -> None:
+        waiting = self._photos.waiting
+        # Only behind the event that names it: the collector takes no picture it was not told of.
+        if waiting and waiting[0].seq <= self._journal.acked_seq:
+            self._sending = waiting[0], 0
+            self._send_piece()
+
+    def _send_piece(self) -> None:
+        picture, offset = self._sending
+        if picture not in self._photos.waiting:
+            # Overwritten by newer ones while it was on its way.
+            self._sending = None
+            return
+        piece = bytearray(min(_PIECE_BYTES, picture.length - offset))
+        self._photos.read_into(picture, offset, piece)
+        message = cbor.encode([_VERSION, picture.number, picture.length, offset, piece])
+        if not self._courier.offer("picture", message):
+            return
+        offset += len(piece)
+        self._sending = (picture, offset) if offset < picture.length else None
+        self._sent = None
+        self._sent_ms = self._uptime.now_ms()
+
+    # Acknowledgements.
+
+    def _take_acknowledgement(self) -> None:
+        message = self._courier.take_acknowledgement()
+        if message is None:
+            return
+        fields = self._open(message)
+        if fields is None:
+            return
+        try:
+            if fields[0] == _EVENTS_STORED and self._sent == (fields[2], fields[3]):
+                self._journal.release(fields[2])
+                self._ledger.put_integer(ledger.ACKED_SEQ, self._journal.acked_seq)
+                self._sent = None
+                self._sent_ms = 0
+            elif fields[0] == _PICTURE_STORED and self._photos.release(fields[2], fields[3]):
+                self._sent_ms = 0
+        except FlashError:
+            # Sent again after the next start; the collector stores it once.
+            pass
+
+    def _open(self, message: bytes):
+        """Returns the payload [kind, door, number, 32 bytes] of a genuine acknowledgement for this door, or None."""
+        try:
+            payload, signature = cose.unpack(message)
+            fields = cbor.decode(payload)
+        except (cose.CoseError, cbor.CborError):
+            return None
+        if not isinstance(fields, list) or len(fields) != 4 or fields[1] != self._settings.full_name:
+            return None
+        if not isinstance(fields[2], int) or not isinstance(fields[3], bytes):
+            return None
+        # Last, because it is the dear part: a stranger's message must not keep the door busy.
+        if fields[0] == _EVENTS_STORED and self._sent != (fields[2], fields[3]):
+            return None
+        if not ed25519.verify(self._settings.collector_key, cose.to_be_signed(payload), signature):
+            return None
+        return fields

@@ -1,0 +1,3 @@
+from firmware.build import run
+
+run()

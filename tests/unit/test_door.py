@@ -1,0 +1,124 @@
+# runs on: micropython cpython
+from firmware.core import door as door_module
+from firmware.core import event
+from firmware.core.door import FORCED, HELD, OPEN, RELEASED, SECURE, Door
+from firmware.core.errors import StrikeError
+
+
+class ScriptedStrike:
+    def __init__(self):
+        self.pulses = []
+        self.is_dead = False
+
+    def pulse(self, duration_ms):
+        if self.is_dead:
+            raise StrikeError("RMT")
+        self.pulses.append(duration_ms)
+
+    def rest(self):
+        pass
+
+
+def make():
+    strike = ScriptedStrike()
+    return strike, Door(strike, 5000, 30_000)
+
+
+def kinds(happened):
+    return [kind for kind, _ in happened]
+
+
+def test_a_delivery():
+    strike, door = make()
+    assert door.release(event.BY_ACCESS, 7, 1000) == [(event.UNLOCKED, {event.CAUSE: 1, event.ACCESS_SEQ: 7})]
+    assert strike.pulses == [5000] and door.state == RELEASED
+    assert kinds(door.contact(True, 3000)) == [event.DOOR_OPENED]
+    assert door.next_ms() == 6000
+    assert kinds(door.tick(6000)) == [event.LOCKED] and door.state == OPEN
+    assert door.contact(False, 9500) == [(event.DOOR_CLOSED, {event.DURATION_S: 6})]
+    assert door.state == SECURE and door.next_ms() is None
+
+
+def test_nobody_came():
+    _, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    assert door.tick(4999) == [] and kinds(door.tick(5000)) == [event.LOCKED]
+    assert door.state == SECURE and door.tick(6000) == []
+
+
+def test_opened_without_a_release_is_forced():
+    _, door = make()
+    assert kinds(door.contact(True, 1000)) == [event.DOOR_FORCED]
+    assert door.state == FORCED and door.next_ms() is None
+    assert kinds(door.contact(False, 2000)) == [event.DOOR_CLOSED] and door.state == SECURE
+
+
+def test_opened_in_the_last_moment_of_the_pulse_is_not_forced():
+    _, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    door.tick(5000)
+    assert kinds(door.contact(True, 5400)) == [event.DOOR_OPENED]
+    _, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    door.tick(5000)
+    assert kinds(door.contact(True, 5501)) == [event.DOOR_FORCED]
+
+
+def test_held_open_once_and_closed():
+    _, door = make()
+    door.release(event.BY_EXIT, None, 0)
+    door.contact(True, 1000)
+    door.tick(5000)
+    assert door.next_ms() == 31_000
+    assert door.tick(31_000) == [(event.DOOR_HELD, {event.DURATION_S: 30})]
+    assert door.state == HELD and door.tick(90_000) == []
+    assert kinds(door.contact(False, 91_000)) == [event.DOOR_CLOSED]
+
+
+def test_closed_inside_the_pulse_may_be_opened_again():
+    _, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    door.contact(True, 1000)
+    door.contact(False, 2000)
+    assert door.state == RELEASED
+    assert kinds(door.contact(True, 3000)) == [event.DOOR_OPENED]
+
+
+def test_second_release_starts_the_pulse_over():
+    strike, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    door.release(event.BY_EXIT, None, 4000)
+    assert strike.pulses == [5000, 5000]
+    assert door.tick(5000) == [] and kinds(door.tick(9000)) == [event.LOCKED]
+
+
+def test_strike_that_does_not_obey_changes_nothing():
+    strike, door = make()
+    strike.is_dead = True
+    try:
+        door.release(event.BY_ACCESS, 1, 0)
+        raise AssertionError("released")
+    except StrikeError:
+        pass
+    assert door.state == SECURE and door.next_ms() is None
+    assert kinds(door.contact(True, 10)) == [event.DOOR_FORCED]
+
+
+def test_found_open_at_start_is_open_and_can_be_held():
+    _, door = make()
+    assert kinds(door.start(True, 0)) == [event.DOOR_OPENED] and door.state == OPEN
+    assert kinds(door.tick(30_000)) == [event.DOOR_HELD]
+    _, door = make()
+    assert door.start(False, 0) == [] and door.state == SECURE
+
+
+def test_repeated_levels_change_nothing():
+    _, door = make()
+    assert door.contact(False, 0) == []
+    door.contact(True, 1)
+    assert door.contact(True, 2) == []
+
+
+def test_states_have_their_own_numbers():
+    assert sorted({SECURE, RELEASED, OPEN, HELD, FORCED}) == [0, 1, 2, 3, 4]
+    assert door_module.SECURE == 0

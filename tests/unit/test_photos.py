@@ -1,0 +1,123 @@
+import gc
+from hashlib import sha256
+
+from fake_flash import FakeFlash, PowerCut
+
+from firmware.core.errors import FlashError
+from firmware.store.photos import Photos
+
+
+def jpeg(number, size):
+    return b"\xff\xd8" + bytes([number & 255]) * (size - 4) + b"\xff\xd9"
+
+
+def store(photos, data, seq=1):
+    number = photos.begin(len(data))
+    for at in range(0, len(data), 512):
+        photos.write(data[at : at + 512])
+    digest = photos.digest()
+    photos.finish(digest, seq)
+    return number, digest
+
+
+def read(photos, picture):
+    data = bytearray(picture.length)
+    photos.read_into(picture, 0, data)
+    return bytes(data)
+
+
+def test_pictures_survive_a_remount_and_read_back():
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    sizes = (200, 3968, 3969, 8_000)
+    for number in range(len(sizes)):
+        data = jpeg(number, sizes[number])
+        assert store(photos, data) == (number + 1, sha256(data).digest())
+    again = Photos(flash, 9)
+    assert [picture.number for picture in again.waiting] == [1, 2, 3, 4]
+    for number in range(len(sizes)):
+        assert read(again, again.waiting[number]) == jpeg(number, sizes[number])
+    assert again.waiting[0].seq == 9 and again.last_number == 4
+
+
+def test_release_takes_the_right_hash_only_and_lasts():
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    number, digest = store(photos, jpeg(1, 500))
+    assert not photos.release(number, bytes(32))
+    assert not photos.release(number + 1, digest)
+    assert photos.release(number, digest)
+    assert photos.waiting == [] and Photos(flash, 0).waiting == []
+    assert Photos(flash, 0).last_number == 1
+
+
+def test_ring_overwrites_the_oldest():
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    for number in range(20):
+        store(photos, jpeg(number, 5000))
+    assert [picture.number for picture in photos.waiting] == [17, 18, 19, 20]
+    again = Photos(flash, 0)
+    assert [picture.number for picture in again.waiting] == [17, 18, 19, 20]
+    for picture in again.waiting:
+        assert read(again, picture) == jpeg(picture.number - 1, 5000)
+
+
+def test_torn_picture_is_recognised_at_every_operation():
+    cut_at = 0
+    while True:
+        gc.collect()
+        flash = FakeFlash(8)
+        photos = Photos(flash, 0)
+        store(photos, jpeg(1, 5000))
+        before = flash.operations
+        flash.cut_at, flash.how = before + cut_at, "prefix"
+        is_cut = False
+        try:
+            store(photos, jpeg(2, 5500))
+        except PowerCut:
+            is_cut = True
+        flash.cut_at = None
+        again = Photos(flash, 0)
+        whole = [picture.number for picture in again.waiting]
+        assert whole == [1] if is_cut else whole == [1, 2]
+        assert read(again, again.waiting[0]) == jpeg(1, 5000)
+        for picture in list(again.torn):
+            again.give_up(picture)
+        assert store(again, jpeg(3, 4000))[0] > 1
+        assert Photos(flash, 0).torn == []
+        if not is_cut:
+            break
+        cut_at += 1
+    assert cut_at > 12
+
+
+def test_bounds():
+    photos = Photos(FakeFlash(8), 0)
+    for length in (0, photos.max_bytes + 1):
+        try:
+            photos.begin(length)
+            raise AssertionError("taken")
+        except FlashError:
+            pass
+    photos.begin(10)
+    try:
+        photos.write(bytes(11))
+        raise AssertionError("taken")
+    except FlashError:
+        pass
+    photos.write(bytes(9))
+    try:
+        photos.digest()
+        raise AssertionError("whole")
+    except FlashError:
+        pass
+
+
+def test_abandoned_number_is_not_used_again():
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    assert photos.begin(100) == 1
+    photos.abandon()
+    assert photos.begin(100) == 2
+    assert Photos(flash, 0).last_number == 2

@@ -1,0 +1,122 @@
+import json
+import os
+
+from firmware.core.errors import SettingsError
+from firmware.store import settings
+
+GOOD = {
+    "version": 1,
+    "building": "maple-12",
+    "door": "front",
+    "tag": 3,
+    "code_key": "f9" * 32,
+    "collector_key": "81" * 32,
+    "mqtt_url": "mqtt://127.0.0.1:1884",
+    "mqtt_user": "",
+    "mqtt_password": "",
+    "mqtt_ca": "",
+    "wifi_ssid": "lobby",
+    "wifi_password": "secret",
+    "ntp": "127.0.0.1:12300",
+    "day_start_s": 0,
+    "release_ms": 5000,
+    "held_ms": 30000,
+    "camera": "best-effort",
+    "has_contact": True,
+}
+PATH = "/tmp/lobbylock-test-settings.json"
+
+
+def changed(**fields):
+    copy = dict(GOOD)
+    copy.update(fields)
+    return copy
+
+
+def refused(fields):
+    try:
+        settings.Settings(fields)
+    except SettingsError as error:
+        return error.args[0]
+    raise AssertionError("taken")
+
+
+def write(text):
+    with open(PATH, "w") as file:
+        file.write(text)
+
+
+def load_refused():
+    try:
+        settings.load(PATH)
+    except SettingsError as error:
+        return error.args[0]
+    raise AssertionError("taken")
+
+
+def test_good_settings():
+    read = settings.Settings(GOOD)
+    assert read.full_name == "maple-12/front"
+    assert (read.is_tls, read.mqtt, read.ntp) == (False, ("127.0.0.1", 1884), ("127.0.0.1", 12300))
+    assert read.code_key == b"\xf9" * 32 and len(read.collector_key) == 32
+
+
+def test_defaults_of_addresses():
+    assert settings.Settings(changed(mqtt_url="mqtt://b")).mqtt == ("b", 1883)
+    read = settings.Settings(changed(mqtt_url="mqtts://b", mqtt_ca="PEM"))
+    assert read.mqtt == ("b", 8883) and read.is_tls
+    assert settings.Settings(changed(mqtt_url="")).mqtt is None
+    assert settings.Settings(changed(ntp="pool.example")).ntp == ("pool.example", 123)
+    assert settings.Settings(changed(ntp="")).ntp is None
+
+
+def test_every_field_is_required_and_no_other_is_known():
+    for name in GOOD:
+        fields = dict(GOOD)
+        del fields[name]
+        assert refused(fields) == name
+    assert refused(changed(opens="all")) == "opens"
+
+
+def test_wrong_values_are_named():
+    wrong = {
+        "version": (0, 2, "1", True, None),
+        "building": ("", "Maple", "a/b", "x" * 33, 7, "a+b"),
+        "door": ("#", "\u00e4"),
+        "tag": (-1, 10, "3", True),
+        "code_key": ("f9" * 31, "zz" * 32, 5, "f9" * 33),
+        "collector_key": ("", None),
+        "mqtt_url": ("http://b", "mqtt://", "mqtt://b:0", "mqtt://b:99999", "mqtt://b:x", "mqtt://b/x", 5, "b"),
+        "wifi_ssid": ("x" * 33, 1),
+        "wifi_password": ("x" * 64,),
+        "ntp": (":123", "a:b"),
+        "day_start_s": (-1, 86_400, 1.5),
+        "release_ms": (999, 10_001, "5000"),
+        "held_ms": (9_999, 600_001),
+        "camera": ("on", None, True),
+        "has_contact": (1, "true"),
+    }
+    for name in wrong:
+        for value in wrong[name]:
+            assert refused(changed(**{name: value})) == name, (name, value)
+    assert refused(changed(mqtt_url="mqtts://b")) == "mqtt_ca"
+
+
+def test_file_is_taken_whole_or_not_at_all():
+    text = json.dumps(GOOD)
+    write(text)
+    assert settings.load(PATH).tag == 3
+    for size in range(len(text)):
+        write(text[:size])
+        assert load_refused() == "file", size
+    write(text + "x" * 8192)
+    assert load_refused() == "file"
+    for other in ("[]", "7", "null", '"x"', "{}"):
+        write(other)
+        assert load_refused() in ("file", "version") or other == "{}"
+    write("[" * 4000)
+    assert load_refused() == "file"
+    write(text + "{")
+    assert load_refused() == "file"
+    os.unlink(PATH)
+    assert load_refused() == "file"
