@@ -1,0 +1,71 @@
+# LobbyLock: `make help` lists what can be made. Everything that is made lies in .venv/ and build/.
+
+# The newest Python that works of those the pinned packages exist for; PYTHON=... picks another one.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3.10 python3; do \
+	"$$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" 2>/dev/null && echo "$$python" && break; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-input --retries 2
+READY := .venv/ready build/micropython-lib/ready build/micropython-hashlib/ready
+
+# hypothesis would keep its examples in the root.
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Settings of whoever calls must not reach the interpreters that are tested.
+unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup check fmt test demo bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install the pinned packages into .venv/ and build/ (the others do it when needed)
+	@:
+
+check: $(READY) ## Check format, lint, types, imports and sizes, and cross-compile every board file
+	@$(BIN)/python -m checks
+
+fmt: $(READY) ## Format the sources and repair what lint can
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/ruff check --quiet --fix
+
+test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
+	@sh tools/system_packages.sh mosquitto valgrind
+	@$(BIN)/pytest -n 2 $(if $(RUN_SLOW),,-m "not slow")
+
+demo: $(READY) ## Open the virtual door by hand; ONCE=1 plays a whole delivery by itself
+	@$(BIN)/lobbylock demo $(if $(ONCE),--once)
+
+bench: $(READY) ## Measure, show a table and write build/bench.json
+	@$(BIN)/python tools/bench/run.py --out build/bench.json
+
+clean: ## Remove .venv/ and build/
+	rm -rf .venv build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Only its absence makes the environment anew: the interpreter behind the link is older than any of our files.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer found: install one, or name it with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
+		{ echo "$(PYTHON) is not Python 3.10 or newer: name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make environments: install its venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
+
+.venv/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the pinned packages"
+	@$(PIP) -r requirements-dev.txt -c constraints.txt && $(PIP) --no-deps --no-build-isolation -e . || \
+		{ echo "The packages could not be installed: is there a network? pip's own words are above." >&2; exit 1; }
+	@touch $@
+
+build/micropython-lib/ready: requirements-board.txt | .venv/ready
+build/micropython-hashlib/ready: requirements-reference.txt | .venv/ready
+build/micropython-lib/ready build/micropython-hashlib/ready:
+	@echo "Installing $<"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BIN)/python tools/board_packages.py $(@D) $< >$(@D).log 2>&1 && ls $(@D)/*/*.py >/dev/null 2>&1 || \
+		{ tail -n 20 $(@D).log >&2; echo "pipkin could not install $<: is there a network?" >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,20 @@
+"""What to freeze into a firmware image of your own: give this file to the ESP32 port as FROZEN_MANIFEST.
+
+boot.py and main.py are found frozen before the file system is looked at, so a board with such an image needs no files
+of ours but settings.json.
+"""
+
+# What official images freeze: asyncio, umqtt.simple, ssl.
+include("$(PORT_DIR)/boards/manifest.py")
+
+module("boot.py")
+module("main.py")
+package("firmware")
+
+module("cbor.py", base_path="lib")
+module("cose.py", base_path="lib")
+module("ed25519.py", base_path="lib")
+module("edwards25519.py", base_path="lib")
+module("hkdf.py", base_path="lib")
+module("sha512.py", base_path="lib")
+module("typing.py", base_path="lib")

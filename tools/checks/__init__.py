@@ -1,0 +1,1 @@
+"""What `make check` holds the sources to: `python -m checks` in the repository's root."""

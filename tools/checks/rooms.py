@@ -1,0 +1,59 @@
+"""The table of rooms: what lives where, and what each room may import. docs and checks both mean this one."""
+
+from typing import NamedTuple
+
+# The parts of lib/ that only compute. Both sides use them, so they keep to what both interpreters have.
+PURE_LIB = frozenset(("cbor", "cose", "ed25519", "edwards25519", "hkdf", "ndef", "p256", "sha512", "typing"))
+
+HARDWARE = frozenset(("bluetooth", "esp32", "machine", "network"))
+PURE = frozenset(("array", "binascii", "collections", "errno", "hashlib", "json", "math", "re", "struct"))
+# The rest of what MicroPython's ESP32 images have built in or frozen and the lock has a use for.
+BUILT_IN = PURE | frozenset(
+    ("_thread", "asyncio", "cryptolib", "deflate", "gc", "heapq", "io", "micropython", "os", "platform", "random")
+    + ("select", "socket", "ssl", "sys", "time", "tls", "uctypes", "vfs")
+)
+
+
+class Room(NamedTuple):
+    """`may` names rooms and single modules of ours; `outside` the top-level names from elsewhere, None for any."""
+
+    may: tuple[str, ...]
+    outside: frozenset[str] | None
+
+
+ROOMS = {
+    "pure lib": Room(("pure lib",), PURE | {"micropython"}),
+    "lib": Room(("pure lib", "lib"), BUILT_IN),
+    "core": Room(("core", "pure lib"), PURE),
+    "store": Room(("store", "core", "pure lib", "lib"), BUILT_IN),
+    "reader": Room(("reader", "core", "pure lib", "lib"), BUILT_IN),
+    # Not "task": a task is given what it needs from another one by build.py. The MQTT client is no task.
+    "task": Room(("firmware.task.mqtt", "core", "store", "reader", "pure lib", "lib"), BUILT_IN | {"umqtt"}),
+    # A port and the exceptions that go with it are what a part of the board promises to the rest.
+    "board": Room(("board", "firmware.core.ports", "firmware.core.errors", "pure lib", "lib"), BUILT_IN | HARDWARE),
+    "build": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "firmware": Room((), frozenset()),
+    "boot": Room((), frozenset(("machine",))),
+    "main": Room(("build",), frozenset()),
+    "lobbylock": Room(("lobbylock", "virtualboard", "core", "pure lib"), None),
+    # Stands in for the hardware and starts the firmware, but knows nothing of what is inside.
+    "virtualboard": Room(("virtualboard", "boot", "main", "pure lib"), None),
+}
+# Only these name the hardware; on the host the virtual board is what answers to those names.
+TOUCHING = frozenset(("board", "boot", "virtualboard"))
+
+_FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build"))
+_OWN_NAMES = frozenset(("boot", "main", "lobbylock", "virtualboard"))
+
+
+def room_of(name: str, lib: frozenset[str]) -> str | None:
+    """Returns the room of the module called `name`, None for one from elsewhere. `lib` holds lib's module names."""
+    first, _, rest = name.partition(".")
+    if first == "firmware":
+        second = rest.partition(".")[0]
+        return second if second in _FIRMWARE else "firmware"
+    if first in _OWN_NAMES:
+        return first
+    if first in lib:
+        return "pure lib" if first in PURE_LIB else "lib"
+    return None
