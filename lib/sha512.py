@@ -95,9 +95,9 @@ def _expand(w: ptr32, mask: uint):
 def _rounds(w: ptr32, k: ptr32, start: int, mask: uint):
     """Runs 16 rounds from number `start` on: section 6.4.2, step 3.
 
-    A round makes a new a and a new e; b, c, d and f, g, h are those of the rounds before. So nothing is moved: `v` steps
-    down by one (a, e), and from the place of the new pair v[0:4] the present a, e are v[4:6], v[6:8] as (high, low),
-    b, f follow at 8, c, g at 12 and d, h at 16.
+    A round makes a new a and a new e; b, c, d and f, g, h are those of the rounds before. So nothing is moved: `v`
+    steps down by one (a, e), and from the place of the new pair v[0:4] the present a, e are v[4:6], v[6:8] as (high,
+    low), b, f follow at 8, c, g at 12 and d, h at 16.
     """
     v = ptr32(int(w) + 4 * (_PAIRS + 60))
     k = ptr32(int(k) + 8 * start)

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = Path(__file__).with_name("crypto_peer.py")
-# micropython-lib packages as `make` installs them; only hashlib is wanted here, as a second opinion.
-LIBRARY = ROOT / "build" / "micropython-lib"
+# micropython-lib's hashlib as `make` installs it: a second opinion.
+LIBRARY = ROOT / "build" / "micropython-hashlib"
 
 
 def _run(script: Path, *arguments: str, text: str = "", extra_path: str = "", timeout_s: float = 300) -> str:
@@ -53,7 +53,7 @@ def ask():
 
 @pytest.fixture
 def library_path() -> str:
-    """Where micropython-lib's packages lie, for `extra_path`."""
+    """Where micropython-lib's hashlib lies, for `extra_path`."""
     if not (LIBRARY / "hashlib").is_dir():
-        pytest.skip("micropython-lib is not installed in build/micropython-lib")
+        pytest.skip("micropython-lib's hashlib is not installed: make setup")
     return str(LIBRARY)

@@ -1,0 +1,71 @@
+"""Ed25519 signatures (RFC 8032 section 5.1).
+
+Secrets: the arithmetic of `edwards25519` is made of Python integers, whose time depends on their value, and secret bits
+pick table entries. Whoever can time many signatures to within microseconds, or measure the current they draw, may learn
+something of the seed. Python cannot wipe what it computed either: a seed is lost with the board it lies on.
+"""
+
+import edwards25519
+from edwards25519 import ORDER
+from sha512 import sha512
+
+
+def public_key(seed: bytes) -> bytes:
+    """Returns the 32-byte public key of the 32-byte `seed`. Raises ValueError for another length."""
+    return _multiple_of_base(_expand(seed)[0])
+
+
+def sign(seed: bytes, message: bytes) -> bytes:
+    """Returns the 64-byte signature of `message` under the 32-byte `seed`. Raises ValueError for another seed length.
+
+    The public key is computed anew each time: one given by the caller could be the wrong one, and two signatures of one
+    message under two public keys give the secret away.
+    """
+    secret, prefix = _expand(seed)
+    public = _multiple_of_base(secret)
+    nonce = _hash_number(prefix, message)
+    commitment = _multiple_of_base(nonce)
+    answer = (nonce + _hash_number(commitment, public, message) * secret) % ORDER
+    return commitment + answer.to_bytes(32, "little")
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` over `message` was made with the seed of `public`; False, not an error, for any other bytes.
+
+    The equation is checked without the cofactor and on the encoding of R, as most libraries do. Refused as well: S not
+    below the group order, coordinates not below p, and the eight public keys of small order, which RFC 8032 allows but
+    under which signatures exist that hold for messages nobody signed.
+    """
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    commitment = bytes(signature[:32])
+    answer = int.from_bytes(bytes(signature[32:]), "little")
+    if answer >= ORDER:
+        return False
+    point = edwards25519.decode(bytes(public))
+    if point is None or edwards25519.is_of_small_order(point):
+        return False
+    # S * B = R + k * A, solved for R.
+    challenge = _hash_number(commitment, public, message)
+    expected = edwards25519.combine(answer, challenge, edwards25519.negate(point))
+    return edwards25519.encode(expected) == commitment
+
+
+def _multiple_of_base(scalar: int) -> bytes:
+    return edwards25519.encode(edwards25519.combine(scalar))
+
+
+def _expand(seed: bytes) -> tuple:
+    """Returns (secret scalar mod the order, prefix): RFC 8032 section 5.1.5, steps 1 to 3."""
+    if len(seed) != 32:
+        raise ValueError("a seed has 32 bytes")
+    digest = sha512(seed).digest()
+    scalar = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
+    return scalar % ORDER, digest[32:]
+
+
+def _hash_number(*pieces: bytes) -> int:
+    digest = sha512()
+    for piece in pieces:
+        digest.update(piece)
+    return int.from_bytes(digest.digest(), "little") % ORDER
