@@ -1,0 +1,100 @@
+"""`lobbylock code`: a keypad code for one driver at one door. Codes are shown once and kept nowhere."""
+
+import json
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from firmware.core import keycode
+from lobbylock.door import Door, Driver
+from lobbylock.home import Home
+from lobbylock.moment import format_local, format_utc, parse_duration, parse_time
+from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
+from lobbylock.window import Window, choose_window
+
+_USUAL_S = 3_600
+
+
+def code(
+    name: DoorArgument,
+    driver: Annotated[str, typer.Argument(metavar="DRIVER", help="Who it is for.")],
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="now, +2h, -1d, 14:30 or ISO 8601.")] = "now",
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="90m, 4h, 1d; 1h if not given.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="The code works once.")] = False,
+    code_class: Annotated[int | None, typer.Option("--class", metavar="N", help="This class of window.")] = None,
+    slot: Annotated[int | None, typer.Option("--slot", metavar="NN", help="This slot, for a new driver.")] = None,
+    is_json: JsonOption = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Make a code. It is valid for a whole window: the shortest that covers the time asked for."""
+    folder = open_home(home)
+    now_s = int(time.time())
+    from_s = parse_time(start, now_s)
+    # A class says how long by itself.
+    for_s = parse_duration(duration) if duration else _USUAL_S if code_class is None else None
+    with folder.locked():
+        door = folder.door(name)
+        window = choose_window(from_s, for_s, door.options.day_start_s, code_class, once)
+        person = door.list_driver(driver, now_s, slot)
+        is_again = window.is_single_use and window.until_s == person.single_use_until_s
+        person.valid_until_s = max(person.valid_until_s, window.until_s)
+        if window.is_single_use:
+            person.single_use_until_s = window.until_s
+        # Before the code is shown: its slot must stay this driver's for as long as it is valid.
+        folder.save_door(door)
+    digits = mint(folder, door, person, window)
+    if is_json:
+        typer.echo(json.dumps(_values(door, person, window, digits, is_again)))
+    else:
+        _show(door, person, window, digits, is_again)
+
+
+def mint(folder: Home, door: Door, person: Driver, window: Window) -> str:
+    """Returns the ten digits that open `door` for `person` during `window`."""
+    return keycode.mint(folder.code_key(door), door.tag, window.code_class, person.slot, window.number)
+
+
+def group_digits(digits: str) -> str:
+    """Returns ten digits in groups that people read and type without slips.
+
+    >>> group_digits("3407492808")
+    '3407 492 808'
+    """
+    return f"{digits[:4]} {digits[4:7]} {digits[7:]}"
+
+
+def _values(door: Door, person: Driver, window: Window, digits: str, is_again: bool) -> dict[str, object]:
+    return {
+        "code": digits,
+        "door": door.name,
+        "driver": person.name,
+        "slot": person.slot,
+        "class": window.code_class,
+        "window": window.number,
+        "from_s": window.from_s,
+        "until_s": window.until_s,
+        "from": format_utc(window.from_s),
+        "until": format_utc(window.until_s),
+        "single_use": window.is_single_use,
+        "made_before": is_again,
+    }
+
+
+def _show(door: Door, person: Driver, window: Window, digits: str, is_again: bool) -> None:
+    console = Console(highlight=False)
+    console.print(Text(group_digits(digits), "bold green"), Text(" then #"))
+    uses = "once" if window.is_single_use else "any number of times"
+    lines = [
+        f"{door.name}, {person.name} (slot {person.slot:02d}), {uses}",
+        f"from  {format_local(window.from_s)}   {format_utc(window.from_s)}",
+        f"until {format_local(window.until_s)}   {format_utc(window.until_s)}",
+    ]
+    if is_again:
+        lines.append("This is the single-use code of that window again: it works once in all.")
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,159 @@
+"""Takes one MQTT message at a time: verifies it, keeps it, and says what to answer. Knows nothing of connections."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from firmware.core import event
+from lobbylock import acknowledgement
+from lobbylock.door import Door
+from lobbylock.enrolment import Enrolments
+from lobbylock.names import is_door
+from lobbylock.picture import Announcement, Assembler, parse_piece
+from lobbylock.signature import Signer
+from lobbylock.store import Store
+from lobbylock.verify import (
+    MALFORMED,
+    RETAINED,
+    TOO_LONG,
+    UNANNOUNCED,
+    UNKNOWN_DOOR,
+    UNKNOWN_TOPIC,
+    Gap,
+    Refusal,
+    check_batch,
+    parse_batch,
+)
+
+TOPICS = ("lobbylock/+/+/events", "lobbylock/+/+/picture", "lobbylock/+/+/status")
+_MAX_TOPIC_CHARACTERS = len("lobbylock//") + 2 * 32 + len("/picture")
+_MAX_STATUS_BYTES = 1024
+
+# (topic, payload) to publish.
+Reply = tuple[str, bytes]
+
+
+class Listener(Protocol):
+    """Is told what happened, after it is stored."""
+
+    def event(self, door: Door, found: event.Event) -> None: ...
+
+    def gap(self, door: str, gap: Gap) -> None: ...
+
+    def picture(self, door: str, announced: Announcement, path: str) -> None: ...
+
+    def status(self, door: str, status: dict[str, object]) -> None: ...
+
+    def refused(self, topic: str, refusal: Refusal) -> None: ...
+
+
+class Collector:
+    """Verifies and stores what locks send. `now_s` gives Unix time."""
+
+    def __init__(
+        self,
+        store: Store,
+        enrolments: Enrolments,
+        signer: Signer,
+        listener: Listener,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._enrolments = enrolments
+        self._signer = signer
+        self._listener = listener
+        self._now_s = now_s
+        self._assembler = Assembler()
+
+    def handle(self, topic: str, payload: bytes, is_retained: bool = False) -> list[Reply]:
+        """Returns what to publish in answer to a message, once that is durable.
+
+        A message that fails a check is reported and answered with nothing. Raises sqlite3.Error or OSError when the
+        store fails: what was sent stays with the lock then.
+        """
+        try:
+            door, kind = self._route(topic)
+            if is_retained and kind != "status":
+                # A lock never retains these, and a broker would replay them for ever.
+                raise Refusal(RETAINED)
+            if kind == "events":
+                return self._take_events(door, payload)
+            if kind == "picture":
+                return self._take_piece(door, payload)
+            self._listener.status(door.name, _parse_status(payload))
+        except Refusal as refusal:
+            self._listener.refused(topic, refusal)
+        return []
+
+    def _route(self, topic: str) -> tuple[Door, str]:
+        parts = topic.split("/") if len(topic) <= _MAX_TOPIC_CHARACTERS else []
+        if len(parts) != 4 or parts[0] != "lobbylock" or parts[3] not in ("events", "picture", "status"):
+            raise Refusal(UNKNOWN_TOPIC)
+        name = f"{parts[1]}/{parts[2]}"
+        door = self._enrolments.find(name) if is_door(name) else None
+        if door is None or door.public_key is None:
+            raise Refusal(UNKNOWN_DOOR)
+        return door, parts[3]
+
+    def _take_events(self, door: Door, payload: bytes) -> list[Reply]:
+        batch = parse_batch(payload)
+        with self._store.transaction():
+            # Inside of the transaction, so that no other writer can come between the check and the row.
+            chain = self._store.begin_chain(door.name, door.public_key or b"")
+            known = self._store.known(chain, batch)
+            verdict = check_batch(batch, door.name, chain.public_key, known)
+            ack = acknowledgement.acknowledge(
+                self._signer, acknowledgement.EVENTS, door.name, batch.last_seq, verdict.heads[-1]
+            )
+            if verdict.new_seqs:
+                self._store.add(chain, verdict, ack, int(self._now_s()))
+        for gap in verdict.gaps:
+            if gap not in known.gaps:
+                self._listener.gap(door.name, gap)
+        new_seqs = set(verdict.new_seqs)
+        for found in batch.events:
+            if found.seq in new_seqs:
+                self._listener.event(door, found)
+        return [(f"lobbylock/{door.name}/ack", ack)]
+
+    def _take_piece(self, door: Door, payload: bytes) -> list[Reply]:
+        piece = parse_piece(payload)
+        chain = self._store.chain(door.name, door.public_key or b"")
+        found = self._store.announced(chain, piece.number) if chain else None
+        if chain is None or found is None:
+            raise Refusal(UNANNOUNCED, f"picture {piece.number}")
+        announced, path = found
+        if path is None:
+            whole = self._assembler.add(chain.id, piece, announced)
+            if whole is None:
+                return []
+            path = self._store.keep_picture(chain, announced, whole)
+            self._listener.picture(door.name, announced, str(path))
+        elif not piece.is_last:
+            return []
+        return [self._acknowledge_picture(door.name, announced)]
+
+    def _acknowledge_picture(self, door: str, announced: Announcement) -> Reply:
+        ack = acknowledgement.acknowledge(
+            self._signer, acknowledgement.PICTURE, door, announced.number, announced.sha256
+        )
+        return f"lobbylock/{door}/ack", ack
+
+
+def _parse_status(payload: bytes) -> dict[str, object]:
+    """Returns the known fields of a status message, each checked, since nobody signed them."""
+    if len(payload) > _MAX_STATUS_BYTES:
+        raise Refusal(TOO_LONG, f"{len(payload)} bytes")
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise Refusal(MALFORMED, "status is not JSON") from None
+    if not isinstance(value, dict) or type(value.get("online")) is not bool:
+        raise Refusal(MALFORMED, "status does not say whether the lock is online")
+    status: dict[str, object] = {"online": value["online"]}
+    if type(value.get("pending")) is int:
+        status["pending"] = value["pending"]
+    if isinstance(value.get("version"), str):
+        status["version"] = value["version"][:32]
+    return status

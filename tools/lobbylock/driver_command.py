@@ -1,0 +1,64 @@
+"""`lobbylock driver`: who has a slot at a door."""
+
+import json
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lobbylock.errors import UserError
+from lobbylock.moment import format_local
+from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
+
+app = typer.Typer(help="Who has a slot at a door.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_drivers(name: DoorArgument, is_json: JsonOption = False, home: HomeOption = DEFAULT_HOME) -> None:
+    """Show the drivers of a door and when their last code ends."""
+    drivers = sorted(open_home(home).door(name).drivers, key=lambda driver: (driver.slot, driver.since_s))
+    if is_json:
+        values = [
+            {
+                "driver": driver.name,
+                "slot": driver.slot,
+                "since_s": driver.since_s,
+                "valid_until_s": driver.valid_until_s or None,
+                "removed_s": driver.removed_s,
+            }
+            for driver in drivers
+        ]
+        typer.echo(json.dumps(values))
+        return
+    table = Table("slot", "driver", "since", "last code ends", "removed")
+    for driver in drivers:
+        times = (driver.since_s, driver.valid_until_s, driver.removed_s)
+        shown = [format_local(time_s) if time_s else "" for time_s in times]
+        table.add_row(f"{driver.slot:02d}", Text(driver.name), *shown)
+    Console().print(table)
+
+
+@app.command("remove")
+def remove(
+    name: DoorArgument,
+    driver: Annotated[str, typer.Argument(metavar="DRIVER")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Take a driver off a door's list. The slot is free again when the driver's last code has ended."""
+    folder = open_home(home)
+    now_s = int(time.time())
+    with folder.locked():
+        door = folder.door(name)
+        person = door.driver(driver.strip())
+        if person is None:
+            raise UserError(f"{name} has no driver {driver.strip()[:80]!r}.")
+        person.removed_s = now_s
+        folder.save_door(door)
+    if person.valid_until_s > now_s:
+        # The lock decides without a network, so nothing can call a code back before its window ends.
+        typer.echo(f"Removed; codes made before go on working until {format_local(person.valid_until_s)}.")
+    else:
+        typer.echo("Removed; no code of this driver is valid any more.")

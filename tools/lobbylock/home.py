@@ -1,0 +1,144 @@
+"""The issuer's folder: keys, doors and drivers.
+
+issuer.json               code secret and issuer seed            (secret)
+collector.json            the collector's seed and public key    (secret)
+buildings.json            which tag each building was given
+doors/BUILDING/DOOR.json  one record a door, with its passwords  (secret)
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.core import keycode
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.files import make_folder, read_json, write_json
+from lobbylock.names import is_door, split_door
+from lobbylock.settings import Options
+from lobbylock.signature import Signer
+
+_SEED_BYTES = 32
+TAGS = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Issuer:
+    """Who makes codes: `code_secret` and `seed` are 32 secret bytes each."""
+
+    name: str
+    code_secret: bytes
+    seed: bytes
+
+
+class Home:
+    """One issuer's folder at `path`. Methods raise UserError when a file is missing or damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other commands from changing records meanwhile, so that two cannot give out one slot."""
+        if not self.path.is_dir():
+            raise UserError(f"There is no issuer at {self.path}; `lobbylock issuer new` makes one.")
+        with open(os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def new_issuer(self, name: str) -> Issuer:
+        """Makes the issuer's and the collector's keys. Raises UserError if there are some already."""
+        make_folder(self.path)
+        with self.locked():
+            for file in ("issuer.json", "collector.json"):
+                if (self.path / file).exists():
+                    raise UserError(f"{self.path} has an issuer already; its keys are never overwritten.")
+            issuer = Issuer(name, os.urandom(_SEED_BYTES), os.urandom(_SEED_BYTES))
+            seed = os.urandom(_SEED_BYTES)
+            public_key = Signer(seed).public_key.hex()
+            write_json(
+                self.path / "collector.json", {"version": 1, "ed25519_seed": seed.hex(), "public_key": public_key}
+            )
+            # Last, because its presence is what makes the folder an issuer's.
+            write_json(
+                self.path / "issuer.json",
+                {
+                    "version": 1,
+                    "name": name,
+                    "code_secret": issuer.code_secret.hex(),
+                    "ed25519_seed": issuer.seed.hex(),
+                },
+            )
+        return issuer
+
+    def issuer(self) -> Issuer:
+        """Returns the issuer with its secrets."""
+        path = self.path / "issuer.json"
+        if not path.exists():
+            raise UserError(f"There is no issuer at {self.path}; `lobbylock issuer new` makes one.")
+        value = read_json(path, "issuer file")
+        secret, seed = (_secret(value.get(field), path) for field in ("code_secret", "ed25519_seed"))
+        return Issuer(str(value.get("name", "")), secret, seed)
+
+    def collector(self) -> Signer:
+        """Returns the key that acknowledgements are signed with. Needs only collector.json and doors/."""
+        path = self.path / "collector.json"
+        return Signer(_secret(read_json(path, "collector key").get("ed25519_seed"), path))
+
+    def door_path(self, name: str) -> Path:
+        building, door = split_door(name)
+        return self.path / "doors" / building / f"{door}.json"
+
+    def new_door(self, name: str, options: Options) -> Door:
+        """Makes the record of a door, giving its building a tag if it has none. Raises UserError if there is one."""
+        building, door = split_door(name)
+        path = self.door_path(name)
+        with self.locked():
+            if path.exists():
+                raise UserError(f"{name} exists already; `door settings` writes its settings again.")
+            record = Door(building, door, self._building_tag(building), options)
+            make_folder(path.parent)
+            write_json(path, record.dump())
+        return record
+
+    def _building_tag(self, building: str) -> int:
+        path = self.path / "buildings.json"
+        value = read_json(path, "list of buildings") if path.exists() else {"version": 1, "tags": {}}
+        tags = value.get("tags")
+        if not isinstance(tags, dict):
+            raise UserError(f"The list of buildings {path} is damaged.")
+        if building not in tags:
+            tags[building] = len(tags) % TAGS
+            write_json(path, value)
+        return tags[building]
+
+    def door(self, name: str) -> Door:
+        """Returns the record of the door `name`, "building/door"."""
+        path = self.door_path(name)
+        if not path.exists():
+            raise UserError(f"There is no door {name} at {self.path}; `door list` shows them.")
+        return Door.load(read_json(path, "door record"), name)
+
+    def save_door(self, door: Door) -> None:
+        """Writes a changed record back; call it inside `locked()`."""
+        write_json(self.door_path(door.name), door.dump())
+
+    def door_names(self) -> list[str]:
+        """Returns the full names of all doors, sorted."""
+        found = (f"{path.parent.name}/{path.stem}" for path in self.path.glob("doors/*/*.json"))
+        return sorted(name for name in found if is_door(name))
+
+    def code_key(self, door: Door) -> bytes:
+        """Returns the 32-byte secret that makes and checks the codes of one door, docs/protocol.md section 1."""
+        return keycode.door_key(self.issuer().code_secret, door.building, door.door)
+
+
+def _secret(text: object, path: Path) -> bytes:
+    with contextlib.suppress(ValueError, TypeError):
+        secret = bytes.fromhex(text)  # pyright: ignore[reportArgumentType] a TypeError is suppressed
+        if len(secret) == _SEED_BYTES:
+            return secret
+    raise UserError(f"{path} is damaged: a key in it is not 64 hex digits.")
