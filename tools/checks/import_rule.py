@@ -61,7 +61,7 @@ def _resolve(name: str, modules: dict[str, Module]) -> str | None:
 
 
 def _cycles(modules: dict[str, Module], edges: dict[str, dict[str, int]]) -> Iterator[Finding]:
-    """Yields one finding for each import that closes a cycle, seen from the alphabetically first module."""
+    """Yields a finding for each import that leads back to where a walk over the modules came from."""
     done: set[str] = set()
 
     def visit(name: str, trail: list[str]) -> Iterator[Finding]:

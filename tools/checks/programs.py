@@ -19,7 +19,7 @@ def _run(root: Path, *command: str) -> list[str]:
 
 
 def check_format(root: Path) -> list[str]:
-    return _run(root, "ruff", "format", "--check", "--quiet", "--diff", ".")
+    return _run(root, "ruff", "format", "--check", "--output-format=concise", ".")
 
 
 def check_lint(root: Path) -> list[str]:
