@@ -8,7 +8,7 @@ for name in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 
-if [ "$(id -u)" != 0 ] || [ ! -f /etc/debian_version ] || ! command -v apt-get >/dev/null; then
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "Left out, since not installed:$missing"
     exit 0
 fi

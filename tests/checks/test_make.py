@@ -105,16 +105,41 @@ def test_ci_runs_check_and_test_and_fails_with_them(tmp_path):
     assert "tested" not in done.stdout
 
 
-def test_missing_system_packages_are_named_where_they_cannot_be_installed(tmp_path):
-    script = str(ROOT / "tools" / "system_packages.sh")
-    command = ["sh", script, "sh", "no-such-package-of-ours"]
+@pytest.fixture
+def install(tmp_path):
+    """`install(user_id, apt_get)` runs system_packages.sh for two programs, one there and one not, on such a machine."""
     (tmp_path / "build").mkdir()
-    # An id that is not root's makes this machine one where nothing may be installed.
-    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
-    (tmp_path / "id").chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout == "Left out, since not installed: no-such-package-of-ours\n"
-    done = subprocess.run(["sh", script, "sh"], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+
+    def install(user_id, apt_get):
+        for name, script in (("id", f"echo {user_id}"), ("apt-get", apt_get)):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        done = subprocess.run(
+            ["sh", str(ROOT / "tools" / "system_packages.sh"), "sh", "no-such-program"],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0
+        return done.stdout
+
+    return install
+
+
+def test_missing_program_is_installed_by_root(install, tmp_path):
+    assert install(0, f'echo "$@" >>{tmp_path}/asked') == "Installing no-such-program\n"
+    update, fetch = (tmp_path / "asked").read_text().splitlines()
+    assert update.split()[-1] == "update"
+    assert fetch.split()[-1] == "no-such-program"
+    assert "sh" not in fetch.split()
+
+
+def test_missing_program_is_named_where_nothing_may_be_installed(install, tmp_path):
+    assert install(1000, f"touch {tmp_path}/asked") == "Left out, since not installed: no-such-program\n"
+    assert not (tmp_path / "asked").exists()
+
+
+def test_failed_install_is_told(install):
+    shown = install(0, "echo E: no such package; exit 100").splitlines()
+    assert shown[-1] == "Left out, since apt-get could not install it: no-such-program"
