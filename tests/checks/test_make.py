@@ -107,7 +107,7 @@ def test_ci_runs_check_and_test_and_fails_with_them(tmp_path):
 
 @pytest.fixture
 def install(tmp_path):
-    """`install(user_id, apt_get)` runs system_packages.sh for two programs, one there and one not, on such a machine."""
+    """`install(user_id, apt_get)` runs system_packages.sh on such a machine for one program it has and one it lacks."""
     (tmp_path / "build").mkdir()
 
     def install(user_id, apt_get):
