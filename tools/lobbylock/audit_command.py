@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import cbor
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from lobbylock.home import Home
 from lobbylock.moment import format_local, local_day
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
 from lobbylock.store import Chain, Store
+from lobbylock.terminal import open_console
 
 app = typer.Typer(help="Whether the record is whole, and who came in.", no_args_is_help=True)
 
@@ -70,7 +70,7 @@ def list_accesses(
                 else:
                     table.add_row(*_cells(opened, chain, record, found))
     if not is_json:
-        Console().print(table)
+        open_console().print(table)
 
 
 def _doors(folder: Home, only: str | None) -> dict[str, Door]:
@@ -119,7 +119,7 @@ def _show_broken(broken: BrokenLink, is_json: bool) -> None:
     if is_json:
         typer.echo(json.dumps(broken.values()))
     else:
-        Console(highlight=False).print(Text(f"BROKEN: {printable(str(broken), 400)}", "bold red"), soft_wrap=True)
+        open_console().print(Text(f"BROKEN: {printable(str(broken), 400)}", "bold red"), soft_wrap=True)
 
 
 def _show_sums(sums: list[ChainSum], doors: dict[str, Door]) -> None:
@@ -133,6 +133,6 @@ def _show_sums(sums: list[ChainSum], doors: dict[str, Door]) -> None:
         table.add_row(found.door, *map(str, counts), "; ".join(gaps) or "none")
     for name in sorted(set(doors) - {found.door for found in sums}):
         table.add_row(name, "0", "0", "0", "0", "none")
-    console = Console(highlight=False)
+    console = open_console()
     console.print(table)
     console.print(Text("Every chain is whole, every seal holds, every picture is the announced one.", "green"))

@@ -5,7 +5,6 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from firmware.core import keycode
@@ -13,6 +12,7 @@ from lobbylock.door import Door, Driver
 from lobbylock.home import Home
 from lobbylock.moment import format_local, format_utc, parse_duration, parse_time
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
+from lobbylock.terminal import open_console
 from lobbylock.window import Window, choose_window
 
 _USUAL_S = 3_600
@@ -86,7 +86,7 @@ def _values(door: Door, person: Driver, window: Window, digits: str, is_again: b
 
 
 def _show(door: Door, person: Driver, window: Window, digits: str, is_again: bool) -> None:
-    console = Console(highlight=False)
+    console = open_console()
     console.print(Text(group_digits(digits), "bold green"), Text(" then #"))
     uses = "once" if window.is_single_use else "any number of times"
     lines = [

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lobbylock.address import Address
 from lobbylock.collector import Collector, Reply
@@ -16,6 +15,7 @@ from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption,
 from lobbylock.report import Report
 from lobbylock.store import Store
 from lobbylock.subscription import Subscription
+from lobbylock.terminal import open_console
 
 # A lock sends its next message a moment after the acknowledgement of the last one.
 _QUIET_S = 3.0
@@ -42,7 +42,7 @@ def collect(
     folder = open_home(home)
     signer = folder.collector()
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
-    report = Report(Console(highlight=False), is_json)
+    report = Report(open_console(), is_json)
     with Store.open(store_path(folder, store)) as opened:
         visit = _Visit(Collector(opened, Enrolments(folder), signer, report), report)
         try:

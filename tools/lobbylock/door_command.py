@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from lobbylock.door import Door, parse_public_key
@@ -16,6 +15,7 @@ from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.settings import CAMERA_POLICIES, Options, compose
+from lobbylock.terminal import open_console
 
 app = typer.Typer(help="Doors, their settings and their keys.", no_args_is_help=True)
 
@@ -126,7 +126,7 @@ def list_doors(is_json: JsonOption = False, home: HomeOption = DEFAULT_HOME) -> 
         key = door.public_key.hex()[:16] + "…" if door.public_key else "not enrolled"
         drivers = sum(driver.removed_s is None for driver in door.drivers)
         table.add_row(door.name, str(door.tag), key, str(drivers), door.options.mqtt_url or "none")
-    Console().print(table)
+    open_console().print(table)
 
 
 def _check_out(out: Path | None) -> None:

@@ -5,13 +5,13 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lobbylock.errors import UserError
 from lobbylock.moment import format_local
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
+from lobbylock.terminal import open_console
 
 app = typer.Typer(help="Who has a slot at a door.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def list_drivers(name: DoorArgument, is_json: JsonOption = False, home: HomeOpti
         times = (driver.since_s, driver.valid_until_s, driver.removed_s)
         shown = [format_local(time_s) if time_s else "" for time_s in times]
         table.add_row(f"{driver.slot:02d}", Text(driver.name), *shown)
-    Console().print(table)
+    open_console().print(table)
 
 
 @app.command("remove")

@@ -1,0 +1,214 @@
+"""Recomputes every worked example of docs/protocol.md with other people's cryptography, and with our own code."""
+
+import hmac
+import json
+import re
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from scripted_door import encode
+
+from firmware.core import event, keycode
+from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
+from lobbylock.picture import MAX_PIECE_BYTES, Piece, parse_piece
+from lobbylock.settings import MAX_SETTINGS_BYTES, Options, compose
+from lobbylock.signature import Signer
+from lobbylock.verify import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Known, check_batch, parse_batch
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text("utf-8")
+DOOR = "maple-12/front"
+DOOR_SEED = b"\x01" * 32
+COLLECTOR_SEED = b"\x02" * 32
+_LABEL = re.compile(r"^    (?P<label>[a-z][a-z ]*?(?:\(\d\))?) {2,}(?P<hex>[0-9a-f]{2,})(?P<rest>.*)$")
+_MORE = re.compile(r"^ {10,}(?P<hex>[0-9a-f]+)$")
+
+
+def read_examples() -> dict[str, bytes]:
+    """Returns the page's labelled hex values; values go on over indented lines of hex."""
+    found: dict[str, str] = {}
+    label = None
+    for line in PAGE.split("\n"):
+        start, more = _LABEL.match(line), _MORE.match(line)
+        if start:
+            label = start["label"]
+            assert label not in found, f"{label} stands on the page twice"
+            found[label] = start["hex"]
+        elif more and label:
+            found[label] += more["hex"]
+        else:
+            label = None
+    return {label: bytes.fromhex(digits) for label, digits in found.items()}
+
+
+EXAMPLES = read_examples()
+RECORDS = [EXAMPLES["record(1)"], EXAMPLES["record(2)"], EXAMPLES["record(3)"] + EXAMPLES["signature"]]
+
+
+def table(*headers: str) -> list[list[str]]:
+    """Returns the cells of the page's tables that begin with these column headers, one list a row."""
+    wanted = ("| " + " | ".join(headers) + " |").replace("|  |", "| |")
+    rows, is_inside = [], False
+    for line in PAGE.split("\n"):
+        if line.startswith(wanted):
+            is_inside = True
+        elif not line.startswith("|"):
+            is_inside = False
+        elif is_inside and not line.startswith("|---"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    assert rows, f"the page has no table {wanted}"
+    return rows
+
+
+def test_page_holds_the_examples():
+    assert set(EXAMPLES) == {
+        "code key", "public key", "head(0)", "record(1)", "head(1)", "record(2)", "head(2)", "signed", "signature",
+        "record(3)", "head(3)", "events", "ack", "picture", "its ack",
+    }  # fmt: skip
+
+
+def test_code_key():
+    assert "code secret `000102...1f` (32 bytes counting up), door `maple-12/front`" in PAGE
+    secret = bytes(range(32))
+    info = b"lobbylock code key 1\0" + DOOR.encode()
+    assert HKDF(SHA256(), 32, salt=None, info=info).derive(secret) == EXAMPLES["code key"]
+    assert keycode.door_key(secret, "maple-12", "front") == EXAMPLES["code key"]
+
+
+def test_codes():
+    assert "tag 3, slot 7, `day_start` 0, at 1789992000 (2026-09-21 12:00:00 UTC)" in PAGE
+    time_s = 1789992000
+    assert datetime(2026, 9, 21, 12, tzinfo=timezone.utc).timestamp() == time_s
+    rows = table("class", "window", "code")
+    assert len(rows) == 3
+    for cells in rows:
+        code_class, window, code = int(cells[0]), int(cells[1]), cells[2].strip("`")
+        assert time_s // keycode.WINDOW_S[code_class] == window
+        message = b"lobbylock code 1" + bytes([code_class, 7]) + window.to_bytes(4, "big")
+        digest = hmac.digest(EXAMPLES["code key"], message, "sha256")
+        at = digest[31] & 15
+        ending = (int.from_bytes(digest[at : at + 4], "big") & 0x7FFFFFFF) % 1_000_000
+        assert code == f"3{code_class}07{ending:06d}"
+        assert keycode.mint(EXAMPLES["code key"], 3, code_class, 7, window) == code
+        claim = keycode.Checker(EXAMPLES["code key"], 3).check(code, time_s)
+        assert (claim.outcome, claim.slot, claim.code_class, claim.window) == (keycode.VALID, 7, code_class, window)
+
+
+def test_windows():
+    lengths_s = {}
+    unit_s = {"hours": 3600, "days": 86400}
+    for classes, length, uses in table("class", "window", "uses"):
+        numbers, unit = length.rsplit(" ", 1)
+        for code_class, number in zip(classes.split(", "), numbers.split(", "), strict=True):
+            lengths_s[int(code_class)] = int(number) * unit_s[unit]
+            assert (int(code_class) == keycode.SINGLE_USE) == (uses == "one")
+    assert lengths_s == keycode.WINDOW_S
+
+
+def test_public_key():
+    assert Ed25519PrivateKey.from_private_bytes(DOOR_SEED).public_key().public_bytes_raw() == EXAMPLES["public key"]
+
+
+@pytest.mark.parametrize(
+    ("at", "fields"),
+    [
+        (0, [1, 1, 1, 250, None, {10: 1, 16: "0.1.0"}]),
+        (1, [2, 2, 1, 61250, 1789992000, {1: 0, 2: 1, 3: 7, 4: 4, 5: 20717, 6: 1}]),
+        (2, [3, 16, 1, 62500, 1789992001, {9: EXAMPLES["signature"]}]),
+    ],
+)
+def test_records(at, fields):
+    assert encode(fields) == RECORDS[at]
+    assert cbor2.loads(RECORDS[at]) == fields
+    found = event.decode(RECORDS[at])
+    assert [found.seq, found.kind, found.boot, found.uptime_ms, found.time_s, found.details] == fields
+    assert found.encode() == RECORDS[at]
+
+
+def test_heads():
+    head = sha256(b"lobbylock journal 1" + EXAMPLES["public key"]).digest()
+    assert head == EXAMPLES["head(0)"] == event.genesis(EXAMPLES["public key"])
+    for at, record in enumerate(RECORDS, 1):
+        after = sha256(head + record).digest()
+        assert after == EXAMPLES[f"head({at})"] == event.next_head(head, record)
+        head = after
+
+
+def test_seal():
+    payload = encode(["lobbylock seal 1", DOOR, 2, EXAMPLES["head(2)"]])
+    assert payload == event.seal_payload(DOOR, 2, EXAMPLES["head(2)"])
+    assert encode(["Signature1", b"\xa1\x01\x27", b"", payload]) == EXAMPLES["signed"]
+    assert Ed25519PrivateKey.from_private_bytes(DOOR_SEED).sign(EXAMPLES["signed"]) == EXAMPLES["signature"]
+
+
+def test_events_message():
+    assert encode([1, 1, EXAMPLES["head(0)"], RECORDS]) == EXAMPLES["events"]
+    verdict = check_batch(parse_batch(EXAMPLES["events"]), DOOR, EXAMPLES["public key"], Known())
+    assert verdict.heads == [EXAMPLES["head(1)"], EXAMPLES["head(2)"], EXAMPLES["head(3)"]]
+    assert verdict.new_seqs == [1, 2, 3]
+
+
+def test_collector_key():
+    key = Ed25519PrivateKey.from_private_bytes(COLLECTOR_SEED).public_key().public_bytes_raw()
+    assert f"`{key.hex()}`" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "number", "digest"),
+    [
+        ("ack", EVENTS, 3, EXAMPLES["head(3)"]),
+        ("its ack", PICTURE, 1, sha256(bytes.fromhex("ffd8ffd9")).digest()),
+    ],
+)
+def test_acknowledgements(label, kind, number, digest):
+    payload = encode([kind, DOOR, number, digest])
+    signed = encode(["Signature1", b"\xa1\x01\x27", b"", payload])
+    signature = Ed25519PrivateKey.from_private_bytes(COLLECTOR_SEED).sign(signed)
+    assert encode([b"\xa1\x01\x27", {}, payload, signature]) == EXAMPLES[label]
+    assert acknowledge(Signer(COLLECTOR_SEED), kind, DOOR, number, digest) == EXAMPLES[label]
+
+
+def test_picture_message():
+    data = bytes.fromhex("ffd8ffd9")
+    assert encode([1, 1, len(data), 0, data]) == EXAMPLES["picture"]
+    assert parse_piece(EXAMPLES["picture"]) == Piece(1, 4, 0, data)
+
+
+def test_bounds():
+    bounds = re.search(r"1 to (\d+) records as byte strings, the last one a seal; at most ([\d,]+) bytes", PAGE)
+    assert bounds and (int(bounds[1]), int(bounds[2].replace(",", ""))) == (MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
+    assert f"A CBOR array of six, at most {event.MAX_RECORD_BYTES} bytes" in PAGE
+    assert f"pieces of 1 to {MAX_PIECE_BYTES:,} bytes, in order" in PAGE
+    assert f"at most {MAX_SETTINGS_BYTES:,} bytes, one JSON object" in PAGE
+
+
+def test_kinds():
+    names = {int(number): name for number, name, _ in table("kind", "name", "details")}
+    assert [names[number] for number in range(1, len(event.KIND_NAMES))] == list(event.KIND_NAMES[1:])
+    assert len(names) == len(event.KIND_NAMES) - 1
+
+
+@pytest.mark.parametrize(
+    ("header", "constants"), [("reason", event.REASON_NAMES), ("detail", ("",) + event.DETAIL_NAMES[1:])]
+)
+def test_names(header, constants):
+    names = {}
+    for cells in table(header, "", header, "", header, ""):
+        for number, name in zip(cells[::2], cells[1::2], strict=True):
+            if number:
+                names[int(number)] = name.split(" ")[0]
+    expected = {number: name for number, name in enumerate(constants) if name}
+    assert names == expected
+
+
+def test_settings():
+    fields = set()
+    for row in table("field", "type and range", "meaning"):
+        fields.update(name.strip(" `") for name in row[0].split(","))
+    written = compose("maple-12", "front", 3, EXAMPLES["code key"], EXAMPLES["public key"], Options())
+    assert set(json.loads(written)) == fields
