@@ -41,6 +41,8 @@ ROOMS = {
 }
 # Only these name the hardware; on the host the virtual board is what answers to those names.
 TOUCHING = frozenset(("board", "boot", "virtualboard"))
+# Its `machine` loads a file for each kind of peripheral when that is first asked for.
+MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
 _FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build"))
 _OWN_NAMES = frozenset(("boot", "main", "lobbylock", "virtualboard"))
