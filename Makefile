@@ -28,8 +28,8 @@ check: $(READY) ## Check format, lint, types, imports and sizes, and cross-compi
 	@$(BIN)/python -m checks
 
 fmt: $(READY) ## Format the sources and repair what lint can
+	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
-	@$(BIN)/ruff check --quiet --fix
 
 test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
 	@sh tools/system_packages.sh mosquitto valgrind
