@@ -1,0 +1,247 @@
+"""One virtual board: an ESP32 that runs the real firmware, with its chips, its power and its time."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from virtualboard.clock import Clock
+from virtualboard.cpu import Cpu
+from virtualboard.flash import Flash
+from virtualboard.mpy import compile_modules
+from virtualboard.process import Program
+from virtualboard.pump import Predicate, Pump
+from virtualboard.wiring import Wiring
+from virtualboard.wlan import AccessPoint
+
+PACES = ("fast", "real")
+_REPO = Path(__file__).resolve().parents[2]
+_PUMP_PAUSE_S = 0.001
+
+
+class VirtualBoard:
+    """The board lives in `state_dir`: its file system in vfs/, its flash chip in flash.bin. Nothing else survives.
+
+    `root` is the folder with boot.py, main.py, firmware/ and lib/. At the pace "fast" time passes only inside `run_for`
+    and `run_until`, as fast as the firmware computes, and the same calls give the same run; at "real" it is the
+    machine's. `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
+    `stall_s` real seconds without looking at the clock or a pin counts as hung, and time goes on without it.
+    """
+
+    def __init__(
+        self,
+        state_dir: str | Path,
+        *,
+        root: str | Path = _REPO,
+        pace: str = "fast",
+        heap: str = "148k",
+        use_mpy: bool = False,
+        wiring: Wiring | None = None,
+        argv_prefix: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+        seed: int = 1,
+        stall_s: float = 10.0,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.vfs = Path(state_dir).resolve() / "vfs"
+        self.vfs.mkdir(parents=True, exist_ok=True)
+        self.flash = Flash(self.vfs.parent / "flash.bin")
+        self.random = random.Random(seed)
+        self.clock = Clock()
+        root = Path(root).resolve()
+        port, *modules = compile_modules(root, use_mpy)
+        program = Program(root, port, modules, self.vfs, self.flash.path, heap, argv_prefix, env or {})
+        self.cpu = Cpu(program, self.clock, self.flash, seed)
+        self._pump = Pump(self.cpu, stall_s)
+        self._thread: threading.Thread | None = None
+        self._is_pumping = False
+        self.pins = self.cpu.pins
+        self.serial = self.cpu.serial
+        self.buses = self.cpu.buses
+        self.wiring = wiring or Wiring()
+        self.keypad = self.wiring.keypad
+        self.camera = self.wiring.camera
+        self.strike = self.wiring.strike
+        self.contact = self.wiring.contact
+        self.exit_button = self.wiring.exit_button
+        self.led = self.wiring.led
+        self.buzzer = self.wiring.buzzer
+        for chip in self.wiring.chips():
+            chip.attach(self)
+        self.set_pace(pace)
+
+    def __enter__(self) -> VirtualBoard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Power off, and give back what the board held open."""
+        self.stop_pump()
+        with self.lock:
+            self.cpu.power_off()
+            self.flash.close()
+
+    # Power.
+
+    def power_on(self) -> None:
+        """The firmware starts; at the fast pace it computes with the next `run_for` or `run_until`."""
+        with self.lock:
+            if not self.is_powered:
+                self.cpu.power_on()
+
+    def power_off(self) -> None:
+        """RAM is gone, outputs float at once, flash and files stay."""
+        with self.lock:
+            self.cpu.power_off()
+
+    def hang_cpu(self) -> None:
+        """The CPU stops where it is. Peripherals, chips and the watchdog go on."""
+        with self.lock:
+            if self.cpu.process:
+                self.cpu.process.stop()
+
+    def resume_cpu(self) -> None:
+        with self.lock:
+            if self.cpu.process and self.cpu.process.is_stopped:
+                self.cpu.process.go_on()
+                self.cpu.flush()
+                self.cpu.wake()
+
+    @property
+    def is_powered(self) -> bool:
+        return self.cpu.process is not None
+
+    @property
+    def reset_causes(self) -> list[int]:
+        """machine.reset_cause() of every start so far: 1 power, 2 reset or panic, 3 watchdog, 5 soft reset."""
+        return list(self.cpu.causes)
+
+    @property
+    def reset_count(self) -> int:
+        """How often it started again without having been without power."""
+        return sum(cause != 1 for cause in self.cpu.causes)
+
+    # Time.
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since this object was made. They go on through resets and power cuts."""
+        return self.clock.now_us
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.now_us // 1000
+
+    @property
+    def pace(self) -> str:
+        return PACES[0] if self.clock.is_fast else PACES[1]
+
+    def set_pace(self, pace: str) -> None:
+        """Goes on at another pace from the present moment. Raises ValueError."""
+        if pace not in PACES:
+            raise ValueError(f"a pace is one of {', '.join(PACES)}")
+        with self.lock:
+            if pace == self.pace:
+                return
+            if pace == "fast" and self._thread:
+                raise ValueError("stop the pump first: it is for the real pace")
+            self._pump.settle()
+            self.clock.set_fast(pace == "fast")
+            self.pins.epoch += 1
+            self.cpu.send_pace()
+            self._pump.settle()
+
+    def run_for(self, ms: float) -> None:
+        """Lets `ms` milliseconds pass."""
+        self._run(ms, None)
+
+    def run_until(self, predicate: Predicate, limit_ms: float) -> bool:
+        """Lets time pass until `predicate()` is true, but no longer than `limit_ms`; returns whether it was true.
+
+        It is asked whenever something has happened. What the firmware still does without looking at the clock is
+        done before this returns.
+        """
+        return self._run(limit_ms, predicate)
+
+    def _run(self, ms: float, predicate: Predicate | None) -> bool:
+        if self._thread and threading.current_thread() is not self._thread:
+            return self._watch(ms, predicate)
+        with self.lock:
+            return self._pump.run(self.now_us + int(ms * 1000), predicate)
+
+    def _watch(self, ms: float, predicate: Predicate | None) -> bool:
+        """`_run` while the pump runs in its thread."""
+        end = time.monotonic() + ms / 1000
+        while True:
+            with self.lock:
+                if predicate and predicate():
+                    return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PUMP_PAUSE_S * 2)
+
+    def at(self, delay_ms: float, action: Callable[[], object]) -> None:
+        """Calls `action` in `delay_ms` milliseconds of board time."""
+        with self.lock:
+            self.clock.after(int(delay_ms * 1000), action)
+
+    def start_pump(self) -> None:
+        """Lets time pass in a thread of its own from now on, at the real pace. Raises ValueError at the fast one."""
+        if self.clock.is_fast:
+            raise ValueError("the pump is for the real pace")
+        if not self._thread:
+            self._is_pumping = True
+            self._thread = threading.Thread(target=self._pump_on, name="virtualboard", daemon=True)
+            self._thread.start()
+
+    def stop_pump(self) -> None:
+        self._is_pumping = False
+        thread, self._thread = self._thread, None
+        if thread:
+            thread.join()
+
+    def _pump_on(self) -> None:
+        while self._is_pumping:
+            with self.lock:
+                self._pump.step_real(self.now_us)
+            # Outside of the lock, so that others get their turn.
+            self._pump.pause(_PUMP_PAUSE_S)
+
+    # What the board shows and hears.
+
+    @property
+    def console(self) -> list[str]:
+        """The lines printed so far. `console_times_ms` has the time of each."""
+        return self.cpu.console.lines
+
+    @property
+    def console_times_ms(self) -> list[int]:
+        return self.cpu.console.times_ms
+
+    def on_console(self, listener: Callable[[str], None] | None) -> None:
+        """Calls `listener` with every line from now on."""
+        self.cpu.console.on_line = listener
+
+    def send(self, data: bytes) -> None:
+        """Types into the board's serial line."""
+        with self.lock:
+            if self.cpu.process:
+                self.cpu.process.write_console(data)
+                self.cpu.wake()
+
+    @property
+    def at_repl(self) -> bool:
+        """Whether the program ended, so that a board would show its prompt."""
+        return self.cpu.at_repl
+
+    @property
+    def wlan(self) -> AccessPoint:
+        return self.cpu.wlan

@@ -1,0 +1,1 @@
+"""The chips and parts that are wired to the ESP32, one file each."""

@@ -1,0 +1,293 @@
+"""The ESP32: the firmware's process, what it asks of the peripherals, and its resets."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from virtualboard import link
+from virtualboard.bus import Buses
+from virtualboard.clock import FOREVER_US, Clock
+from virtualboard.console import Console
+from virtualboard.flash import PARTITIONS, Flash, PowerCut
+from virtualboard.pins import Pins
+from virtualboard.process import Process, Program
+from virtualboard.pulse import PulsePlayer
+from virtualboard.serial import SerialPorts
+from virtualboard.watchdog import Watchdog
+from virtualboard.wlan import AccessPoint
+
+if TYPE_CHECKING:
+    from virtualboard.link import Request
+
+# machine.reset_cause()
+POWER_ON = 1
+HARD = 2
+WATCHDOG = 3
+SOFT = 5
+
+_READY_BIT = 48
+
+
+class BoardError(Exception):
+    """The firmware's process could not be started, or broke the link's rules."""
+
+
+class Cpu:
+    """`held_us` is until when the board waits, None while it computes. `is_awake` means: reply to that now."""
+
+    def __init__(self, program: Program, clock: Clock, flash: Flash, seed: int) -> None:
+        self._program = program
+        self.clock = clock
+        self.flash = flash
+        self.pins = Pins(lambda: clock.now_us, self._interrupt)
+        self.serial = SerialPorts(clock, seed, self.wake)
+        self.pulses = PulsePlayer(clock, self.pins)
+        self.buses = Buses(self.pins)
+        self.wlan = AccessPoint(clock, self.send_wlan)
+        self.watchdog = Watchdog(clock, lambda: self.reset(WATCHDOG))
+        self.console = Console(clock)
+        self.process: Process | None = None
+        self.causes: list[int] = []
+        self.at_repl = False
+        self.held_us: int | None = None
+        self.is_awake = False
+        self.horizon_us: Callable[[], int] = lambda: FOREVER_US
+        self._boot_us = 0
+        self._rtc_offset_us = 0
+        self.has_greeted = False
+        self._is_nudged = False
+        self._interrupts: list[int] = []
+        self._actions = {
+            link.HELLO: self._hello,
+            link.WAIT: self._wait,
+            link.READ: self._read,
+            link.PIN_MODE: self._pin_mode,
+            link.PIN_SET: lambda request: self.pins.write(request.number, request.value),
+            link.PIN_IRQ: lambda request: self.pins.interrupt_on(request.number, request.value),
+            link.UART_INIT: self._uart_init,
+            link.UART_SEND: lambda request: self.serial.send(request.number, request.data),
+            link.UART_READ: self._uart_read,
+            link.SPI: lambda request: self._reply(data=self.buses.spi(request.number, request.data)),
+            link.I2C: self._i2c,
+            link.FLASH_TABLE: self._flash_table,
+            link.FLASH_PROGRAM: self._program_flash,
+            link.FLASH_ERASE: self._erase_flash,
+            link.RMT_OPEN: lambda request: self.pulses.open(request.number),
+            link.RMT_PLAY: self._play,
+            link.RMT_STOP: self._stop_pulses,
+            link.WDT: lambda request: self.watchdog.feed(request.value),
+            link.RTC: self._set_rtc,
+            link.RESET: lambda request: self.reset(request.number),
+            link.REPL: self._repl,
+        }
+
+    # Power and resets.
+
+    def power_on(self) -> None:
+        # The clock of an ESP32 starts at 2000-01-01 when the power comes.
+        self._rtc_offset_us = -self.clock.now_us
+        self._start(POWER_ON)
+
+    def power_off(self) -> None:
+        self._end()
+        self._reset_peripherals()
+
+    def reset(self, cause: int) -> None:
+        self._end()
+        self._reset_peripherals(is_soft=cause == SOFT)
+        self._start(cause)
+
+    def _reset_peripherals(self, is_soft: bool = False) -> None:
+        # A soft reset leaves outputs, pulses and the watchdog as they are.
+        if not is_soft:
+            self.pulses.reset()
+            self.watchdog.reset()
+        self.serial.reset()
+        self.pins.reset(is_soft)
+
+    def _start(self, cause: int) -> None:
+        self.causes.append(cause)
+        if cause != SOFT:
+            self._boot_us = self.clock.now_us
+        self.process = Process(self._program)
+
+    def _end(self) -> str:
+        """Ends the process; returns how it had ended by itself, if it had."""
+        process = self.process
+        self.process = None
+        self.held_us = None
+        self.is_awake = self.at_repl = self.has_greeted = self._is_nudged = False
+        self._interrupts.clear()
+        if not process:
+            return ""
+        died = process.kill()
+        self.console.take(process.read_console())
+        process.close()
+        return died
+
+    @property
+    def is_computing(self) -> bool:
+        return self.process is not None and self.held_us is None and not self.process.is_stopped
+
+    # The link.
+
+    def receive(self) -> None:
+        """Handles what the board has said. Its console is read first, so that it is never behind the pins."""
+        process = self.process
+        if not process:
+            return
+        self.console.take(process.read_console())
+        try:
+            requests = process.link.receive()
+        except link.LinkClosed:
+            self._die()
+            return
+        self._is_nudged = False
+        for request in requests:
+            if self.clock.is_fast:
+                self.clock.run_due(request.now_us)
+                self.clock.move_to(request.now_us)
+            if self.process is not process:
+                # Something that was due ended it.
+                return
+            self.pins.set_matrix(request.outputs)
+            try:
+                self._actions[request.kind](request)
+            except PowerCut:
+                self.power_off()
+            except link.LinkClosed:
+                self._die()
+            if self.process is not process:
+                return
+
+    def _die(self) -> None:
+        """The process ended by itself: on a chip that is a panic, which resets it."""
+        greeted = self.has_greeted
+        died = self._end()
+        self.console.note(f"process ended: {died}")
+        if not greeted:
+            raise BoardError("the firmware did not start:\n" + "\n".join(self.console.lines[-20:]))
+        self.reset(HARD)
+
+    def _state(self) -> tuple[int, int, int, int]:
+        now_us = self.clock.now_us
+        horizon_us = self.horizon_us() if self.clock.is_fast else FOREVER_US
+        return self.pins.epoch, now_us, horizon_us, self.pins.levels | self.serial.ready << _READY_BIT
+
+    def _send(self, kind: int, number: int = 0, value: int = 0, data: bytes = b"") -> None:
+        if self.process and self.has_greeted:
+            self.process.link.send(kind, number, self._state(), value, data)
+
+    def _reply(self, value: int = 0, data: bytes = b"", number: int = 0) -> None:
+        for gpio in self._interrupts:
+            self._send(link.IRQ, gpio)
+        self._interrupts.clear()
+        self._send(link.REPLY, number, value, data)
+
+    def release(self) -> None:
+        """Replies to a wait."""
+        self.held_us = None
+        self.is_awake = False
+        self._reply()
+
+    def wake(self) -> None:
+        """Lets a waiting board look around."""
+        if self.held_us is not None:
+            self.is_awake = True
+        elif not self.clock.is_fast and self.process and not self.process.is_stopped and not self._is_nudged:
+            # One is enough until the board says something: a busy one must not find its pipe full.
+            self._is_nudged = True
+            self._send(link.WAKE)
+
+    def _interrupt(self, gpio: int) -> None:
+        if not self.has_greeted:
+            return
+        # One that is pending is not pending twice.
+        if gpio not in self._interrupts:
+            self._interrupts.append(gpio)
+        self.flush()
+
+    def flush(self) -> None:
+        """Delivers interrupts: at the fast pace with the next reply, at the real one at once."""
+        if self.clock.is_fast or self.held_us is not None:
+            self.is_awake = self.held_us is not None and (self.is_awake or bool(self._interrupts))
+        elif self.process and not self.process.is_stopped:
+            for gpio in self._interrupts:
+                self._send(link.IRQ, gpio)
+            self._interrupts.clear()
+
+    def send_pace(self) -> None:
+        self._send(link.PACE, 0 if self.clock.is_fast else 1, self.clock.offset_us)
+        self.wake()
+
+    def send_wlan(self) -> None:
+        self._send(link.WLAN, 0, self.wlan.since_us, self.wlan.data)
+        self.wake()
+
+    # What the board asks for.
+
+    def _hello(self, _: Request) -> None:
+        self.has_greeted = True
+        self.pins.epoch += 1
+        self.send_pace()
+        self.send_wlan()
+        words = (self.causes[-1], self._boot_us, self._rtc_offset_us, self.pins.matrix)
+        self._reply(data=struct.pack("<4q", *words))
+
+    def _wait(self, request: Request) -> None:
+        self.held_us = request.value
+        self.is_awake = bool(self._interrupts)
+
+    def _read(self, _: Request) -> None:
+        self._reply()
+
+    def _pin_mode(self, request: Request) -> None:
+        word = request.value
+        pull, level = word >> 8 & 255, word >> 16 & 255
+        self.pins.configure(request.number, word & 255, pull - 1 if pull else None, level - 1 if level else None)
+
+    def _uart_init(self, request: Request) -> None:
+        word = request.value
+        baud, tx, rx, capacity = word & 0xFFFFFF, word >> 24 & 255, word >> 32 & 255, word >> 40
+        self.serial.configure(request.number, baud, tx, rx, capacity)
+
+    def _uart_read(self, request: Request) -> None:
+        if request.number & 128:
+            self._reply(self.serial.sent_us(request.number & 127))
+            return
+        data = self.serial.take(request.number, min(request.value, 4096)) if request.value else b""
+        self._reply(self.serial.waiting(request.number), data)
+
+    def _i2c(self, request: Request) -> None:
+        data = self.buses.i2c(request.number, request.value & 127, request.data, request.value >> 8)
+        self._reply(number=1 if data is None else 0, data=data or b"")
+
+    def _flash_table(self, _: Request) -> None:
+        rows = "\n".join(f"{row.type} {row.subtype} {row.address} {row.size} {row.label}" for row in PARTITIONS)
+        self._reply(data=rows.encode())
+
+    def _program_flash(self, request: Request) -> None:
+        self.flash.program(request.value, request.data)
+        self._reply()
+
+    def _erase_flash(self, request: Request) -> None:
+        self.flash.erase(request.value)
+        self._reply()
+
+    def _play(self, request: Request) -> None:
+        word = request.value
+        pulses = [(unit & 0x7FFF, unit >> 15) for unit in struct.unpack(f"<{len(request.data) // 2}H", request.data)]
+        self.pulses.play(request.number, pulses, word >> 32 & 1, (word >> 33) - 1, word & 0xFFFFFFFF)
+
+    def _stop_pulses(self, request: Request) -> None:
+        if not self.pulses.stop(request.number, bool(request.value)):
+            self.console.note("panic: a running RMT sequence of more than 300 ms was stopped")
+            self.reset(HARD)
+
+    def _set_rtc(self, request: Request) -> None:
+        self._rtc_offset_us = request.value
+
+    def _repl(self, _: Request) -> None:
+        self.at_repl = True

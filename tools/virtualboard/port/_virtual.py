@@ -1,0 +1,289 @@
+"""The board's end of the link to the host process, and the numbers that every shadow module reads.
+
+Board time is one count of microseconds that the host owns and that goes on across resets. At the "fast" pace it
+moves only here: by a cost per call, or to the deadline of a wait. The host grants a horizon with every reply; up to
+it nothing can happen on the board, so time moves and pins are read without asking. At the "real" pace it is the
+machine's monotonic clock plus `offset`.
+
+Only the main thread asks the host anything. Other threads read the numbers kept here; `tell` is safe from any.
+"""
+
+import array
+import builtins
+
+import _thread
+import umachine
+import uselect
+import utime
+from micropython import const
+
+# What the board says; the same table, with the meaning of the fields, is in tools/virtualboard/link.py.
+HELLO = 0
+WAIT = 1
+READ = 2
+PIN_MODE = 3
+PIN_SET = 4
+PIN_IRQ = 5
+UART_INIT = 6
+UART_SEND = 7
+UART_READ = 8
+SPI = 9
+I2C = 10
+FLASH_TABLE = 11
+FLASH_PROGRAM = 12
+FLASH_ERASE = 13
+RMT_OPEN = 14
+RMT_PLAY = 15
+RMT_STOP = 16
+WDT = 17
+RTC = 18
+RESET = 19
+REPL = 20
+
+# What the host says besides replies (0).
+_IRQ = const(1)
+_WAKE = const(2)
+_PACE = const(3)
+_WLAN = const(4)
+
+FOREVER = const(1 << 60)
+
+now = 0
+horizon = 0
+fast = True
+offset = 0
+boot = 0
+rtc = 0
+cause = 0
+inputs = 0
+outputs = 0
+matrix = 0
+timers = []
+handlers = {}
+irqs_off = 0
+wlan = [-1, None, None]
+arg = 0
+payload = None
+
+_epoch = 0
+_memo = {}
+_pending = []
+_running = False
+_looked = 0
+main_thread = _thread.get_ident()
+_lock = _thread.allocate_lock()
+_tx = array.array("q", [0, 0, 0, 0])
+_rx = array.array("q", [0, 0, 0, 0, 0])
+_in = None
+_out = None
+_poller = None
+_print = builtins.print
+
+
+def connect(read_fd: int, write_fd: int) -> None:
+    """Opens the link, says hello and learns why the board started and at what time."""
+    global _in, _out, _poller, boot, rtc, cause, matrix
+    _in = open(read_fd, "rb")
+    _out = open(write_fd, "wb")
+    _poller = poller()
+    ask(HELLO)
+    cause, boot, rtc, matrix = array.array("q", payload)
+
+
+def poller():
+    """Returns a built-in poll object that watches the link as well."""
+    made = uselect.poll()
+    made.register(_in, uselect.POLLIN)
+    return made
+
+
+def is_link(stream) -> bool:
+    return stream is _in
+
+
+def tell(op: int, number: int = 0, value: int = 0, data=None) -> None:
+    """Sends one frame that needs no reply."""
+    global horizon
+    size = len(data) if data else 0
+    with _lock:
+        _tx[0] = op | number << 8 | size << 16
+        _tx[1] = now if fast else utime.ticks_us() + offset
+        _tx[2] = value
+        _tx[3] = outputs
+        _out.write(_tx)
+        if size:
+            _out.write(data)
+    # The chips may answer sooner than the horizon we were given: ask before time moves again.
+    horizon = 0
+
+
+def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
+    """Sends one frame, waits for its reply and returns the reply's value; its payload is in `payload`."""
+    if _thread.get_ident() != main_thread:
+        raise RuntimeError("only the main thread may use this part of the virtual board")
+    global arg, payload
+    tell(op, number, value, data)
+    while _receive():
+        pass
+    # A handler may ask something itself.
+    reply = _rx[4], arg, payload
+    run()
+    arg, payload = reply[1:]
+    return reply[0]
+
+
+def _receive() -> int:
+    """Takes one frame from the host and returns its kind, 0 for a reply."""
+    global now, horizon, inputs, _epoch, payload, arg, fast, offset
+    if _in.readinto(_rx) != 40:
+        _die()
+    word = _rx[0]
+    kind = word & 255
+    arg = word >> 8 & 255
+    if fast and _rx[1] > now:
+        now = _rx[1]
+    horizon = _rx[2]
+    inputs = _rx[3]
+    if word >> 32 != _epoch:
+        _epoch = word >> 32
+        _memo.clear()
+    size = word >> 16 & 0xFFFF
+    payload = _in.read(size) if size else None
+    if kind == _IRQ:
+        _pending.append(arg)
+    elif kind == _PACE:
+        fast = arg == 0
+        offset = _rx[4]
+        if fast and _rx[1] > now:
+            now = _rx[1]
+    elif kind == _WLAN:
+        _set_wlan(_rx[4])
+    return kind
+
+
+def _set_wlan(since_us: int) -> None:
+    # The flag goes last: another thread must not see a new access point with the old name.
+    wlan[0] = -1
+    wlan[1:3] = payload.decode().split("\0") if payload else (None, None)
+    wlan[0] = since_us
+
+
+def _die() -> None:
+    # The host is gone. No exception, since the firmware may catch all of them: reading address 0 ends the process.
+    umachine.mem8[0]
+
+
+def clock(cost_us: int = 0) -> int:
+    """Returns board time in microseconds after the caller spent `cost_us` (fast pace; nothing at the real one)."""
+    global now
+    if _thread.get_ident() != main_thread:
+        return now if fast else utime.ticks_us() + offset
+    if fast:
+        now += cost_us
+        if now >= horizon:
+            wait(now)
+    else:
+        now = utime.ticks_us() + offset
+        # A loop that only looks at the clock still gets its interrupts.
+        if now - _looked > 1000:
+            _drain()
+            run()
+    return now
+
+
+def wait(until: int, watch=None) -> None:
+    """Lets time pass up to `until`, less when something came in or a timer is due; never more.
+
+    `watch` is a poll object of `poller()`, whose streams also end the wait at the real pace. Main thread only.
+    """
+    global now
+    for timer in timers:
+        if timer.due < until:
+            until = timer.due
+    if fast:
+        if until < horizon:
+            if until > now:
+                now = until
+        else:
+            ask(WAIT, 0, until)
+    else:
+        left = until - utime.ticks_us() - offset
+        if left > 0:
+            if left < 1000 and watch is None:
+                utime.sleep_us(left)
+            else:
+                # Rounded up for a poll, which would otherwise spin through its last millisecond.
+                left = min(left, 1000000000)
+                (watch or _poller).poll(left // 1000 if watch is None else (left + 999) // 1000)
+        now = utime.ticks_us() + offset
+        _drain()
+    run()
+
+
+def _drain() -> None:
+    global _looked
+    for _ in _poller.ipoll(0):
+        _receive()
+    _looked = now
+
+
+def run() -> None:
+    """Calls the interrupt handlers and timers that are due, never one inside another."""
+    global _running
+    if _running or irqs_off or not (_pending or timers):
+        return
+    _running = True
+    try:
+        while _pending:
+            entry = handlers.get(_pending.pop(0))
+            if entry:
+                entry[1](entry[0])
+        at = now if fast else utime.ticks_us() + offset
+        for timer in list(timers):
+            if timer.due <= at and timer in timers:
+                timer.fire(at)
+    finally:
+        _running = False
+
+
+def read(gpio: int) -> int:
+    """Returns the level of a pin. At the fast pace only the first look since the last change asks the host."""
+    global now
+    levels = None
+    if fast and _thread.get_ident() == main_thread:
+        now += 1
+        if horizon:
+            if now >= horizon:
+                wait(now)
+            levels = _memo.get(outputs & matrix)
+    if levels is None:
+        ask(READ)
+        levels = _memo[outputs & matrix] = inputs
+    return levels >> gpio & 1
+
+
+def write(gpio: int, level) -> None:
+    """Sets the level of an output. Rows of a matrix only matter to who reads a column: the next frame tells."""
+    global outputs
+    bit = 1 << gpio
+    outputs = outputs | bit if level else outputs & ~bit
+    if not (fast and matrix & bit):
+        tell(PIN_SET, gpio, 1 if level else 0)
+
+
+def halt(op: int, number: int) -> None:
+    """Sends a last frame and does nothing more until the host ends the process."""
+    tell(op, number)
+    while True:
+        if _thread.get_ident() != main_thread:
+            utime.sleep(1)
+        elif not _in.read(1):
+            _die()
+
+
+def say(*items, **options) -> None:
+    """`print` that also makes the host look at the console before time goes on."""
+    global horizon
+    _print(*items, **options)
+    if _thread.get_ident() == main_thread:
+        horizon = 0

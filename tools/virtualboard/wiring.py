@@ -1,0 +1,40 @@
+"""Which chip hangs on which pin. The defaults are the board that docs/hardware.md describes."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from virtualboard.chip.button import Button
+from virtualboard.chip.camera import Camera
+from virtualboard.chip.contact import DoorContact
+from virtualboard.chip.indicator import Indicator
+from virtualboard.chip.keypad import Keypad
+from virtualboard.chip.strike import Strike
+
+if TYPE_CHECKING:
+    from virtualboard.board import VirtualBoard
+
+
+class Chip(Protocol):
+    """Anything that can be wired to the board."""
+
+    def attach(self, board: "VirtualBoard") -> None:
+        """Called once, before the power comes: register at the board's pins, serial ports or buses."""
+        ...
+
+
+@dataclass
+class Wiring:
+    """`more` are chips of a test's own."""
+
+    keypad: Keypad = field(default_factory=Keypad)
+    camera: Camera = field(default_factory=Camera)
+    strike: Strike = field(default_factory=Strike)
+    contact: DoorContact = field(default_factory=DoorContact)
+    exit_button: Button = field(default_factory=Button)
+    led: Indicator = field(default_factory=lambda: Indicator(13))
+    buzzer: Indicator = field(default_factory=lambda: Indicator(4))
+    more: list[Chip] = field(default_factory=list)
+
+    def chips(self) -> list[Chip]:
+        fitted: list[Chip] = [self.keypad, self.camera, self.strike, self.contact, self.exit_button]
+        return [*fitted, self.led, self.buzzer, *self.more]
