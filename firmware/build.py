@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import micropython
 import os
 import sys
 import time
 
 import ed25519
+import micropython
 
 from firmware.board import chip, flash, pins
 from firmware.board.camera import PoweredCamera
@@ -80,8 +80,9 @@ async def _lock(strike) -> None:
     trail.record(event.BOOT, {event.CAUSE: chip.reset_cause(), event.VERSION: VERSION})
     if refused_field:
         trail.record(event.SETTINGS_REFUSED, {event.NAME: refused_field})
-    if rtc.now_s() is not None:
-        timekeeping.tell(rtc.now_s(), _RTC_UNCERTAINTY_S, 0, "rtc")
+    kept_s = rtc.now_s()
+    if kept_s is not None:
+        timekeeping.tell(kept_s, _RTC_UNCERTAINTY_S, 0, "rtc")
     _announce(door_name, public_key, boot, refused_field)
 
     photos = Photos(flash.partition("photos"), journal.seq)
@@ -97,9 +98,7 @@ def _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, t
     release_ms = config.release_ms if config else _DEFAULT_RELEASE_MS
     held_ms = config.held_ms if config else _DEFAULT_HELD_MS
     contact = Input(pins.DOOR_CONTACT, 1) if config is None or config.has_contact else None
-    doorway = Doorway(
-        Door(strike, release_ms, held_ms), contact, Input(pins.EXIT_BUTTON, 0), trail, attention, uptime
-    )
+    doorway = Doorway(Door(strike, release_ms, held_ms), contact, Input(pins.EXIT_BUTTON, 0), trail, attention, uptime)
     photographer = checker = None
     if config:
         camera = PoweredCamera(pins.CAMERA_TX, pins.CAMERA_RX, pins.CAMERA_POWER)

@@ -1,7 +1,8 @@
 """The chip itself: reset, watchdog, and the RTC that keeps the time across a reset."""
 
-import machine
 import time
+
+import machine
 
 # Seconds between 1970 and the epoch of this port: 0, or 946,684,800 where time starts in 2000.
 _EPOCH_S = 0 if time.gmtime(0)[0] == 1970 else 946_684_800

@@ -31,31 +31,6 @@ SETTINGS_REFUSED = 19
 KEYPAD_FAULT = 20
 STRIKE_FAILED = 21
 
-KIND_NAMES = (
-    "",
-    "boot",
-    "access",
-    "unlocked",
-    "locked",
-    "door_opened",
-    "door_closed",
-    "door_forced",
-    "door_held",
-    "exit_requested",
-    "picture",
-    "camera_failed",
-    "clock_set",
-    "clock_refused",
-    "lockout_started",
-    "lockout_ended",
-    "seal",
-    "events_lost",
-    "task_failed",
-    "settings_refused",
-    "keypad_fault",
-    "strike_failed",
-)
-
 # Reasons: why an access was granted or refused, or what failed.
 GRANTED = 0
 WRONG_CODE = 1
@@ -77,28 +52,6 @@ CAMERA_BUSY = 16
 PICTURES_FULL = 17
 STRIKE = 18
 
-REASON_NAMES = (
-    "granted",
-    "wrong_code",
-    "other_building",
-    "expired",
-    "not_yet_valid",
-    "already_used",
-    "locked_out",
-    "time_unknown",
-    "malformed",
-    "camera",
-    "not_configured",
-    "journal",
-    "two_keys",
-    "stuck_key",
-    "no_answer",
-    "bad_picture",
-    "camera_busy",
-    "pictures_full",
-    "strike",
-)
-
 # Keys of the detail map.
 REASON = 1
 VIA = 2
@@ -117,27 +70,6 @@ FIRST_SEQ = 14
 ACCESS_SEQ = 15
 VERSION = 16
 STEP_S = 17
-
-DETAIL_NAMES = (
-    "",
-    "reason",
-    "via",
-    "slot",
-    "code_class",
-    "window",
-    "picture",
-    "sha256",
-    "length",
-    "signature",
-    "cause",
-    "duration_s",
-    "count",
-    "name",
-    "first_seq",
-    "access_seq",
-    "version",
-    "step_s",
-)
 
 # VIA: how a presentation came in.
 KEYPAD = 1

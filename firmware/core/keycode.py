@@ -36,7 +36,7 @@ TIME_UNKNOWN = 6
 
 
 class Claim:
-    """What a code says and whether this door believes it. Slot, class and window are None unless the code is genuine."""
+    """What a code says and whether this door believes it. Slot, class and window are None unless it is genuine."""
 
     def __init__(self, outcome: int, slot=None, code_class=None, window=None) -> None:
         self.outcome = outcome

@@ -15,9 +15,9 @@ _LONGEST_S = 3_600
 class Throttle:
     """`saved` is (failures, level, is_locked) as kept; `save` keeps such a triple and returns once it is durable."""
 
-    def __init__(self, saved: tuple, save, uptime_ms: int) -> None:
+    def __init__(self, saved: tuple[int, int, bool], save, uptime_ms: int) -> None:
         self._failures, self._level, self._is_locked = saved
-        self._before = saved
+        self._before = (0, 0, False)
         self._save = save
         self._until_ms = uptime_ms + 1000 * self.duration_s if self._is_locked else 0
 
@@ -40,7 +40,8 @@ class Throttle:
 
     def refund(self) -> None:
         """Takes the charge back: the entry was genuine, whether or not the door opens for it."""
-        self._put(*self._before)
+        failures, level, is_locked = self._before
+        self._put(failures, level, is_locked)
 
     def clear(self) -> None:
         """Sets everything back: somebody was let in."""

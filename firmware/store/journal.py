@@ -201,7 +201,7 @@ class Journal:
         taken = None
         start_head = None
         size = 0
-        for seq, before, record in self._events_from(first_seq):
+        for _, before, record in self._events_from(first_seq):
             if start_head is None:
                 start_head = before
             size += len(record)

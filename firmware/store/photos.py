@@ -33,7 +33,7 @@ class Picture:
         self.length = length
         self.first_sector = first_sector
         self.seq = 0
-        self.sha256 = None
+        self.sha256: bytes | None = None
 
     @property
     def sectors(self) -> int:
@@ -41,9 +41,10 @@ class Picture:
 
 
 class Photos:
-    """Opens the ring on `flash`; `last_seq` is the newest event's. `waiting` holds the whole pictures not yet acknowledged, oldest first.
+    """Opens the ring on `flash`; `last_seq` is the newest event's.
 
-    `torn` holds those that a power cut left unfinished, until `give_up`.
+    `waiting` holds the whole pictures not yet acknowledged, oldest first; `torn` those that a power cut left
+    unfinished, until `give_up`.
     """
 
     def __init__(self, flash, last_seq: int) -> None:

@@ -16,7 +16,9 @@ class Entry:
     still written down.
     """
 
-    def __init__(self, keys, checker, throttle, ledger, photographer, trail, release, indicator, attention, uptime, clock):
+    def __init__(
+        self, keys, checker, throttle, ledger, photographer, trail, release, indicator, attention, uptime, clock
+    ):
         self._keys = keys
         self._checker = checker
         self._throttle = throttle
@@ -56,9 +58,9 @@ class Entry:
 
     def _press(self, key, now_ms: int):
         """Feeds one key; returns a Presentation if it completes one."""
-        if key is self._keys.TWO_KEYS:
+        if key == self._keys.TWO_KEYS:
             return self._entry.spoil()
-        if key is self._keys.STUCK:
+        if key == self._keys.STUCK:
             self._trail_fault(event.STUCK_KEY)
             return None
         shown = self._entry.press(key, now_ms)

@@ -32,7 +32,7 @@ class Photographer:
         self._uptime = uptime
         self._is_ready = False
         self._lock = asyncio.Lock()
-        self._frozen = None
+        self._frozen: tuple | None = None
         self._work = asyncio.Event()
         self._shared = None
         self._shared_until_ms = 0
@@ -90,6 +90,8 @@ class Photographer:
 
     async def _store(self) -> None:
         """Reads the frozen frame out into flash. Raises CameraError."""
+        if self._frozen is None:
+            return
         number, length = self._frozen
         offset = 0
         tail = b""
@@ -147,7 +149,7 @@ class Photographer:
     async def run(self) -> None:
         """Keeps the camera ready and brings frozen frames into flash."""
         if self._policy == settings.OFF:
-            return await asyncio.Event().wait()
+            await asyncio.Event().wait()
         self._give_up_torn()
         while True:
             if not self._is_ready:

@@ -19,7 +19,7 @@ async def supervise(tasks: list, trail, strike) -> None:
     async def watch(name: str, work) -> None:
         try:
             await work
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the board starts afresh
             sys.print_exception(error)
         names.append(name)
         ended.set()

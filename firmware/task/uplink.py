@@ -35,10 +35,10 @@ class Uplink:
         self._timekeeping = timekeeping
         self._uptime = uptime
         # What was sent and not yet acknowledged: (last seq, its head), and when.
-        self._sent = None
+        self._sent: tuple | None = None
         self._sent_ms = 0
         # The picture under way: (picture, offset of the next piece).
-        self._sending = None
+        self._sending: tuple | None = None
 
     async def run(self) -> None:
         self._radio.connect(*self._settings.wifi)
@@ -93,6 +93,8 @@ class Uplink:
             self._send_piece()
 
     def _send_piece(self) -> None:
+        if self._sending is None:
+            return
         picture, offset = self._sending
         if picture not in self._photos.waiting:
             # Overwritten by newer ones while it was on its way.

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from scripted_door import encode
 
-from firmware.core import event, keycode
+from firmware.core import event, event_names, keycode
 from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
 from lobbylock.picture import MAX_PIECE_BYTES, Piece, parse_piece
 from lobbylock.settings import MAX_SETTINGS_BYTES, Options, compose
@@ -189,12 +189,12 @@ def test_bounds():
 
 def test_kinds():
     names = {int(number): name for number, name, _ in table("kind", "name", "details")}
-    assert [names[number] for number in range(1, len(event.KIND_NAMES))] == list(event.KIND_NAMES[1:])
-    assert len(names) == len(event.KIND_NAMES) - 1
+    assert [names[number] for number in range(1, len(event_names.KIND_NAMES))] == list(event_names.KIND_NAMES[1:])
+    assert len(names) == len(event_names.KIND_NAMES) - 1
 
 
 @pytest.mark.parametrize(
-    ("header", "constants"), [("reason", event.REASON_NAMES), ("detail", ("",) + event.DETAIL_NAMES[1:])]
+    ("header", "constants"), [("reason", event_names.REASON_NAMES), ("detail", ("",) + event_names.DETAIL_NAMES[1:])]
 )
 def test_names(header, constants):
     names = {}

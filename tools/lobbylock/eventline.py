@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from firmware.core import event
+from firmware.core import event, event_names
 from lobbylock.door import Door
 from lobbylock.moment import format_local, format_utc
 
@@ -35,7 +35,7 @@ def printable(text: str, limit: int = _MAX_TEXT_CHARACTERS) -> str:
 
 def kind_name(kind: int) -> str:
     """Returns the name of an event's kind; kinds of a later version are shown by number."""
-    return event.KIND_NAMES[kind] if 0 < kind < len(event.KIND_NAMES) else f"kind_{kind}"
+    return event_names.KIND_NAMES[kind] if 0 < kind < len(event_names.KIND_NAMES) else f"kind_{kind}"
 
 
 def driver_name(door: Door, found: event.Event) -> str | None:
@@ -69,9 +69,9 @@ def _detail_values(found: event.Event) -> dict[str, Any]:
     for key, value in found.details.items():
         if key == event.SIGNATURE:
             continue
-        name = event.DETAIL_NAMES[key] if 0 < key < len(event.DETAIL_NAMES) else f"detail_{key}"
-        if key == event.REASON and isinstance(value, int) and 0 <= value < len(event.REASON_NAMES):
-            value = event.REASON_NAMES[value]
+        name = event_names.DETAIL_NAMES[key] if 0 < key < len(event_names.DETAIL_NAMES) else f"detail_{key}"
+        if key == event.REASON and isinstance(value, int) and 0 <= value < len(event_names.REASON_NAMES):
+            value = event_names.REASON_NAMES[value]
         elif key == event.CAUSE and found.kind == event.UNLOCKED:
             value = _CAUSE_NAMES.get(value, value) if isinstance(value, int) else value
         elif key == event.VIA and value == event.KEYPAD:

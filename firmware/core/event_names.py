@@ -1,0 +1,72 @@
+"""The numbers of `core.event` in words, for the host: the board has no use for them and no room.
+
+Each table is indexed by the number; the first kind and the first detail is 1.
+"""
+
+KIND_NAMES = (
+    "",
+    "boot",
+    "access",
+    "unlocked",
+    "locked",
+    "door_opened",
+    "door_closed",
+    "door_forced",
+    "door_held",
+    "exit_requested",
+    "picture",
+    "camera_failed",
+    "clock_set",
+    "clock_refused",
+    "lockout_started",
+    "lockout_ended",
+    "seal",
+    "events_lost",
+    "task_failed",
+    "settings_refused",
+    "keypad_fault",
+    "strike_failed",
+)
+
+REASON_NAMES = (
+    "granted",
+    "wrong_code",
+    "other_building",
+    "expired",
+    "not_yet_valid",
+    "already_used",
+    "locked_out",
+    "time_unknown",
+    "malformed",
+    "camera",
+    "not_configured",
+    "journal",
+    "two_keys",
+    "stuck_key",
+    "no_answer",
+    "bad_picture",
+    "camera_busy",
+    "pictures_full",
+    "strike",
+)
+
+DETAIL_NAMES = (
+    "",
+    "reason",
+    "via",
+    "slot",
+    "code_class",
+    "window",
+    "picture",
+    "sha256",
+    "length",
+    "signature",
+    "cause",
+    "duration_s",
+    "count",
+    "name",
+    "first_seq",
+    "access_seq",
+    "version",
+    "step_s",
+)
