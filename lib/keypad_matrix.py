@@ -46,10 +46,10 @@ class Matrix:
         self._states = bytearray(len(keys))
         self._changed_ms = [0] * len(keys)
         self._is_chord = False
-        self._is_resting = False
+        # The first scan after a rest counts as a change: a key may be pressed, and the last one was long ago.
+        self._is_resting = True
         self._is_idle = False
-        # When any key last changed; the first scan counts as a change, since a key may be pressed already.
-        self._last_change_ms = None
+        self._last_change_ms = 0
         self._ring = bytearray(_RING)
         self._put_at = 0
         self._take_at = 0
@@ -88,12 +88,12 @@ class Matrix:
     def scan(self, now_ms: int) -> bool:
         """Looks at every key at `now_ms` (of time.ticks_ms) and returns whether there are events to take.
 
-        Several times within `debounce_ms`, for as long as not `is_idle`.
+        To be called several times within `debounce_ms` until `is_idle`.
         """
         if self._is_resting:
-            self._release_rows()
-        if self._last_change_ms is None:
+            self._is_resting = False
             self._last_change_ms = now_ms
+            self._release_rows()
         key = 0
         for row in self._rows:
             row.value(0)
@@ -106,7 +106,6 @@ class Matrix:
         return self._take_at != self._put_at
 
     def _release_rows(self) -> None:
-        self._is_resting = False
         for row in self._rows:
             row.value(1)
 

@@ -245,6 +245,19 @@ def test_idle_makes_any_key_pull_its_column():
     assert bench.events == ["6"]
 
 
+def test_a_long_rest_does_not_confuse_the_clock():
+    bench = Bench()
+    assert bench.matrix.idle()
+    half_ms = (time.ticks_add(0, -1) + 1) // 2
+    bench.now_ms = time.ticks_add(bench.now_ms, half_ms)
+    bench.hold("", 20)
+    assert not bench.matrix.is_idle
+    bench.hold("", 5)
+    assert bench.matrix.is_idle
+    bench.hold("2", 50)
+    assert bench.events == ["2"]
+
+
 def test_not_idle_while_contacts_move():
     bench = Bench()
     bench.hold("5", 5)
