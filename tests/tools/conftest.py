@@ -106,7 +106,13 @@ def run(home, capsys, monkeypatch):
 
 
 @pytest.fixture
-def spawn(home):
+def environment(home) -> dict[str, str]:
+    """For a command of its own process: the issuer's folder, and where the package is if it is not installed."""
+    return {**os.environ, "LOBBYLOCK_HOME": str(home.path), "PYTHONPATH": str(ROOT / "tools")}
+
+
+@pytest.fixture
+def spawn(environment):
     """`spawn("collect", ...)` -> the command as a process of its own, its output in pipes; ended with the test."""
     processes = []
 
@@ -115,7 +121,7 @@ def spawn(home):
             [sys.executable, "-m", "lobbylock", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "LOBBYLOCK_HOME": str(home.path), "PYTHONPATH": str(ROOT / "tools")},
+            env=environment,
             text=True,
         )
         processes.append(process)

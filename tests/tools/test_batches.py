@@ -1,5 +1,7 @@
 """What a collector believes of an `events` message: lobbylock.verify alone, without store or network."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def history(*, seals: int = 3, name: str = "maple-12/front", seed: bytes = b"\1"
     return lock
 
 
-def known_of(lock: ScriptedDoor, *ranges: range, gaps: tuple[Gap, ...] = ()) -> Known:
+def known_of(lock: ScriptedDoor, *ranges: Iterable[int], gaps: tuple[Gap, ...] = ()) -> Known:
     """What a store has that holds these seqs."""
     seqs = [seq for one in ranges for seq in one]
     heads = {gap.last_seq: gap.head for gap in gaps} | {seq: lock.heads[seq] for seq in seqs}

@@ -94,9 +94,9 @@ def audit_chain(store: Store, chain: Chain, collector_key: bytes) -> ChainSum:
                 raise BrokenLink(chain.door, seen.seq, BAD_SEAL, "its signature does not fit what is before it")
             found.seals += 1
         if seen.kind == event.EVENTS_LOST:
-            lost = seen.details.get(event.FIRST_SEQ), seen.details.get(event.COUNT)
-            if is_number(lost[0]) and is_number(lost[1]):
-                found.lost.append((lost[0], lost[1]))
+            first, count = seen.details.get(event.FIRST_SEQ), seen.details.get(event.COUNT)
+            if is_number(first) and is_number(count):
+                found.lost.append((first, count))
         announced = announcement(seen)
         if announced is not None:
             _check_picture(store, chain, announced, files, found)

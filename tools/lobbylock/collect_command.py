@@ -45,10 +45,8 @@ def collect(
     report = Report(open_console(), is_json)
     with Store.open(store_path(folder, store)) as opened:
         visit = _Visit(Collector(opened, Enrolments(folder), signer, report), report)
-        try:
-            asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
-        finally:
-            report.finish()
+        asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
+        report.finish()
     if once and not visit.is_over():
         raise typer.Exit(1)
 

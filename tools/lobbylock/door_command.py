@@ -63,9 +63,9 @@ def new(
         has_contact=contact,
     )
     options.check()
-    # On standard output there are the settings alone.
-    typer.echo(f"{name} is a new door.", err=out is not None)
     door = folder.new_door(name, options)
+    # With --out - there are the settings alone on standard output.
+    typer.echo(f"{name} is a new door.", err=out is not None)
     if out is None:
         typer.echo(f"Its board's settings: lobbylock door settings {name} --out settings.json")
     else:

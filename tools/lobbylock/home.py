@@ -108,7 +108,7 @@ class Home:
         path = self.path / "buildings.json"
         value = read_json(path, "list of buildings") if path.exists() else {"version": 1, "tags": {}}
         tags = value.get("tags")
-        if not isinstance(tags, dict):
+        if not isinstance(tags, dict) or any(type(tag) is not int or not 0 <= tag < TAGS for tag in tags.values()):
             raise UserError(f"The list of buildings {path} is damaged.")
         if building not in tags:
             tags[building] = len(tags) % TAGS

@@ -67,19 +67,19 @@ class _Link(aiomqtt.Client):
         self._read = self._client._sock_recv
         self._client._sock_recv = self._read_bounded
 
-    def _read_bounded(self, size_bytes: int) -> bytes:
+    def _read_bounded(self, bufsize: int) -> bytes:
         # paho asks for the whole rest of a packet at once, on the word of its header.
-        if size_bytes > MAX_PACKET_BYTES:
-            self._watcher.refused("", Refusal(TOO_LONG, f"packet of {size_bytes} bytes, connection given up"))
+        if bufsize > MAX_PACKET_BYTES:
+            self._watcher.refused("", Refusal(TOO_LONG, f"packet of {bufsize} bytes, connection given up"))
             raise ConnectionAbortedError("packet too long")
-        return self._read(size_bytes)
+        return self._read(bufsize)
 
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "\N{REPLACEMENT CHARACTER}"
-        self._receive(topic, message.payload, message.retain)
+        self._receive(topic, bytes(message.payload), message.retain)
 
     def drop(self) -> None:
         """Closes the socket of an attempt that failed, which would otherwise live until its keep-alive ran out."""

@@ -5,6 +5,7 @@ those numbers, and `check_batch` looks at heads, records and seals.
 """
 
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import cbor
 import cose
@@ -111,7 +112,7 @@ def parse_batch(payload: bytes) -> Batch:
     return Batch(first_seq, head, records, events)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int]:
     """Whether `value` is an unsigned integer that the store can hold."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER
 
