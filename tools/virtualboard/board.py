@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
 from virtualboard.flash import Flash
 from virtualboard.mpy import compile_modules
+from virtualboard.pins import Write
 from virtualboard.process import Program
 from virtualboard.pump import Predicate, Pump
 from virtualboard.wiring import Wiring
@@ -46,11 +47,9 @@ class VirtualBoard:
         seed: int = 1,
         stall_s: float = 10.0,
     ) -> None:
-        self.lock = threading.RLock()
         self.vfs = Path(state_dir).resolve() / "vfs"
         self.vfs.mkdir(parents=True, exist_ok=True)
         self.flash = Flash(self.vfs.parent / "flash.bin")
-        self.random = random.Random(seed)
         self.clock = Clock()
         root = Path(root).resolve()
         port, *modules = compile_modules(root, use_mpy)
@@ -60,8 +59,8 @@ class VirtualBoard:
         self._thread: threading.Thread | None = None
         self._is_pumping = False
         self.pins = self.cpu.pins
-        self.serial = self.cpu.serial
-        self.buses = self.cpu.buses
+        self.circuit = Circuit(self.clock, self.pins, self.cpu.serial, self.cpu.buses, seed)
+        self.lock = self.circuit.lock
         self.wiring = wiring or Wiring()
         self.keypad = self.wiring.keypad
         self.camera = self.wiring.camera
@@ -71,7 +70,7 @@ class VirtualBoard:
         self.led = self.wiring.led
         self.buzzer = self.wiring.buzzer
         for chip in self.wiring.chips():
-            chip.attach(self)
+            chip.attach(self.circuit)
         self.set_pace(pace)
 
     def __enter__(self) -> VirtualBoard:
@@ -190,8 +189,7 @@ class VirtualBoard:
 
     def at(self, delay_ms: float, action: Callable[[], object]) -> None:
         """Calls `action` in `delay_ms` milliseconds of board time."""
-        with self.lock:
-            self.clock.after(int(delay_ms * 1000), action)
+        self.circuit.at(delay_ms, action)
 
     def start_pump(self) -> None:
         """Lets time pass in a thread of its own from now on, at the real pace. Raises ValueError at the fast one."""
@@ -216,6 +214,11 @@ class VirtualBoard:
             self._pump.pause(_PUMP_PAUSE_S)
 
     # What the board shows and hears.
+
+    @property
+    def pin_writes(self) -> Sequence[Write]:
+        """Every level the firmware gave to a pin, oldest first, but for the keypad's rows."""
+        return self.pins.writes
 
     @property
     def console(self) -> list[str]:

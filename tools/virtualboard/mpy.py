@@ -14,15 +14,16 @@ _MICROPYTHON_LIB = _HERE.parents[1] / "build" / "micropython-lib"
 def compile_modules(root: Path, use_mpy: bool) -> list[Path]:
     """Returns the folders to import from, the port's own first.
 
-    The port's modules are always compiled. With `use_mpy` so are firmware/ and lib/ of `root`. Raises
-    subprocess.CalledProcessError for a file that does not compile.
+    The port's modules are always compiled. With `use_mpy` so are firmware/ and lib/ of `root`, and micropython-lib's.
+    Raises subprocess.CalledProcessError for a file that does not compile.
     """
     port = _compile(_HERE / "port", _BUILD / "port")
     if not use_mpy:
         return [port, root, root / "lib", _MICROPYTHON_LIB]
     copy = _BUILD / sha256(str(root).encode()).hexdigest()[:16]
     _compile(root / "firmware", copy / "firmware")
-    return [port, copy, _compile(root / "lib", copy / "lib"), _MICROPYTHON_LIB]
+    frozen = _compile(_MICROPYTHON_LIB, _BUILD / "micropython-lib")
+    return [port, copy, _compile(root / "lib", copy / "lib"), frozen]
 
 
 def _compile(source: Path, target: Path) -> Path:

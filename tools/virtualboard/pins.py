@@ -1,6 +1,8 @@
 """The 40 pins: who drives which, what is connected to what, and the levels that follow."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 _PINS = 40
 # machine.Pin's numbers.
@@ -11,7 +13,17 @@ _PULL_UP = 2
 _RISING = 1
 _FALLING = 2
 
+_MOST_WRITES = 100_000
+
 Watcher = Callable[[int, int], None]
+
+
+class Write(NamedTuple):
+    """The ESP32 set the level of a pin."""
+
+    at_ms: float
+    pin: int
+    level: int
 
 
 class Pins:
@@ -29,6 +41,7 @@ class Pins:
         self._pulse: dict[int, int] = {}
         self._joined: dict[int, set[int]] = {}
         self._watchers: dict[int, list[Watcher]] = {}
+        self.writes: deque[Write] = deque(maxlen=_MOST_WRITES)
         self.levels = 0
         self.epoch = 0
         # Outputs that matter to nobody but the inputs beside them: the board may tell of them late.
@@ -73,7 +86,7 @@ class Pins:
     def configure(self, gpio: int, mode: int, pull: int | None, level: int | None) -> None:
         """Pin.init: mode 0 and None leave as it is. An output takes the pin away from the pulse player."""
         if level is not None:
-            self._latch[gpio] = level
+            self._note(gpio, level)
         if mode:
             self._mode[gpio] = mode
             if mode & 2:
@@ -84,7 +97,7 @@ class Pins:
         self._settle(self._net(gpio))
 
     def write(self, gpio: int, level: int) -> None:
-        self._latch[gpio] = level
+        self._note(gpio, level)
         self.epoch += 1
         self._settle(self._net(gpio))
 
@@ -125,6 +138,10 @@ class Pins:
             self._pulse.clear()
         self.epoch += 1
         self._settle(range(_PINS))
+
+    def _note(self, gpio: int, level: int) -> None:
+        self._latch[gpio] = level
+        self.writes.append(Write(self._now_us() / 1000, gpio, level))
 
     def _forced(self, gpio: int) -> int | None:
         """The level that the ESP32 itself puts on a pin, None if it leaves it alone."""

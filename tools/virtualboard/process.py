@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from virtualboard.link import Link
 
@@ -71,9 +71,8 @@ class Process:
         os.close(board_reads)
         os.close(board_writes)
         self.link = Link(we_read, we_write)
-        assert self._popen.stdin and self._popen.stdout
-        self._stdin = self._popen.stdin
-        self._stdout = self._popen.stdout
+        self._stdin = cast(IO[bytes], self._popen.stdin)
+        self._stdout = cast(IO[bytes], self._popen.stdout)
         self.console_fd = self._stdout.fileno()
         os.set_blocking(self.console_fd, False)
         self.is_stopped = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,10 +42,8 @@ class PulsePlayer:
             if passed == units:
                 self._set(gpio, level)
                 after = units + duration
-                self._event[gpio] = self._clock.at(
-                    start_us + after * 1_000_000 // hz,
-                    lambda: self._round(gpio, start_us, pulses, idle, loops, hz, after),
-                )
+                rest = partial(self._round, gpio, start_us, pulses, idle, loops, hz, after)
+                self._event[gpio] = self._clock.at(start_us + after * 1_000_000 // hz, rest)
                 return
             passed += duration
         if loops == -1 or loops > 1:

@@ -21,7 +21,7 @@ def byte_us(baud: int, count: int = 1) -> int:
 
 
 class Wire:
-    """A chip's end of a serial line. The pins are the ESP32's; `received` gets what the chip hears, at its baud rate."""
+    """A chip's end of a serial line. The pins are the ESP32's; `received` gets what the chip hears."""
 
     def __init__(self, ports: SerialPorts, tx: int, rx: int, baud: int, received: Callable[[bytes], None]) -> None:
         self._ports = ports

@@ -1,7 +1,6 @@
 """Which chip hangs on which pin. The defaults are the board that docs/hardware.md describes."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
 
 from virtualboard.chip.button import Button
 from virtualboard.chip.camera import Camera
@@ -9,17 +8,7 @@ from virtualboard.chip.contact import DoorContact
 from virtualboard.chip.indicator import Indicator
 from virtualboard.chip.keypad import Keypad
 from virtualboard.chip.strike import Strike
-
-if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
-
-
-class Chip(Protocol):
-    """Anything that can be wired to the board."""
-
-    def attach(self, board: "VirtualBoard") -> None:
-        """Called once, before the power comes: register at the board's pins, serial ports or buses."""
-        ...
+from virtualboard.circuit import Chip
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from virtualboard.chip.scene import render
 
 if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
+    from virtualboard.circuit import Circuit
     from virtualboard.clock import Event
 
 GEN_VERSION = 0x11
@@ -47,7 +47,8 @@ _LONGEST_COMMAND = 4 + 32
 
 
 class Camera:
-    """On while `power` is high. `pictures` are the JPEGs it froze, as it would send them without a fault.
+    """On while `power` is high. `pictures` are the JPEGs it froze, as it would send them without a fault,
+    `frozen_ms` when it did (board time).
 
     Faults, each until it is set back: `is_hung` (also ended by the power pin or by RESET), `is_silent` (as with a
     broken wire), `noise` (bytes in front of every reply), `keep` (that fraction of the JPEG's bytes exists),
@@ -59,6 +60,7 @@ class Camera:
         self.door = door
         self.wall_clock: Callable[[], str] | None = None
         self.pictures: list[bytes] = []
+        self.frozen_ms: list[float] = []
         self.commands: list[int] = []
         self.is_hung = False
         self.is_silent = False
@@ -87,11 +89,11 @@ class Camera:
             DOWNSIZE_CTRL: (1, self._downsize),
         }
 
-    def attach(self, board: VirtualBoard) -> None:
-        self._board = board
-        self._wire = board.serial.wire(self.tx, self.rx, DEFAULT_BAUD, self._receive)
-        board.pins.pull(self.power, 0)
-        board.pins.watch(self.power, lambda _, level: self._switch(bool(level)))
+    def attach(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        self._wire = circuit.serial.wire(self.tx, self.rx, DEFAULT_BAUD, self._receive)
+        circuit.pins.pull(self.power, 0)
+        circuit.pins.watch(self.power, lambda _, level: self._switch(bool(level)))
 
     @property
     def is_on(self) -> bool:
@@ -99,7 +101,7 @@ class Camera:
 
     def inject(self, data: bytes) -> None:
         """Puts bytes on the line to the ESP32 that nobody asked for."""
-        with self._board.lock:
+        with self._circuit.lock:
             self._wire.send(data)
 
     def _switch(self, is_on: bool) -> None:
@@ -119,7 +121,7 @@ class Camera:
         self._compression = _DEFAULT_COMPRESSION
         self._size = self._stored_size
         self._is_ready = False
-        self._starting = self._board.clock.after(_BOOT_US, self._greet)
+        self._starting = self._circuit.clock.after(_BOOT_US, self._greet)
 
     def _greet(self) -> None:
         # A module that was reset goes back to its default speed before it greets.
@@ -176,14 +178,14 @@ class Camera:
             return
         # The reply still comes at the old speed.
         end_us = self._answer(command)
-        self._board.clock.at(end_us, lambda: setattr(self._wire, "baud", baud))
+        self._circuit.clock.at(end_us, lambda: setattr(self._wire, "baud", baud))
 
     def _reset(self, command: int, _: bytes) -> None:
         self._wire.hush()
         self.is_hung = False
         end_us = self._answer(command)
         self._is_ready = False
-        self._starting = self._board.clock.at(end_us, self._start)
+        self._starting = self._circuit.clock.at(end_us, self._start)
 
     def _read_data(self, command: int, arguments: bytes) -> None:
         address = arguments[2] << 8 | arguments[3]
@@ -226,12 +228,14 @@ class Camera:
         self._answer(command)
 
     def _freeze(self) -> bytes:
-        moment = self.wall_clock() if self.wall_clock else f"{self._board.now_ms / 1000:.3f} s"
+        moment = self.wall_clock() if self.wall_clock else f"{self._circuit.now_ms / 1000:.3f} s"
         picture = render(_SIZES[self._size], self._compression, self.door, moment, len(self.pictures) + 1)
         self.pictures.append(picture)
+        self.frozen_ms.append(self._circuit.now_ms)
         if self.corrupt:
             middle = len(picture) // 2
-            picture = picture[:middle] + bytes(byte ^ 0x5A for byte in picture[middle : middle + 64]) + picture[middle + 64 :]
+            wrong = bytes(byte ^ 0x5A for byte in picture[middle : middle + 64])
+            picture = picture[:middle] + wrong + picture[middle + 64 :]
         return picture[: int(len(picture) * self.keep)]
 
     def _frame_length(self, command: int, arguments: bytes) -> None:
@@ -248,11 +252,11 @@ class Camera:
         if self._frame is None or start + size > len(frame) + 8:
             self._answer(command, CANNOT_NOW)
             return
-        if start % 4 or size % 4:
+        if start % 8:
             self._answer(command, BAD_DATA)
             return
-        # Reads end at a multiple of four; behind the picture the buffer holds what it holds.
+        # A read may go a little beyond the end of the picture.
         data = frame[start : start + size].ljust(size, b"\0")
         end_us = self._answer(command)
-        self._wire.send(data, end_us - self._board.clock.now_us + pause_us)
+        self._wire.send(data, end_us - self._circuit.clock.now_us + pause_us)
         self._wire.send(bytes((0x76, 0, command, OK, 0)), 0)

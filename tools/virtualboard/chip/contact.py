@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from virtualboard.chip.button import Button
 
 if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
+    from virtualboard.circuit import Circuit
 
 
 class DoorContact(Button):
@@ -17,8 +17,8 @@ class DoorContact(Button):
         super().__init__(gpio)
         self.is_open = False
 
-    def attach(self, board: VirtualBoard) -> None:
-        super().attach(board)
+    def attach(self, circuit: Circuit) -> None:
+        super().attach(circuit)
         self._set(True)
 
     def open(self) -> None:

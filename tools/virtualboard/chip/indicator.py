@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
+    from virtualboard.circuit import Circuit
 
 
 class Indicator:
@@ -15,14 +15,14 @@ class Indicator:
         self.gpio = gpio
         self.history: list[tuple[float, int]] = []
 
-    def attach(self, board: VirtualBoard) -> None:
-        self._board = board
-        board.pins.pull(self.gpio, 0)
-        board.pins.watch(self.gpio, lambda at_us, level: self.history.append((at_us / 1000, level)))
+    def attach(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        circuit.pins.pull(self.gpio, 0)
+        circuit.pins.watch(self.gpio, lambda at_us, level: self.history.append((at_us / 1000, level)))
 
     @property
     def is_on(self) -> bool:
-        return bool(self._board.pins.level(self.gpio))
+        return bool(self._circuit.pins.level(self.gpio))
 
     def flashes(self, since_ms: float = 0) -> list[float]:
         """How long (ms) each time was that it was on, for those that began at `since_ms` or later and have ended."""

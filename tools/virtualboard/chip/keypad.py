@@ -9,7 +9,7 @@ from virtualboard.chip.bounce import bounce
 from virtualboard.clock import Event
 
 if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
+    from virtualboard.circuit import Circuit
 
 KEYS = ("123", "456", "789", "*0#")
 
@@ -28,21 +28,21 @@ class Keypad:
         self._pending: dict[str, list[Event]] = {}
         self._closed: set[str] = set()
 
-    def attach(self, board: VirtualBoard) -> None:
-        self._board = board
+    def attach(self, circuit: Circuit) -> None:
+        self._circuit = circuit
         for gpio in self.rows:
-            board.pins.matrix |= 1 << gpio
+            circuit.pins.matrix |= 1 << gpio
 
     def press(self, keys: str, hold_ms: float | None = None) -> None:
         """Presses keys, several at once if there are several; releases them after `hold_ms` if that is given."""
-        with self._board.lock:
+        with self._circuit.lock:
             for key in keys:
                 self._move(key, True)
             if hold_ms is not None:
-                self._board.at(hold_ms, lambda: self.release(keys))
+                self._circuit.at(hold_ms, lambda: self.release(keys))
 
     def release(self, keys: str) -> None:
-        with self._board.lock:
+        with self._circuit.lock:
             for key in keys:
                 if key not in self._stuck:
                     self._move(key, False)
@@ -61,7 +61,7 @@ class Keypad:
         at_ms = 0.0
         for key in keys:
             self._place(key)
-            self._board.at(at_ms, lambda key=key: self.press(key, key_ms))
+            self._circuit.at(at_ms, lambda key=key: self.press(key, key_ms))
             at_ms += key_ms + gap_ms
         return at_ms - gap_ms if keys else 0.0
 
@@ -77,9 +77,9 @@ class Keypad:
             event.cancel()
         if (key in self._closed) == is_down:
             return
-        clock = self._board.clock
+        clock = self._circuit.clock
         start_us = clock.now_us
-        moments = bounce(self._board.random, self.bounce_us)
+        moments = bounce(self._circuit.random, self.bounce_us)
         self._set(key, is_down)
         self._pending[key] = [
             clock.at(start_us + moment, lambda index=index: self._set(key, is_down == (index % 2 == 0)))
@@ -93,5 +93,4 @@ class Keypad:
         else:
             self._closed.discard(key)
         row, column = self._place(key)
-        self._board.pins.switch(row, column, is_closed)
-        self._board.cpu.flush()
+        self._circuit.pins.switch(row, column, is_closed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from virtualboard.board import VirtualBoard
+    from virtualboard.circuit import Circuit
 
 
 class Strike:
@@ -15,15 +15,15 @@ class Strike:
         self.gpio = gpio
         self.history: list[tuple[float, int]] = []
 
-    def attach(self, board: VirtualBoard) -> None:
-        self._board = board
-        board.pins.pull(self.gpio, 0)
-        board.pins.watch(self.gpio, lambda at_us, level: self.history.append((at_us / 1000, level)))
+    def attach(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        circuit.pins.pull(self.gpio, 0)
+        circuit.pins.watch(self.gpio, lambda at_us, level: self.history.append((at_us / 1000, level)))
 
     @property
     def is_released(self) -> bool:
         """Whether the door can be pulled open now."""
-        return bool(self._board.pins.level(self.gpio))
+        return bool(self._circuit.pins.level(self.gpio))
 
     @property
     def pulses(self) -> list[tuple[float, float | None]]:

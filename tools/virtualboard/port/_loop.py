@@ -5,10 +5,11 @@ without one and in Task.cancel, which also expects a C queue in the namespace it
 namespace of its own that holds the C queue, and asyncio gets a wrapper around that queue which fills in board time.
 """
 
-import _virtual
 import asyncio
 import time
 from asyncio import core
+
+import _virtual
 from micropython import const
 
 # Keys in the C queue are milliseconds of board time from here on, beyond any time of the machine's own clock: a

@@ -1,7 +1,8 @@
 """machine.Timer, RTC and WDT."""
 
-import _virtual
 import time
+
+import _virtual
 
 
 class Timer:

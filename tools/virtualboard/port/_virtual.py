@@ -8,10 +8,10 @@ machine's monotonic clock plus `offset`.
 Only the main thread asks the host anything. Other threads read the numbers kept here; `tell` is safe from any.
 """
 
+import _thread
 import array
 import builtins
 
-import _thread
 import umachine
 import uselect
 import utime

@@ -1,8 +1,8 @@
 """`esp32` of the official firmware: flash partitions and the RMT pulse player."""
 
+import _thread
 import array
 
-import _thread
 import _virtual
 from micropython import const
 

@@ -1,6 +1,7 @@
 """`select` that waits on the virtual board's clock: sockets, the console and streams of the board's own."""
 
 import _thread
+
 import _virtual
 import uselect
 

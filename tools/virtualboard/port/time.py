@@ -1,6 +1,7 @@
 """`time` of an ESP32 on the virtual board's clock: epoch 2000, ticks that start at 0 and wrap at 2**30."""
 
 import _thread
+
 import _virtual
 import utime
 from micropython import const
