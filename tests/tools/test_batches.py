@@ -188,6 +188,15 @@ def test_signature_of_another_shape(signature):
     assert reason(lock, lock.batch()) == verify.BAD_SEAL
 
 
+def test_seal_says_nothing_else():
+    lock = ScriptedDoor()
+    lock.seal()
+    signature = lock.records[0][-64:]
+    assert reason(lock, encode([1, 1, lock.heads[0], [encode([1, SEAL, 1, 250, None, {9: signature, 13: "x"}])]])) == (
+        verify.BAD_SEAL
+    )
+
+
 def test_last_record_is_a_seal():
     lock = history()
     assert reason(lock, lock.batch(1, 11)) == verify.BAD_SEAL

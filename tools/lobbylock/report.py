@@ -51,6 +51,8 @@ class Report:
         self._console = console
         self._is_json = is_json
         self._throttle = throttle or Throttle(_BURST_LINES, _LINES_PER_S)
+        # Of their own: a stranger's flood of refused messages must not hide a lock that goes offline.
+        self._status_throttle = Throttle(_BURST_LINES, _LINES_PER_S)
         self._unshown = 0
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -81,6 +83,9 @@ class Report:
         self._write("picture", values, Text(f"{door}: picture {announced.number} of #{announced.seq} is in {path}"))
 
     def status(self, door: str, status: dict[str, object]) -> None:
+        # Nobody signs a status, so strangers can send them too; one that is passed over is followed by the next.
+        if not self._status_throttle.take():
+            return
         shown = ", ".join(f"{name} {printable(str(value))}" for name, value in status.items() if name != "online")
         state = "online" if status["online"] else "offline"
         self._write("status", {"door": door, **status}, Text(f"{door}: {state} {shown}".rstrip(), "dim"))

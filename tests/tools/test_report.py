@@ -1,0 +1,108 @@
+"""What a collector shows, whatever locks and strangers put into their messages."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from scripted_door import NOW_S
+
+from firmware.core import event
+from lobbylock.door import Door, Driver
+from lobbylock.report import Report, Throttle
+from lobbylock.settings import Options
+from lobbylock.verify import MALFORMED, Gap, Refusal
+
+DOOR = Door("maple-12", "front", 0, Options(), drivers=[Driver("[bold]Anna\x1b[2J", 7, 0)])
+GRANTED = event.Event(2, event.ACCESS, 1, 61250, NOW_S, {1: 0, 2: 1, 3: 7, 4: 4, 5: 20717, 6: 1})
+
+
+@pytest.fixture(params=[False, True], ids=["text", "json"])
+def is_json(request) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def report(output, is_json) -> Report:
+    return Report(Console(file=output, width=60, highlight=False), is_json)
+
+
+def test_access(report, output, is_json):
+    report.event(DOOR, GRANTED)
+    line = output.getvalue()
+    assert line.count("\n") == 1
+    assert "granted" in line and "Anna" in line and "maple-12/front" in line
+    if is_json:
+        value = json.loads(line)
+        assert value["details"] == {
+            "reason": "granted", "via": "keypad", "slot": 7, "code_class": 4, "window": 20717, "picture": 1,
+        }  # fmt: skip
+        assert (value["time"], value["seq"], value["driver"]) == ("2026-09-21T12:00:00Z", 2, "[bold]Anna\x1b[2J")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        event.Event(1, event.BOOT, 1, 250, None, {10: 1, 16: "0.1\x1b]0;owned\x07\r\n"}),
+        event.Event(1, 99, 1, 250, 1 << 62, {77: [b"\xff", {"x\n": None}], -5: True}),
+        event.Event(1, event.ACCESS, 1, 250, 5, {1: 99, 2: "[red]", 3: b"\x1b", 6: {}}),
+        event.Event(1, event.UNLOCKED, 1, 250, 5, {10: 9, 15: "\u202e"}),
+        event.Event(1, event.TASK_FAILED, 1, 250, 5, {13: "x" * 150}),
+        event.Event(1, event.SEAL, 1, 250, 5, {9: b"\x07" * 64}),
+    ],
+)
+def test_any_event_is_one_clean_line(report, output, is_json, found):
+    report.event(DOOR, found)
+    line = output.getvalue()
+    assert line.count("\n") == 1 and line.endswith("\n") and line[:-1].isprintable()
+    assert b"\x07".hex() * 64 not in line
+    if is_json:
+        assert json.loads(line)["type"] == "event"
+
+
+def test_topics_of_strangers(report, output):
+    report.refused("lobbylock/\x1b[2J\n" + "x" * 60_000, Refusal(MALFORMED, "not CBOR"))
+    line = output.getvalue()
+    assert line.count("\n") == 1 and line[:-1].isprintable() and len(line) < 400
+
+
+def test_refusals_are_counted_and_throttled(report, output, is_json):
+    for _ in range(1000):
+        report.refused("lobbylock/a/b/events", Refusal(MALFORMED))
+    assert 20 <= output.getvalue().count("\n") <= 22
+    assert report.refusals == {MALFORMED: 1000}
+    report.finish()
+    last = output.getvalue().splitlines()[-1]
+    assert "1000" in last and MALFORMED in last
+
+
+def test_statuses_are_throttled_apart(report, output):
+    for at in range(1000):
+        report.refused("lobbylock/a/b/events", Refusal(MALFORMED))
+        report.status("maple-12/front", {"online": at % 2 == 0, "pending": at, "version": "\x1b"})
+    assert 20 <= output.getvalue().count("maple-12/front") <= 22
+
+
+def test_other_lines(report, output, is_json):
+    report.gap("maple-12/front", Gap(5, 8, bytes(32)))
+    report.connection(True)
+    report.connection(False, "refused\n\x1b", 1.5)
+    lines = output.getvalue().splitlines()
+    assert len(lines) == 3 and all(line.isprintable() for line in lines)
+    if is_json:
+        assert [json.loads(line)["type"] for line in lines] == ["gap", "connection", "connection"]
+
+
+def test_throttle_refills():
+    clock = [0.0]
+    throttle = Throttle(3, 2.0, lambda: clock[0])
+    assert [throttle.take() for _ in range(5)] == [True, True, True, False, False]
+    clock[0] = 1.0
+    assert [throttle.take() for _ in range(3)] == [True, True, False]
+    clock[0] = 1000.0
+    assert [throttle.take() for _ in range(4)] == [True, True, True, False]
