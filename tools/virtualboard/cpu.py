@@ -134,16 +134,16 @@ class Cpu:
     # The link.
 
     def receive(self) -> None:
-        """Handles what the board has said. Its console is read first, so that it is never behind the pins."""
+        """Handles what the board has said. What it printed before is taken before, so that nothing is out of order."""
         process = self.process
         if not process:
             return
-        self.console.take(process.read_console())
         try:
             requests = process.link.receive()
         except link.LinkClosed:
             self._die()
             return
+        self.console.take(process.read_console())
         self._is_nudged = False
         for request in requests:
             if self.clock.is_fast:
@@ -282,7 +282,9 @@ class Cpu:
         self.pulses.play(request.number, pulses, word >> 32 & 1, (word >> 33) - 1, word & 0xFFFFFFFF)
 
     def _stop_pulses(self, request: Request) -> None:
-        if not self.pulses.stop(request.number, bool(request.value)):
+        if self.pulses.stop(request.number, bool(request.value)):
+            self._reply()
+        else:
             self.console.note("panic: a running RMT sequence of more than 300 ms was stopped")
             self.reset(HARD)
 

@@ -28,7 +28,7 @@ FLASH_PROGRAM = 12  # asks; value = address; data
 FLASH_ERASE = 13  # asks; value = address of a sector
 RMT_OPEN = 14  # number = GPIO
 RMT_PLAY = 15  # number = GPIO; value = Hz | idle level << 32 | (loops + 1) << 33; data: u16 duration | level << 15
-RMT_STOP = 16  # number = GPIO; value = 1 to give the pin back
+RMT_STOP = 16  # asks; number = GPIO; value = 1 to give the pin back
 WDT = 17  # value = time-out in us, 0 = feed
 RTC = 18  # value = RTC time (us since 2000) minus board time
 RESET = 19  # number = reset cause of the next start

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtualboard.cpu import Cpu
+    from virtualboard.process import Process
 
 # How far the board may run ahead of a caller who waits for something that no frame tells of.
 _SLICE_US = 100_000
@@ -29,7 +30,7 @@ class Pump:
         self._stall_s = stall_s
         self._limit_us = 0
         self._slice_us = 0
-        self._is_stalled = False
+        self._stalled: Process | None = None
         cpu.horizon_us = self._horizon
 
     def _horizon(self) -> int:
@@ -58,10 +59,11 @@ class Pump:
         while self._clock.is_fast and cpu.is_computing:
             process = cpu.process
             patience_s = self._stall_s if cpu.has_greeted else _START_S
-            if not self._listen(0 if self._is_stalled else patience_s) and cpu.process is process:
-                self._is_stalled = True
+            heard = self._listen(0 if process is self._stalled else patience_s)
+            if not heard and cpu.process is process:
+                self._stalled = process
                 return
-            self._is_stalled = False
+            self._stalled = None
 
     def _listen(self, timeout_s: float) -> bool:
         """Waits for the board to say or print something and takes it."""

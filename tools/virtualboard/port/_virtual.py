@@ -12,7 +12,7 @@ import _thread
 import array
 import builtins
 
-import umachine
+import uctypes
 import uselect
 import utime
 from micropython import const
@@ -170,7 +170,7 @@ def _set_wlan(since_us: int) -> None:
 
 def _die() -> None:
     # The host is gone. No exception, since the firmware may catch all of them: reading address 0 ends the process.
-    umachine.mem8[0]
+    uctypes.bytearray_at(0, 1)[0]
 
 
 def clock(cost_us: int = 0) -> int:

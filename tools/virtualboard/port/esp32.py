@@ -176,7 +176,8 @@ class RMT:
 
     def _stop(self, release: int) -> None:
         self._end = 0
-        _virtual.tell(_virtual.RMT_STOP, self._gpio, release)
+        # Asked, not told: where the real chip panics the program must not go on.
+        _virtual.ask(_virtual.RMT_STOP, self._gpio, release)
 
     def deinit(self) -> None:
         if self._gpio >= 0:
