@@ -53,7 +53,6 @@ class Matrix:
         self._ring = bytearray(_RING)
         self._put_at = 0
         self._take_at = 0
-        self._release_rows()
 
     @property
     def is_idle(self) -> bool:
