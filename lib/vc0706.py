@@ -51,8 +51,8 @@ _BEFORE_WRITE_MS = const(200)
 _READ_DELAY = const(10)
 # What one READ_FBUF asks for: must fit the UART's receive buffer, since nobody may look at it for a while.
 _PIECE_BYTES = const(512)
-# More than the text after a reset; a line that babbles on beyond that is given up.
-_MOST_NOISE = const(512)
+# More than the text after a reset, or than a piece that comes late; a line that babbles on beyond that is given up.
+_MOST_NOISE = const(1_200)
 _MOST_DATA = const(16)
 
 
@@ -72,7 +72,7 @@ class Camera:
     38,400 or 115,200.
     """
 
-    def __init__(self, uart, size=SIZE_320X240, speed=115_200, max_bytes=65_536, timeout_ms=200) -> None:
+    def __init__(self, uart, size=SIZE_320X240, speed=115_200, max_bytes=65_536, timeout_ms=250) -> None:
         self._uart = uart
         self._size = size
         self._target_speed = speed
@@ -177,7 +177,10 @@ class Camera:
             try:
                 return await self._exchange(command, request, size, piece)
             except CameraError:
-                pass
+                if piece:
+                    # The data may just be late, and nothing in a reply tells which data it is. The camera answers in
+                    # order: once it has answered this, nothing older is on its way.
+                    await self.version()
         return await self._exchange(command, request, size, piece)
 
     async def _exchange(self, command: int, request, size, piece) -> memoryview:

@@ -211,7 +211,7 @@ def test_noise_inside_a_reply_costs_another_try():
     request, reply = _read(0, _picture(32))
     for at in (1, 4, 5, 20, 37, 41):
         broken = reply[:at] + b"\xf0" + reply[at:]
-        uart = ScriptedUart([(request, broken), (request, reply)])
+        uart = ScriptedUart([(request, broken), _VERSION, (request, reply)])
         buffer = bytearray(32)
         asyncio.run(_camera(uart).read(0, buffer))
         uart.assert_done()
@@ -221,7 +221,7 @@ def test_noise_inside_a_reply_costs_another_try():
 def test_short_answers_cost_another_try():
     request, reply = _read(0, _picture(32))
     for at in (1, 4, 5, 20, 37, 41):
-        uart = ScriptedUart([(request, reply[:at]), (request, reply)])
+        uart = ScriptedUart([(request, reply[:at]), _VERSION, (request, reply)])
         buffer = bytearray(32)
         asyncio.run(_camera(uart).read(0, buffer))
         uart.assert_done()
@@ -231,7 +231,7 @@ def test_short_answers_cost_another_try():
 def test_what_is_left_of_a_failed_exchange_is_not_the_next_answer():
     request, reply = _read(0, _picture(32))
     # The first answer loses a byte, so that its end comes to lie in front of the second.
-    uart = ScriptedUart([(request, [reply[:10] + reply[11:] + b"\x76\x00"]), (request, reply), _RESUME])
+    uart = ScriptedUart([(request, [reply[:10] + reply[11:] + b"\x76\x00"]), _VERSION, (request, reply), _RESUME])
 
     async def read_and_resume():
         camera = _camera(uart)
@@ -240,6 +240,18 @@ def test_what_is_left_of_a_failed_exchange_is_not_the_next_answer():
 
     asyncio.run(read_and_resume())
     uart.assert_done()
+
+
+def test_late_data_is_not_taken_for_the_data_behind_it():
+    first, second = _picture(512), _picture(1024)[512:]
+    request, reply = _read(0, first)
+    # It comes when the driver has given it up, in front of the answer to what was sent next.
+    late = (_VERSION[0], reply + _VERSION[1])
+    uart = ScriptedUart([(request, b""), late, (request, reply), _read(512, second)])
+    buffer = bytearray(1024)
+    asyncio.run(_camera(uart).read(0, buffer))
+    uart.assert_done()
+    assert buffer == first + second
 
 
 def test_an_answer_that_nobody_asked_for_is_not_the_next_one():
