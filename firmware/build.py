@@ -47,6 +47,7 @@ _NO_DOOR = "unset/unset"
 
 _SEED_BYTES = 32
 _RTC_UNCERTAINTY_S = 5
+_RESET_DELAY_MS = 2_000
 
 
 def run() -> None:
@@ -58,6 +59,8 @@ def run() -> None:
     except BaseException as error:  # noqa: BLE001 - the outermost boundary; the only way on is a reset
         sys.print_exception(error)
     strike.rest()
+    # A board that cannot start must not wear its flash out by trying.
+    time.sleep_ms(_RESET_DELAY_MS)
     chip.reset()
 
 

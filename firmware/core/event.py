@@ -137,6 +137,6 @@ def next_head(head: bytes, record: bytes) -> bytes:
     return digest.digest()
 
 
-def seal_payload(door: str, seq: int, head: bytes) -> bytes:
-    """Returns what a seal signs: that at `door` ("building/door") event `seq` left the chain at `head`."""
-    return cbor.encode(["lobbylock seal 1", door, seq, head])
+def seal_payload(door: str, seal: Event, head: bytes) -> bytes:
+    """Returns what the event `seal` signs at `door` ("building/door"): itself, and the chain head before it."""
+    return cbor.encode(["lobbylock seal 1", door, seal.seq, seal.boot, seal.uptime_ms, seal.time_s, head])

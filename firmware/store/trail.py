@@ -46,14 +46,19 @@ class Trail:
     def _append(self, kind: int, details: dict) -> int:
         return self._journal.append(lambda seq: self._encode(seq, kind, details), self._make_lost)
 
-    def _encode(self, seq: int, kind: int, details: dict) -> bytes:
+    def _event(self, seq: int, kind: int, details: dict) -> event.Event:
         now_ms = self._uptime.now_ms()
-        return event.Event(seq, kind, self._boot, now_ms, self._clock.now_s(now_ms), details).encode()
+        return event.Event(seq, kind, self._boot, now_ms, self._clock.now_s(now_ms), details)
+
+    def _encode(self, seq: int, kind: int, details: dict) -> bytes:
+        return self._event(seq, kind, details).encode()
 
     def _make_seal(self, seq: int) -> bytes:
         # Signed at the moment of writing: a record of lost events may have come in between.
-        payload = event.seal_payload(self._door, seq - 1, self._journal.head)
-        return self._encode(seq, event.SEAL, {event.SIGNATURE: self._sign(cose.to_be_signed(payload))})
+        seal = self._event(seq, event.SEAL, {})
+        payload = event.seal_payload(self._door, seal, self._journal.head)
+        seal.details = {event.SIGNATURE: self._sign(cose.to_be_signed(payload))}
+        return seal.encode()
 
     def _make_lost(self, seq: int, first_seq: int, count: int, head: bytes) -> bytes:
         details = {event.FIRST_SEQ: first_seq, event.COUNT: count, event.SHA256: head}

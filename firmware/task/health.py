@@ -3,9 +3,9 @@
 import asyncio
 
 from firmware.core.errors import FlashError
-from firmware.task.timekeeping import FLOOR_EVERY_MS
 
 _BEAT_MS = 2_000
+_FLOOR_EVERY_MS = 600_000
 
 
 class Health:
@@ -21,7 +21,7 @@ class Health:
         while True:
             self._watchdog.feed()
             now_ms = self._uptime.now_ms()
-            if now_ms - floor_ms >= FLOOR_EVERY_MS:
+            if now_ms - floor_ms >= _FLOOR_EVERY_MS:
                 floor_ms = now_ms
                 try:
                     self._timekeeping.keep_floor()

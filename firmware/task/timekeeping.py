@@ -4,8 +4,6 @@ from firmware.core import clock, event
 from firmware.core.errors import FlashError
 from firmware.store import ledger
 
-FLOOR_EVERY_MS = 600_000
-
 # A clock that is set by less than this is the same clock a little better.
 _NOTEWORTHY_S = 2
 

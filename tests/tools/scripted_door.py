@@ -43,7 +43,8 @@ class ScriptedDoor:
         return self.key.sign(encode(["Signature1", EDDSA, b"", payload]))
 
     def seal(self) -> int:
-        payload = encode(["lobbylock seal 1", self.name, self.last_seq, self.heads[-1]])
+        seq = self.last_seq + 1
+        payload = encode(["lobbylock seal 1", self.name, seq, 1, 250 * seq, NOW_S, self.heads[-1]])
         return self.add(SEAL, {9: self.sign(payload)})
 
     def deliver(self, slot: int = 7, picture: bytes | None = None) -> int:

@@ -140,8 +140,9 @@ def test_heads():
 
 
 def test_seal():
-    payload = encode(["lobbylock seal 1", DOOR, 2, EXAMPLES["head(2)"]])
-    assert payload == event.seal_payload(DOOR, 2, EXAMPLES["head(2)"])
+    seal = event.decode(RECORDS[2])
+    payload = encode(["lobbylock seal 1", DOOR, 3, 1, 62500, 1789992001, EXAMPLES["head(2)"]])
+    assert payload == event.seal_payload(DOOR, seal, EXAMPLES["head(2)"])
     assert encode(["Signature1", b"\xa1\x01\x27", b"", payload]) == EXAMPLES["signed"]
     assert Ed25519PrivateKey.from_private_bytes(DOOR_SEED).sign(EXAMPLES["signed"]) == EXAMPLES["signature"]
 

@@ -157,10 +157,10 @@ def check_batch(batch: Batch, door: str, public_key: bytes, known: Known) -> Ver
 def seal_holds(seal: event.Event, door: str, public_key: bytes, head_before: bytes) -> bool:
     """Whether the seal record's signature is the door's own over everything before it (section 4)."""
     signature = seal.details.get(event.SIGNATURE)
-    # Nothing signs what else stood in a seal, so a stranger could add to one that passes by.
+    # The signature covers all of the seal but its details: a stranger could add to those.
     if not isinstance(signature, bytes) or len(seal.details) != 1:
         return False
-    payload = event.seal_payload(door, seal.seq - 1, head_before)
+    payload = event.seal_payload(door, seal, head_before)
     return is_signed(public_key, cose.to_be_signed(payload), signature)
 
 

@@ -1,0 +1,140 @@
+"""The real firmware against real brokers and the real collector, in real time."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import cbor
+import cose
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from lobbylock.broker import Broker
+from lobbylock.demo.stage import DOOR
+
+ACK = f"lobbylock/{DOOR}/ack"
+
+
+def deliver(stage) -> None:
+    """Types a right code and waits until the strike released and came to rest."""
+    stage.board.keypad.type(stage.code("UPS 4711") + "#", key_ms=60, gap_ms=50)
+    assert stage.wait(lambda: stage.board.strike.is_released, 10_000)
+    assert stage.wait(lambda: not stage.board.strike.is_released, 5_000)
+
+
+def granted(stage) -> int:
+    return sum(1 for found in stage.events("access") if found["details"]["reason"] == "granted")
+
+
+def publish(stage, topic: str, *payloads: bytes) -> None:
+    """Publishes as a stranger on the same broker."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", stage.broker.port)
+    client.loop_start()
+    for payload in payloads:
+        client.publish(topic, payload, qos=1).wait_for_publish(10)
+    client.loop_stop()
+    client.disconnect()
+
+
+@pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
+def test_event_and_picture_reach_the_collector(make_stage, kind):
+    stage = make_stage(kind)
+    deliver(stage)
+    assert stage.wait(lambda: bool(stage.pictures()), 30_000)
+    data = Path(stage.pictures()[0]["file"]).read_bytes()
+    assert sha256(data).hexdigest() == stage.events("picture")[0]["details"]["sha256"]
+    done = stage.run("audit", "verify", "--store", str(stage.store))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_events_of_an_outage_arrive_complete_and_once(make_stage):
+    stage = make_stage()
+    code = stage.code("UPS 4711", "--for", "4h")
+    stage.board.wlan.available = False
+    stage.board.set_pace("fast")
+    for _ in range(60):
+        before = len(stage.board.strike.history)
+        stage.board.keypad.type(code + "#")
+        stage.board.run_for(9_000)
+        assert len(stage.board.strike.history) == before + 2
+    stage.board.wlan.available = True
+    stage.board.set_pace("real")
+    assert stage.wait(lambda: granted(stage) == 60, 60_000), granted(stage)
+    seqs = [found["seq"] for found in stage.events()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert not [line for line in stage.lines if line["type"] == "gap"]
+
+
+def test_killed_collector_takes_up_where_it_was(make_stage):
+    stage = make_stage()
+    deliver(stage)
+    stage.kill_collector()
+    deliver(stage)
+    stage.start_collector()
+    assert stage.wait(lambda: granted(stage) == 2, 30_000)
+    seqs = sorted({found["seq"] for found in stage.events()})
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert stage.run("audit", "verify", "--store", str(stage.store)).returncode == 0
+
+
+def test_restarted_lock_sends_nothing_twice_into_the_store(make_stage):
+    stage = make_stage()
+    deliver(stage)
+    assert stage.wait(lambda: granted(stage) == 1, 30_000)
+    stage.board.power_off()
+    stage.start_lock()
+    assert stage.wait(lambda: len(stage.events("boot")) == 2, 30_000)
+    seqs = [found["seq"] for found in stage.events()]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_strangers_on_the_acknowledgement_topic_change_nothing(make_stage):
+    stage = make_stage()
+    stage.kill_collector()
+    deliver(stage)
+    stage.board.run_for(3_000)
+    payload = cbor.encode([1, DOOR, 5, bytes(32)])
+    forged = cose.pack(payload, bytes(64))
+    nested = b"\x81" * 500 + b"\x00"
+    publish(stage, ACK, b"", b"\x00", b"not CBOR at all", forged, nested, cbor.encode([1, 2, 3]), bytes(1 << 20))
+    publish(stage, f"lobbylock/{DOOR}/open", b"please")
+    publish(stage, f"lobbylock/{DOOR}/events", b"\xff" * 100)
+    stage.board.run_for(3_000)
+    # It still serves, it still holds everything, and nobody was let in meanwhile.
+    assert not stage.board.strike.is_released and stage.board.reset_count == 0
+    deliver(stage)
+    stage.start_collector()
+    assert stage.wait(lambda: granted(stage) == 2, 40_000)
+    seqs = [found["seq"] for found in stage.events()]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_acknowledgement_of_another_door_or_an_older_one_frees_nothing(make_stage):
+    stage = make_stage()
+    captured = []
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda *arguments: captured.append(arguments[2].payload)
+    client.connect("127.0.0.1", stage.broker.port)
+    client.subscribe(ACK, qos=1)
+    client.loop_start()
+    deliver(stage)
+    assert stage.wait(lambda: granted(stage) == 1 and len(captured) > 0, 30_000)
+    client.loop_stop()
+    stage.kill_collector()
+    deliver(stage)
+    publish(stage, ACK, *captured)
+    stage.board.run_for(3_000)
+    stage.start_collector()
+    assert stage.wait(lambda: granted(stage) == 2, 40_000)
+
+
+def test_tls_with_the_right_authority(make_stage, tls_files):
+    broker = Broker("mosquitto", tls=tls_files)
+    stage = make_stage(
+        broker=broker,
+        door_options=["--mqtt-ca", str(tls_files.ca)],
+        collect_options=["--ca", str(tls_files.ca)],
+    )
+    deliver(stage)
+    assert stage.wait(lambda: granted(stage) == 1, 30_000)

@@ -1,0 +1,160 @@
+"""The virtual door in a terminal: keys go to the keypad, and what the chips and the collector do is printed."""
+
+import contextlib
+import select
+import sys
+import termios
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from lobbylock.code_command import group_digits
+from lobbylock.demo.stage import DOOR, Stage
+
+_KEYPAD = "0123456789*#"
+_LOOK_S = 0.05
+_STILL_S = 3.0
+_HELP = "0-9 * #: keypad   o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
+
+
+class Live:
+    """Shows one open stage on `console` until the person has had enough."""
+
+    def __init__(self, stage: Stage, console: Console) -> None:
+        self._stage = stage
+        self._board = stage.board
+        self._console = console
+        self._typed = ""
+        self._moves = len(stage.board.strike.history)
+        self._frames = len(stage.board.camera.frozen_ms)
+        self._said = 0
+        self._is_networked = True
+
+    def run(self) -> None:
+        """Returns when `q` is typed or the input ends."""
+        self._greet()
+        with keyboard() as key_in:
+            self._board.start_pump()
+            try:
+                self._follow(key_in)
+            finally:
+                self._board.stop_pump()
+
+    def _greet(self) -> None:
+        code = self._stage.code("UPS 4711")
+        once = self._stage.code("FedEx 12", "--once")
+        self._say("door", f"{DOOR} is locked. The driver of UPS 4711 stands there.")
+        self._console.print(Text.assemble("  type ", (group_digits(code) + " #", "bold green"), "  for a delivery"))
+        self._console.print(Text.assemble("  type ", (group_digits(once) + " #", "green"), "  for one that works once"))
+        self._console.print(Text("  " + _HELP, "dim"))
+
+    def _follow(self, key_in: Iterator[str]) -> None:
+        end_s = None
+        while end_s is None or time.monotonic() < end_s:
+            key = next(key_in, "q")
+            if key == "q" and end_s is None:
+                # What is under way may still arrive.
+                end_s = time.monotonic() + _STILL_S
+            elif key:
+                self._press(key)
+            self._show_changes()
+
+    def _press(self, key: str) -> None:
+        board = self._board
+        if key in _KEYPAD:
+            board.keypad.type(key)
+            self._typed = "" if key in "*#" else self._typed + key
+            self._say("keypad", "#" if key == "#" else "cleared" if key == "*" else "*" * len(self._typed))
+        elif key == "o":
+            board.contact.open()
+            self._say("door", "opened")
+        elif key == "c":
+            board.contact.close()
+            self._say("door", "closed")
+        elif key == "e":
+            board.exit_button.press(200)
+            self._say("exit", "button pressed")
+        elif key == "n":
+            self._is_networked = not self._is_networked
+            board.wlan.available = self._is_networked
+            self._say("network", "back" if self._is_networked else "gone")
+        elif key == "p":
+            self._cut_power()
+
+    def _cut_power(self) -> None:
+        self._say("power", "cut")
+        self._board.stop_pump()
+        self._board.power_off()
+        self._stage.start_lock()
+        self._board.start_pump()
+        self._say("power", "back, the lock has started")
+
+    def _show_changes(self) -> None:
+        history = self._board.strike.history
+        for _, level in history[self._moves :]:
+            self._say("strike", "RELEASED, the door can be pulled open" if level else "at rest, locked")
+        self._moves = len(history)
+        frozen = self._board.camera.frozen_ms
+        if len(frozen) > self._frames:
+            self._say("camera", "frame frozen")
+        self._frames = len(frozen)
+        self._stage.events()
+        for line in self._stage.lines[self._said :]:
+            self._show_line(line)
+        self._said = len(self._stage.lines)
+
+    def _show_line(self, line: dict[str, Any]) -> None:
+        if line["type"] == "picture":
+            self._say("picture", f"stored, hash is the event's: {line['file']}")
+        elif line["type"] == "event" and line["kind"] == "seal":
+            self._say("collector", f"signature and chain verified up to #{line['seq']}")
+        elif line["type"] == "event":
+            details = ", ".join(f"{name} {str(value)[:16]}" for name, value in line["details"].items())
+            self._say("event", f"#{line['seq']} {line['kind']}" + (f" ({details})" if details else ""))
+        elif line["type"] == "refused":
+            self._say("collector", f"refused: {line['reason']}")
+
+    def _say(self, who: str, what: str) -> None:
+        style = {"strike": "bold green", "event": "cyan", "collector": "magenta", "picture": "blue"}.get(who, "")
+        self._console.print(Text.assemble((f"{who:>10}  ", "dim"), (what, style)), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def keyboard() -> Iterator[Iterator[str]]:
+    """Yields an iterator over typed characters, "" whenever none came for a moment; it ends with the input."""
+    if not sys.stdin.isatty():
+        yield _characters(sys.stdin.fileno())
+        return
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield _characters(sys.stdin.fileno())
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _characters(number: int) -> Iterator[str]:
+    with open(number, "rb", buffering=0, closefd=False) as source:
+        while True:
+            if not select.select([source], [], [], _LOOK_S)[0]:
+                yield ""
+                continue
+            data = source.read(1)
+            if not data:
+                return
+            if data not in b"\r\n":
+                yield data.decode("ascii", "ignore")
+
+
+def show(folder: Path, console: Console) -> None:
+    """Opens the door in the empty `folder` and lets the person have a go."""
+    console.print(Text("Starting a broker, a collector and the firmware ...", "dim"))
+    with Stage(folder) as stage:
+        live = Live(stage, console)
+        stage.wait(lambda: bool(stage.events("clock_set")), 20_000)
+        live.run()

@@ -1,0 +1,180 @@
+"""Everything around one virtual door: broker, collector, time server, issuer, and the lock itself."""
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from lobbylock.broker import Broker
+from lobbylock.demo.timeserver import TimeServer
+from lobbylock.errors import UserError
+from virtualboard import VirtualBoard
+
+DOOR = "maple-12/front"
+OTHER_DOOR = "oak-3/front"
+RELEASE_MS = 1_000
+_START_MS = 30_000
+_COMMAND_S = 30
+
+
+class Stage:
+    """Opens in `folder`, which must be empty; `on_line` is told every line of the collector as it comes.
+
+    `broker` is one not yet started, otherwise whichever is installed; the options are added to `lobbylock door new` and
+    `lobbylock collect`. As a context manager it ends every process it started.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_line: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        broker: Broker | None = None,
+        door_options: Sequence[str] = (),
+        collect_options: Sequence[str] = (),
+    ) -> None:
+        self.home = folder / "home"
+        self.store = folder / "store.sqlite"
+        self.lines: list[dict[str, Any]] = []
+        self._on_line = on_line
+        self._log = folder / "collector.log"
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._closing = contextlib.ExitStack()
+        self._collector: subprocess.Popen[str] | None = None
+        self.broker = broker or Broker()
+        self._door_options = door_options
+        self._collect_options = collect_options
+        self.board = VirtualBoard(folder / "board")
+        # The lock's time follows the board's clock, which the show may wind forward.
+        self._start_s = time.time()
+        self.time = TimeServer(lambda: self.now_s)
+
+    @property
+    def now_s(self) -> float:
+        """Unix time as the time server tells it."""
+        return self._start_s + self.board.now_ms / 1000
+
+    def __enter__(self) -> "Stage":
+        try:
+            self._closing.enter_context(self.broker)
+            self._closing.callback(self.time.close)
+            self._closing.callback(self.board.close)
+            self._make_home()
+            self.start_collector()
+            self.start_lock()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    # The command line, as a person would use it.
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `lobbylock ARGUMENTS` in the demonstration's own home."""
+        command = [sys.executable, "-m", "lobbylock", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMMAND_S, env=self._environment, check=False
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "LOBBYLOCK_HOME": str(self.home)}
+
+    def _must(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        if done.returncode:
+            raise UserError(f"lobbylock {arguments[0]} failed: {done.stderr.strip()}")
+        return done.stdout
+
+    def code(self, driver: str, *options: str, ahead_s: int = 0, door: str = DOOR) -> str:
+        """Mints a code for a time `ahead_s` seconds from the lock's now, on the command line."""
+        start = datetime.fromtimestamp(self.now_s + ahead_s, timezone.utc).isoformat(timespec="seconds")
+        return str(json.loads(self._must("code", door, driver, "--json", "--from", start, *options))["code"])
+
+    def _make_home(self) -> None:
+        self._must("issuer", "new")
+        options = ["--mqtt", self.broker.url, "--ntp", self.time.address, "--wifi-ssid", "lobby"]
+        options += ["--release-ms", str(RELEASE_MS)]
+        settings = self.board.vfs / "settings.json"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        self._must("door", "new", DOOR, *options, *self._door_options, "--out", str(settings))
+        self._must("door", "new", OTHER_DOOR, *options, "--out", str(self.home / "other.json"))
+
+    # The collector.
+
+    def start_collector(self) -> None:
+        command = [sys.executable, "-m", "lobbylock", "collect", "--broker", self.broker.url, "--json", "--wait"]
+        command += ["--store", str(self.store), *self._collect_options]
+        with open(self._log, "a") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment)
+        self._collector = process
+        self._closing.callback(_end, process)
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def kill_collector(self) -> None:
+        """Ends the collector without a chance to tidy up."""
+        if self._collector:
+            self._collector.kill()
+            self._collector.wait()
+
+    def _read(self, output: Iterable[str]) -> None:
+        for text in output:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                # Cut short by the collector's end.
+                return
+            self._queue.put(line)
+            if self._on_line:
+                self._on_line(line)
+
+    def _collect(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.lines.append(self._queue.get_nowait())
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Returns the events that the collector has verified and stored, oldest first."""
+        self._collect()
+        found = [line for line in self.lines if line["type"] == "event"]
+        return [line for line in found if kind in (None, line["kind"])]
+
+    def pictures(self) -> list[dict[str, Any]]:
+        """Returns the pictures that the collector has checked and stored."""
+        self._collect()
+        return [line for line in self.lines if line["type"] == "picture"]
+
+    # The lock.
+
+    def start_lock(self) -> None:
+        """Switches the lock on and waits until it serves; enrols its key at the first start."""
+        before = len(self.board.console)
+        self.board.set_pace("real")
+        self.board.power_on()
+        if not self.wait(lambda: len(self.board.console) > before):
+            raise UserError("The virtual board does not start: " + " / ".join(self.board.console[-3:]))
+        line = self.board.console[before]
+        self._must("door", "enrol", DOOR, "--console-line", line)
+
+    def wait(self, condition: Callable[[], bool], limit_ms: int = _START_MS) -> bool:
+        """Runs the board until `condition` holds; returns whether it came to hold."""
+        return bool(self.board.run_until(condition, limit_ms))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
