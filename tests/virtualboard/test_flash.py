@@ -1,6 +1,7 @@
 """The flash chip: NOR rules, the partition table, and power cuts at a chosen operation."""
 
 import pytest
+
 from virtualboard.flash import PARTITIONS
 
 JOURNAL = 0x3B0000

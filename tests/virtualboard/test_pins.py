@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from virtualboard import Wiring
 
 WATCH_KEYS = """
@@ -60,7 +61,10 @@ def test_outputs_reach_the_parts_and_float_back_to_rest(make_board):
     assert not board.strike.is_released
     times = [(round(at_ms), level) for at_ms, level in board.strike.history]
     assert times == [(10, 1), (30, 0), (35, 1), (50, 0)]
-    assert board.strike.pulses == [(pytest.approx(10, abs=0.1), pytest.approx(30, abs=0.1)), (pytest.approx(35, abs=0.1), 50)]
+    assert board.strike.pulses == [
+        (pytest.approx(10, abs=0.1), pytest.approx(30, abs=0.1)),
+        (pytest.approx(35, abs=0.1), 50),
+    ]
     assert board.led.flashes() == [pytest.approx(25, abs=0.1)]
     assert (board.pin_writes[0].pin, board.pin_writes[0].level) == (26, 0)
     assert board.console == ["1 Pin(26)"]

@@ -12,7 +12,7 @@ from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
 from virtualboard.flash import Flash
-from virtualboard.mpy import compile_modules
+from virtualboard.mpy import make_rom, module_folders
 from virtualboard.pins import Write
 from virtualboard.process import Program
 from virtualboard.pump import Predicate, Pump
@@ -29,7 +29,11 @@ class VirtualBoard:
 
     `root` is the folder with boot.py, main.py, firmware/ and lib/. At the pace "fast" time passes only inside `run_for`
     and `run_until`, as fast as the firmware computes, and the same calls give the same run; at "real" it is the
-    machine's. `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
+    machine's.
+
+    `heap` is the interpreter's, on a 64-bit machine: objects there are twice as large as on an ESP32. The modules come
+    from source; with `use_mpy` compiled, as files; if `is_frozen` compiled, from ROM, as in an image of one's own.
+    `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
     `stall_s` real seconds without looking at the clock or a pin counts as hung, and time goes on without it.
     """
 
@@ -41,6 +45,7 @@ class VirtualBoard:
         pace: str = "fast",
         heap: str = "148k",
         use_mpy: bool = False,
+        is_frozen: bool = False,
         wiring: Wiring | None = None,
         argv_prefix: Sequence[str] = (),
         env: dict[str, str] | None = None,
@@ -52,8 +57,10 @@ class VirtualBoard:
         self.flash = Flash(self.vfs.parent / "flash.bin")
         self.clock = Clock()
         root = Path(root).resolve()
-        port, *modules = compile_modules(root, use_mpy)
-        program = Program(root, port, modules, self.vfs, self.flash.path, heap, argv_prefix, env or {})
+        rom = self.vfs.parent / "rom.bin"
+        make_rom(rom, root, is_frozen)
+        modules = module_folders(root, use_mpy)
+        program = Program(root, rom, modules, self.vfs, self.flash.path, heap, argv_prefix, env or {})
         self.cpu = Cpu(program, self.clock, self.flash, seed)
         self._pump = Pump(self.cpu, stall_s)
         self._thread: threading.Thread | None = None

@@ -1,4 +1,4 @@
-"""Precompiled copies of the modules that the board imports: they leave more of the heap free while it starts."""
+"""The modules that the board imports, compiled, and those that an ESP32 has in its own image as a ROM file system."""
 
 import os
 import subprocess
@@ -10,20 +10,69 @@ _HERE = Path(__file__).resolve().parent
 _BUILD = _HERE.parents[1] / "build" / "virtualboard"
 _MICROPYTHON_LIB = _HERE.parents[1] / "build" / "micropython-lib"
 
+# Record kinds of MicroPython's ROMFS; a record is kind, length, payload.
+_FILE_SYSTEM = 0x14A6B1
+_DATA = 2
+_FOLDER = 4
+_FILE = 5
 
-def compile_modules(root: Path, use_mpy: bool) -> list[Path]:
-    """Returns the folders to import from, the port's own first.
 
-    The port's modules are always compiled. With `use_mpy` so are firmware/ and lib/ of `root`, and micropython-lib's.
-    Raises subprocess.CalledProcessError for a file that does not compile.
+def make_rom(image: Path, root: Path, is_frozen: bool) -> None:
+    """Writes the ROM image: the port, micropython-lib and, if it is frozen, firmware/ and lib/ of `root`.
+
+    What lies there runs in place and takes little of the heap, like modules frozen into a board's image. Raises
+    subprocess.CalledProcessError for a file that does not compile.
     """
-    port = _compile(_HERE / "port", _BUILD / "port")
+    records = _pack_tree(_compile(_HERE / "port", _BUILD / "port"))
+    records += _pack_tree(_compile(_MICROPYTHON_LIB, _BUILD / "micropython-lib"))
+    if is_frozen:
+        copy = _copy_of(root)
+        records += _pack_tree(_compile(root / "lib", copy / "lib"))
+        records += _pack(_FOLDER, _name("firmware") + _pack_tree(_compile(root / "firmware", copy / "firmware")))
+    # The whole must have an even number of bytes; a length may be padded.
+    packed = _pack(_FILE_SYSTEM, records)
+    if len(packed) % 2:
+        packed = _number(_FILE_SYSTEM) + b"\x80" + _number(len(records)) + records
+    image.write_bytes(packed)
+
+
+def module_folders(root: Path, use_mpy: bool) -> list[Path]:
+    """Returns the folders that the board's own file system would have, compiled if `use_mpy`."""
     if not use_mpy:
-        return [port, root, root / "lib", _MICROPYTHON_LIB]
-    copy = _BUILD / sha256(str(root).encode()).hexdigest()[:16]
+        return [root, root / "lib"]
+    copy = _copy_of(root)
     _compile(root / "firmware", copy / "firmware")
-    frozen = _compile(_MICROPYTHON_LIB, _BUILD / "micropython-lib")
-    return [port, copy, _compile(root / "lib", copy / "lib"), frozen]
+    return [copy, _compile(root / "lib", copy / "lib")]
+
+
+def _copy_of(root: Path) -> Path:
+    return _BUILD / sha256(str(root).encode()).hexdigest()[:16]
+
+
+def _number(value: int) -> bytes:
+    digits = [value & 127]
+    while value := value >> 7:
+        digits.append(value & 127 | 128)
+    return bytes(reversed(digits))
+
+
+def _name(text: str) -> bytes:
+    return _number(len(text)) + text.encode("ascii")
+
+
+def _pack(kind: int, payload: bytes) -> bytes:
+    return _number(kind) + _number(len(payload)) + payload
+
+
+def _pack_tree(folder: Path) -> bytes:
+    """Returns the records of the compiled files and folders in `folder`."""
+    records = b""
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if path.is_dir():
+            records += _pack(_FOLDER, _name(path.name) + _pack_tree(path))
+        elif path.suffix == ".mpy":
+            records += _pack(_FILE, _name(path.name) + _pack(_DATA, path.read_bytes()))
+    return records
 
 
 def _compile(source: Path, target: Path) -> Path:

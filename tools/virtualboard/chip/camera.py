@@ -78,7 +78,7 @@ class Camera:
         self._is_ready = False
         self._starting: Event | None = None
         self._actions = {
-            GEN_VERSION: (1, self._version),
+            GEN_VERSION: (0, self._version),
             SET_PORT: (3, self._set_port),
             RESET: (0, self._reset),
             READ_DATA: (4, self._read_data),

@@ -22,7 +22,7 @@ class SPI:
     def _transfer(self, data) -> bytes:
         _virtual.clock(1)
         _virtual.ask(_virtual.SPI, self._id, 0, data)
-        return _virtual.payload
+        return bytes(_virtual.payload)
 
     def write(self, data) -> None:
         self._transfer(data)
@@ -50,7 +50,7 @@ class I2C:
         received = _virtual.payload
         if _virtual.arg:
             raise OSError(_ENODEV)
-        return received or b""
+        return bytes(received or b"")
 
     def scan(self) -> list:
         found = []

@@ -24,7 +24,7 @@ class Timer:
         if self._period_us <= 0:
             raise ValueError("Timer period is too short for this timer")
         self._mode = mode
-        self._callback = callback
+        self.callback = callback
         self.due = _virtual.clock() + self._period_us
         _virtual.timers.append(self)
 
@@ -36,14 +36,12 @@ class Timer:
         return (self._period_us - max(0, self.due - _virtual.clock())) // 1000
 
     def fire(self, now_us: int) -> None:
-        """Calls the callback and sets the next time; the board's `run` does this."""
+        """Sets the next time; the board's `run` does this, then calls the callback."""
         if self._mode == Timer.ONE_SHOT:
             _virtual.timers.remove(self)
         else:
             # Periods that passed while the program was busy are skipped, not made up for.
             self.due += (now_us - self.due) // self._period_us * self._period_us + self._period_us
-        if self._callback:
-            self._callback(self)
 
 
 class RTC:

@@ -57,7 +57,7 @@ class UART(io.IOBase):
         while len(out) < wanted:
             _virtual.ask(_virtual.UART_READ, self._id, wanted - len(out))
             if _virtual.payload:
-                out += _virtual.payload
+                out += bytes(_virtual.payload)
                 until = _virtual.clock() + self._char_ms * 1000
             elif _virtual.clock() >= until:
                 break

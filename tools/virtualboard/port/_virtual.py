@@ -11,6 +11,7 @@ Only the main thread asks the host anything. Other threads read the numbers kept
 import _thread
 import array
 import builtins
+import sys
 
 import uctypes
 import uselect
@@ -65,6 +66,7 @@ wlan = [-1, None, None]
 arg = 0
 payload = None
 
+_starved = False
 _epoch = 0
 _memo = {}
 _pending = []
@@ -74,6 +76,7 @@ main_thread = _thread.get_ident()
 _lock = _thread.allocate_lock()
 _tx = array.array("q", [0, 0, 0, 0])
 _rx = array.array("q", [0, 0, 0, 0, 0])
+_rest = bytearray(64)
 _in = None
 _out = None
 _poller = None
@@ -121,7 +124,7 @@ def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
     """Sends one frame, waits for its reply and returns the reply's value; its payload is in `payload`."""
     if _thread.get_ident() != main_thread:
         raise RuntimeError("only the main thread may use this part of the virtual board")
-    global arg, payload
+    global arg, payload, _starved
     tell(op, number, value, data)
     while _receive():
         pass
@@ -129,6 +132,9 @@ def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
     reply = _rx[4], arg, payload
     run()
     arg, payload = reply[1:]
+    if _starved:
+        _starved = False
+        raise MemoryError
     return reply[0]
 
 
@@ -148,7 +154,7 @@ def _receive() -> int:
         _epoch = word >> 32
         _memo.clear()
     size = word >> 16 & 0xFFFF
-    payload = _in.read(size) if size else None
+    payload = _take(size) if size else None
     if kind == _IRQ:
         _pending.append(arg)
     elif kind == _PACE:
@@ -161,10 +167,25 @@ def _receive() -> int:
     return kind
 
 
+def _take(size: int):
+    """Returns `size` bytes, or None if there is no room for them; the link stays in step either way."""
+    global _starved
+    try:
+        data = bytearray(size)
+    except MemoryError:
+        _starved = True
+        while size > 0:
+            _in.readinto(_rest, min(size, len(_rest)))
+            size -= len(_rest)
+        return None
+    _in.readinto(data)
+    return data
+
+
 def _set_wlan(since_us: int) -> None:
     # The flag goes last: another thread must not see a new access point with the old name.
     wlan[0] = -1
-    wlan[1:3] = payload.decode().split("\0") if payload else (None, None)
+    wlan[1:3] = bytes(payload).decode().split("\0") if payload else (None, None)
     wlan[0] = since_us
 
 
@@ -237,13 +258,23 @@ def run() -> None:
         while _pending:
             entry = handlers.get(_pending.pop(0))
             if entry:
-                entry[1](entry[0])
+                _call(entry[1], entry[0])
         at = now if fast else utime.ticks_us() + offset
         for timer in list(timers):
             if timer.due <= at and timer in timers:
                 timer.fire(at)
+                _call(timer.callback, timer)
     finally:
         _running = False
+
+
+def _call(handler, source) -> None:
+    # What a handler raises is shown and goes no further.
+    try:
+        if handler:
+            handler(source)
+    except Exception as error:
+        sys.print_exception(error)
 
 
 def read(gpio: int) -> int:

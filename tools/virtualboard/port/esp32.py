@@ -88,7 +88,7 @@ def _rows() -> list:
     """The partition table as (type, subtype, address, size, label)."""
     _virtual.ask(_virtual.FLASH_TABLE)
     rows = []
-    for line in _virtual.payload.decode().split("\n"):
+    for line in bytes(_virtual.payload).decode().split("\n"):
         numbers = line.split(" ")
         rows.append(tuple([int(number) for number in numbers[:4]]) + (numbers[4],))
     return rows

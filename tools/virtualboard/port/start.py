@@ -1,6 +1,6 @@
 """Starts the board's program the way the official firmware does: boot.py, then main.py, then the prompt.
 
-Arguments: folder of boot.py and main.py, flash image, the two ends of the link, bytes of stack to leave unused.
+Arguments: folder of boot.py and main.py, flash image, the two ends of the link, bytes of stack to use up.
 """
 
 import builtins
