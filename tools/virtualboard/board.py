@@ -122,6 +122,12 @@ class VirtualBoard:
                 self.cpu.wake()
 
     @property
+    def pid(self) -> int | None:
+        """The process that runs the firmware, None without power. A reset makes it another one."""
+        process = self.cpu.process
+        return process.pid if process else None
+
+    @property
     def is_powered(self) -> bool:
         return self.cpu.process is not None
 

@@ -17,6 +17,7 @@ _HERE = Path(__file__).resolve().parent
 _INTERPRETER = _HERE / "interpreter.py"
 _FIRST = _HERE / "port" / "mount.py"
 _READ_BYTES = 1 << 16
+_FAREWELL_S = 10
 # The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
 # calls of a plain function, as on an ESP32, and six for the shadow modules.
 _STACK_BYTES = 52_000
@@ -64,7 +65,9 @@ class Process:
         self._stdout = cast(IO[bytes], self._popen.stdout)
         self.console_fd = self._stdout.fileno()
         os.set_blocking(self.console_fd, False)
+        self.pid = self._popen.pid
         self.is_stopped = False
+        self._is_wrapped = bool(program.argv_prefix)
 
     def read_console(self) -> bytes:
         """Returns what has been printed since the last call."""
@@ -91,6 +94,11 @@ class Process:
     def kill(self) -> str:
         """Ends it at once and returns how it had ended if it already had, else an empty string."""
         died = self._popen.poll()
+        if self._is_wrapped and not self.is_stopped:
+            # A profiler writes down what it has counted.
+            self._popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(_FAREWELL_S)
         self._popen.kill()
         self._popen.wait()
         return "" if died is None else f"exit status {died}"
