@@ -1,5 +1,6 @@
 """How the host tests of this folder run board code: on MicroPython's unix port, in a heap of the board's size."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -49,6 +50,12 @@ def run_board():
 def ask():
     """`ask([(verb, byte string, ...), ...])` -> the answers of crypto_peer.py, in order."""
     return _ask
+
+
+@pytest.fixture
+def load_viper():
+    """`load_viper(path, bits)` -> a board module whose viper code runs on CPython with words of that many bits."""
+    return importlib.import_module("viper_model").load
 
 
 @pytest.fixture
