@@ -135,26 +135,25 @@ def _entry(point: tuple) -> tuple:
     return y + x, y - x, 2 * z, ta * tb % _P * _TWICE_D % _P
 
 
-def _affine(points: list) -> list:
-    """Returns the points with z = 1, at the cost of one inversion for all of them (Montgomery's trick)."""
+def _to_affine_entries(points: list) -> None:
+    """Turns the points into entries with z = 1, in place, at the cost of one inversion (Montgomery's trick)."""
     products = [1]
     for point in points:
         products.append(products[-1] * point[2] % _P)
     inverse = _inverse(products.pop())
     for at in range(len(points) - 1, -1, -1):
         x, y, z, _, _ = points[at]
-        own = inverse * products[at] % _P
+        own = inverse * products.pop() % _P
         inverse = inverse * z % _P
         x = x * own % _P
         y = y * own % _P
-        points[at] = x, y, 1, x, y
-    return points
+        points[at] = _entry((x, y, 1, x, y))
 
 
-def _make_comb() -> None:
-    """Fills the comb: entry `signs` of block b is 2^(26 b) * (2^208 +- 2^156 +- 2^104 +- 2^52 +- 1) * B.
+def _comb_points() -> list:
+    """Returns the points of the comb: for block b and `signs` 2^(26 b) * (2^208 +- 2^156 +- 2^104 +- 2^52 +- 1) * B.
 
-    Bit t of `signs` set means that tooth t is added, otherwise it is taken off.
+    Bit t of `signs`, 0 to 15, set means that tooth t is added, otherwise it is taken off.
     """
     point = _BASE_X, _BASE_Y, 1, _BASE_X, _BASE_Y
     starts, doubles = [], []
@@ -173,7 +172,14 @@ def _make_comb() -> None:
         for tooth in range(_TEETH - 1):
             signed += [_add(lower, doubles[2 * tooth + block], False) for lower in signed]
         points += signed
-    _comb.extend([_entry(point) for point in _affine(points)])
+    return points
+
+
+def _make_comb() -> None:
+    points = _comb_points()
+    _to_affine_entries(points)
+    # In one step: another thread may look at it meanwhile.
+    _comb.extend(points)
 
 
 def _comb_digits(scalar: int) -> bytearray:
