@@ -4,6 +4,7 @@ import _thread
 
 import _virtual
 import uselect
+from micropython import const
 
 POLLIN = uselect.POLLIN
 POLLOUT = uselect.POLLOUT
@@ -11,32 +12,47 @@ POLLERR = uselect.POLLERR
 POLLHUP = uselect.POLLHUP
 
 
+# Stream operation and request of MicroPython's stream protocol.
+_POLL = const(3)
+
+
 class poll:
-    """The interface of MicroPython's poll. `ipoll` returns a list, which costs only when something is ready."""
+    """The interface of MicroPython's poll. `ipoll` returns a list, which costs only when something is ready.
+
+    Streams written in Python are asked here: the built-in poll would wait a millisecond of real time for each look.
+    """
 
     def __init__(self) -> None:
         # Another thread waits really, and never on the link.
         self._is_main = _thread.get_ident() == _virtual.main_thread
         self._poller = _virtual.poller() if self._is_main else uselect.poll()
-        self._streams = set()
+        self._files = set()
+        self._streams = {}
 
     def register(self, stream, events: int = POLLIN | POLLOUT) -> None:
-        self._poller.register(stream, events)
-        self._streams.add(id(stream))
+        if self._is_main and hasattr(stream, "ioctl"):
+            self._streams[id(stream)] = (stream, events)
+        else:
+            self._poller.register(stream, events)
+            self._files.add(id(stream))
 
     def modify(self, stream, events: int) -> None:
-        self._poller.modify(stream, events)
+        if id(stream) in self._streams:
+            self._streams[id(stream)] = (stream, events)
+        else:
+            self._poller.modify(stream, events)
 
     def unregister(self, stream) -> None:
-        self._poller.unregister(stream)
-        self._streams.discard(id(stream))
+        if self._streams.pop(id(stream), None) is None:
+            self._poller.unregister(stream)
+            self._files.discard(id(stream))
 
     def poll(self, timeout: int = -1):
         if not self._is_main:
             return self._poller.poll(timeout)
         until = _virtual.FOREVER if timeout < 0 else _virtual.clock() + timeout * 1000
         while True:
-            if self._streams:
+            if self._files or self._streams:
                 ready = self._ready()
                 if ready:
                     return ready
@@ -48,9 +64,15 @@ class poll:
         return self.poll(timeout)
 
     def _ready(self) -> list:
-        found = self._poller.poll(0)
-        # What the host pushed is taken by the next wait.
-        return [item for item in found if not _virtual.is_link(item[0])] if found else found
+        found = []
+        for stream, events in self._streams.values():
+            ready = stream.ioctl(_POLL, events)
+            if ready:
+                found.append((stream, ready))
+        if self._files:
+            # What the host pushed is taken by the next wait.
+            found += [item for item in self._poller.poll(0) if not _virtual.is_link(item[0])]
+        return found
 
 
 def select(readers, writers, others, timeout=None) -> tuple:
