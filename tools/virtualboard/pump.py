@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from virtualboard.process import Process
 
 # How far the board may run ahead of a caller who waits for something that no frame tells of.
-_SLICE_US = 100_000
+_SLICE_US = 1_000_000
 # Starting the process may take long on a busy machine.
 _START_S = 60.0
 # How often such a caller looks at the real pace.
