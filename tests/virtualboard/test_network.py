@@ -131,6 +131,35 @@ def test_a_thread_talks_to_a_real_server_while_the_main_thread_sleeps_virtual_ho
 
 
 @pytest.mark.parametrize("pace", ["fast", "real"])
+def test_a_thread_may_print_set_outputs_and_reset_the_board(make_board, pace):
+    board = make_board(
+        """
+        import _thread, machine, time
+        from machine import Pin
+        led = Pin(13, Pin.OUT, value=0)
+
+        def other():
+            print("from the thread")
+            led.on()
+            machine.reset()
+
+        if machine.reset_cause() == 1:
+            _thread.start_new_thread(other, ())
+        while True:
+            time.sleep_ms(100)
+        """,
+        pace=pace,
+    )
+    # A virtual second passes in no time, but a thread takes some.
+    deadline = time.monotonic() + 10
+    while not board.reset_count and time.monotonic() < deadline:
+        board.run_for(100)
+    assert board.reset_causes == [1, 2]
+    assert board.console == ["from the thread"]
+    assert [level for _, level in board.led.history] == [1, 0]
+
+
+@pytest.mark.parametrize("pace", ["fast", "real"])
 def test_the_main_thread_waits_for_sockets_with_its_own_timeouts(make_board, echo_port, pace):
     board = make_board(
         f"""

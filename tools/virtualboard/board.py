@@ -178,8 +178,8 @@ class VirtualBoard:
     def run_until(self, predicate: Predicate, limit_ms: float) -> bool:
         """Lets time pass until `predicate()` is true, but no longer than `limit_ms`; returns whether it was true.
 
-        It is asked whenever something has happened, and once a second. What the firmware still does without looking at the clock is
-        done before this returns.
+        It is asked whenever something has happened, and once a second. What the firmware still does without looking
+        at the clock is done before this returns.
         """
         return self._run(limit_ms, predicate)
 

@@ -79,6 +79,8 @@ class Pump:
     def _step_fast(self) -> bool:
         """Moves to the next thing that happens. Returns False at the limit."""
         cpu, clock = self._cpu, self._clock
+        # While the main thread waits, another may have said something.
+        cpu.receive()
         is_held = cpu.held_us is not None and cpu.process is not None and not cpu.process.is_stopped
         if is_held and cpu.is_awake:
             cpu.release()
