@@ -167,6 +167,6 @@ def on_times(history) -> list[float]:
         if level and since is None:
             since = at_ms
         elif not level and since is not None:
-            lengths.append(round(at_ms - since))
+            lengths.append(round(at_ms - since, -1))
             since = None
     return lengths

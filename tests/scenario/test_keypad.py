@@ -27,6 +27,7 @@ def test_two_keys_at_once_drop_the_entry(room):
     room.board.keypad.press("59", 200)
     assert room.until_event(event.ACCESS, 3_000)
     assert room.last(event.ACCESS).reason == event.TWO_KEYS
+    room.board.run_for(500)
     assert room.type(code) == event.GRANTED
 
 

@@ -1,6 +1,5 @@
 """NOR flash in memory, with MicroPython's extended block protocol: programs clear bits, only an erase sets them."""
 
-
 import gc
 
 _ERASED = b"\xff" * 4096

@@ -93,7 +93,13 @@ def test_day_start_moves_the_windows():
 
 
 def test_mint_refuses_what_has_no_digits():
-    for tag, code_class, slot, window in ((10, 4, 0, 1), (0, 7, 0, 1), (0, 4, 100, 1), (0, 4, 0, 1 << 32), (0, 4, 0, -1)):
+    for tag, code_class, slot, window in (
+        (10, 4, 0, 1),
+        (0, 7, 0, 1),
+        (0, 4, 100, 1),
+        (0, 4, 0, 1 << 32),
+        (0, 4, 0, -1),
+    ):
         try:
             keycode.mint(KEY, tag, code_class, slot, window)
             raise AssertionError("minted")

@@ -10,6 +10,7 @@ _PACKET_BYTES = 48
 _NTP_EPOCH_S = 2_208_988_800
 _LEAP_NONE_VERSION_4_SERVER = 0b00_100_100
 _STRATUM = 2
+_LOOK_S = 0.2
 
 
 class TimeServer:
@@ -21,20 +22,24 @@ class TimeServer:
         self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.answered = 0
+        # Closing the socket would not wake a thread that waits on it.
+        self._socket.settimeout(_LOOK_S)
+        self._is_open = True
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        self._socket.close()
+        self._is_open = False
 
     def _serve(self) -> None:
-        while True:
-            try:
-                request, client = self._socket.recvfrom(512)
+        with self._socket:
+            while self._is_open:
+                try:
+                    request, client = self._socket.recvfrom(512)
+                except TimeoutError:
+                    continue
                 if len(request) >= _PACKET_BYTES:
                     self._socket.sendto(self._answer(request), client)
                     self.answered += 1
-            except OSError:
-                return
 
     def _answer(self, request: bytes) -> bytes:
         now = int((self._now_s() + _NTP_EPOCH_S) * (1 << 32)) & ((1 << 64) - 1)
