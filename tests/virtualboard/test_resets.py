@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from virtualboard import BoardError
+
 PULSE = """
     import time
     from machine import Pin
@@ -190,8 +192,6 @@ def test_a_panic_of_the_interpreter_is_a_reset(make_board):
 
 
 def test_a_heap_that_is_too_small_says_so(make_board):
-    from virtualboard import BoardError
-
     board = make_board("pass", heap="8k")
     with pytest.raises(BoardError, match="did not start"):
         board.run_for(1_000)
@@ -243,7 +243,7 @@ def test_a_pulse_ends_at_once_with_the_chip(make_board, way):
     assert not board.strike.is_released
 
 
-def test_the_three_ways_to_write_pulses(run, make_board):
+def test_the_three_ways_to_write_pulses(make_board):
     board = make_board(
         """
         from esp32 import RMT

@@ -1,5 +1,6 @@
 """machine.SPI and machine.I2C: every transfer is one request to whatever chip is wired on the host."""
 
+import _frames
 import _virtual
 from micropython import const
 
@@ -21,7 +22,7 @@ class SPI:
 
     def _transfer(self, data) -> bytes:
         _virtual.clock(1)
-        _virtual.ask(_virtual.SPI, self._id, 0, data)
+        _virtual.ask(_frames.SPI, self._id, 0, data)
         return bytes(_virtual.payload)
 
     def write(self, data) -> None:
@@ -46,7 +47,7 @@ class I2C:
     def _transfer(self, address: int, data, size: int = 0):
         """Writes `data`, then reads `size` bytes; without the stop between them if there are both."""
         _virtual.clock(1)
-        _virtual.ask(_virtual.I2C, self._id, address | size << 8, data)
+        _virtual.ask(_frames.I2C, self._id, address | size << 8, data)
         received = _virtual.payload
         if _virtual.arg:
             raise OSError(_ENODEV)

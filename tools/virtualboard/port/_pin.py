@@ -1,5 +1,6 @@
 """machine.Pin. The mode and level of a pin live in the host; an object here is its number."""
 
+import _frames
 import _virtual
 from micropython import const
 
@@ -44,7 +45,7 @@ class Pin:
             bit = 1 << self.gpio
             _virtual.outputs = _virtual.outputs | bit if value else _virtual.outputs & ~bit
             word |= (2 if value else 1) << 16
-        _virtual.tell(_virtual.PIN_MODE, self.gpio, word)
+        _virtual.tell(_frames.PIN_MODE, self.gpio, word)
 
     def __call__(self, *level):
         if not level:
@@ -68,7 +69,7 @@ class Pin:
             _virtual.handlers.pop(self.gpio, None)
         else:
             _virtual.handlers[self.gpio] = (self, handler)
-        _virtual.tell(_virtual.PIN_IRQ, self.gpio, trigger)
+        _virtual.tell(_frames.PIN_IRQ, self.gpio, trigger)
         return self
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 import time
 
+import _frames
 import _virtual
 
 
@@ -60,7 +61,7 @@ class RTC:
 
     def _set(self, at_us: int) -> None:
         _virtual.rtc = at_us - _virtual.clock()
-        _virtual.tell(_virtual.RTC, 0, _virtual.rtc)
+        _virtual.tell(_frames.RTC, 0, _virtual.rtc)
 
 
 class WDT:
@@ -71,7 +72,7 @@ class WDT:
             raise ValueError
         if timeout <= 0:
             raise ValueError("WDT timeout too short")
-        _virtual.tell(_virtual.WDT, 0, timeout * 1000)
+        _virtual.tell(_frames.WDT, 0, timeout * 1000)
 
     def feed(self) -> None:
-        _virtual.tell(_virtual.WDT)
+        _virtual.tell(_frames.WDT)

@@ -2,6 +2,7 @@
 
 import io
 
+import _frames
 import _virtual
 from micropython import const
 
@@ -40,14 +41,14 @@ class UART(io.IOBase):
         self._timeout_ms = options.get("timeout", self._timeout_ms)
         self._char_ms = options.get("timeout_char", self._char_ms)
         tx, rx = self._pins
-        _virtual.tell(_virtual.UART_INIT, self._id, self._baud | tx << 24 | rx << 32 | self._buffer_bytes << 40)
+        _virtual.tell(_frames.UART_INIT, self._id, self._baud | tx << 24 | rx << 32 | self._buffer_bytes << 40)
 
     def deinit(self) -> None:
-        _virtual.tell(_virtual.UART_INIT, self._id)
+        _virtual.tell(_frames.UART_INIT, self._id)
 
     def any(self) -> int:
         _virtual.clock(1)
-        return _virtual.ask(_virtual.UART_READ, self._id)
+        return _virtual.ask(_frames.UART_READ, self._id)
 
     def read(self, size: int = -1):
         """Returns up to `size` bytes, None if there are none in time."""
@@ -55,7 +56,7 @@ class UART(io.IOBase):
         out = b""
         until = _virtual.clock(1) + self._timeout_ms * 1000
         while len(out) < wanted:
-            _virtual.ask(_virtual.UART_READ, self._id, wanted - len(out))
+            _virtual.ask(_frames.UART_READ, self._id, wanted - len(out))
             if _virtual.payload:
                 out += bytes(_virtual.payload)
                 until = _virtual.clock() + self._char_ms * 1000
@@ -84,7 +85,7 @@ class UART(io.IOBase):
     def write(self, data) -> int:
         if isinstance(data, str):
             data = data.encode()
-        _virtual.tell(_virtual.UART_SEND, self._id, 0, data)
+        _virtual.tell(_frames.UART_SEND, self._id, 0, data)
         return len(data)
 
     def flush(self) -> None:
@@ -96,7 +97,7 @@ class UART(io.IOBase):
         return self._sent_us() <= _virtual.clock(1)
 
     def _sent_us(self) -> int:
-        return _virtual.ask(_virtual.UART_READ, self._id | 128)
+        return _virtual.ask(_frames.UART_READ, self._id | 128)
 
     def ioctl(self, request: int, flags: int) -> int:
         if request != _POLL:

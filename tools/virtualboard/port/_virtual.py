@@ -13,33 +13,11 @@ import array
 import builtins
 import sys
 
+import _frames
 import uctypes
 import uselect
 import utime
 from micropython import const
-
-# What the board says; the same table, with the meaning of the fields, is in tools/virtualboard/link.py.
-HELLO = 0
-WAIT = 1
-READ = 2
-PIN_MODE = 3
-PIN_SET = 4
-PIN_IRQ = 5
-UART_INIT = 6
-UART_SEND = 7
-UART_READ = 8
-SPI = 9
-I2C = 10
-FLASH_TABLE = 11
-FLASH_PROGRAM = 12
-FLASH_ERASE = 13
-RMT_OPEN = 14
-RMT_PLAY = 15
-RMT_STOP = 16
-WDT = 17
-RTC = 18
-RESET = 19
-REPL = 20
 
 # What the host says besides replies (0).
 _IRQ = const(1)
@@ -89,7 +67,7 @@ def connect(read_fd: int, write_fd: int) -> None:
     _in = open(read_fd, "rb")
     _out = open(write_fd, "wb")
     _poller = poller()
-    ask(HELLO)
+    ask(_frames.HELLO)
     cause, boot, rtc, matrix = array.array("q", payload)
 
 
@@ -226,7 +204,7 @@ def wait(until: int, watch=None) -> None:
             if until > now:
                 now = until
         else:
-            ask(WAIT, 0, until)
+            ask(_frames.WAIT, 0, until)
     else:
         left = until - utime.ticks_us() - offset
         if left > 0:
@@ -288,7 +266,7 @@ def read(gpio: int) -> int:
                 wait(now)
             levels = _memo.get(outputs & matrix)
     if levels is None:
-        ask(READ)
+        ask(_frames.READ)
         levels = _memo[outputs & matrix] = inputs
     return levels >> gpio & 1
 
@@ -299,7 +277,7 @@ def write(gpio: int, level) -> None:
     bit = 1 << gpio
     outputs = outputs | bit if level else outputs & ~bit
     if not (fast and matrix & bit):
-        tell(PIN_SET, gpio, 1 if level else 0)
+        tell(_frames.PIN_SET, gpio, 1 if level else 0)
 
 
 def halt(op: int, number: int) -> None:

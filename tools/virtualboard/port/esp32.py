@@ -3,6 +3,7 @@
 import _thread
 import array
 
+import _frames
 import _virtual
 from micropython import const
 
@@ -66,10 +67,10 @@ class Partition:
             if address % _BLOCK_BYTES or len(buf) % _BLOCK_BYTES:
                 raise OSError(_EINVAL)
             for at in range(address, address + len(buf), _BLOCK_BYTES):
-                _virtual.ask(_virtual.FLASH_ERASE, 0, at)
+                _virtual.ask(_frames.FLASH_ERASE, 0, at)
         view = memoryview(buf)
         for at in range(0, len(buf), _BLOCK_BYTES):
-            _virtual.ask(_virtual.FLASH_PROGRAM, 0, address + at, view[at : at + _BLOCK_BYTES])
+            _virtual.ask(_frames.FLASH_PROGRAM, 0, address + at, view[at : at + _BLOCK_BYTES])
 
     def ioctl(self, cmd: int, arg: int):
         if cmd == 4:
@@ -79,14 +80,14 @@ class Partition:
         if cmd == 6:
             if self._block_bytes != _BLOCK_BYTES:
                 return -_EINVAL
-            _virtual.ask(_virtual.FLASH_ERASE, 0, self._address(arg, _BLOCK_BYTES, 0))
+            _virtual.ask(_frames.FLASH_ERASE, 0, self._address(arg, _BLOCK_BYTES, 0))
             return 0
         return 0 if cmd in (1, 2, 3) else None
 
 
 def _rows() -> list:
     """The partition table as (type, subtype, address, size, label)."""
-    _virtual.ask(_virtual.FLASH_TABLE)
+    _virtual.ask(_frames.FLASH_TABLE)
     rows = []
     for line in bytes(_virtual.payload).decode().split("\n"):
         numbers = line.split(" ")
@@ -112,7 +113,7 @@ class RMT:
         self._idle = 1 if idle_level else 0
         self._end = 0
         self._loops = 0
-        _virtual.tell(_virtual.RMT_OPEN, self._gpio)
+        _virtual.tell(_frames.RMT_OPEN, self._gpio)
 
     @staticmethod
     def source_freq() -> int:
@@ -146,7 +147,7 @@ class RMT:
         total_us = sum(duration) * 1000000 // self._hz
         self._end = _virtual.FOREVER if self._loops < 0 else _virtual.clock() + total_us * max(1, self._loops)
         value = self._hz | self._idle << 32 | (self._loops + 1) << 33
-        _virtual.tell(_virtual.RMT_PLAY, self._gpio, value, bytes(pulses))
+        _virtual.tell(_frames.RMT_PLAY, self._gpio, value, bytes(pulses))
 
     def wait_done(self, *, timeout: int = 0) -> bool:
         self._check()
@@ -177,7 +178,7 @@ class RMT:
     def _stop(self, release: int) -> None:
         self._end = 0
         # Asked, not told: where the real chip panics the program must not go on.
-        _virtual.ask(_virtual.RMT_STOP, self._gpio, release)
+        _virtual.ask(_frames.RMT_STOP, self._gpio, release)
 
     def deinit(self) -> None:
         if self._gpio >= 0:

@@ -1,5 +1,6 @@
 """`machine` of an ESP32. The classes lie in a file each and are loaded when they are first named."""
 
+import _frames
 import _virtual
 
 PWRON_RESET = 1
@@ -22,7 +23,7 @@ def __getattr__(name: str):
 
 
 def reset() -> None:
-    _virtual.halt(_virtual.RESET, HARD_RESET)
+    _virtual.halt(_frames.RESET, HARD_RESET)
 
 
 def soft_reset() -> None:

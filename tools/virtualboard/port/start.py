@@ -7,6 +7,7 @@ import builtins
 import os
 import sys
 
+import _frames
 import _virtual
 import esp32
 import micropython
@@ -22,7 +23,7 @@ def _run(path: str, namespace: dict) -> bool:
         execfile(path, namespace)
         return True
     except SystemExit:
-        _virtual.halt(_virtual.RESET, 5)
+        _virtual.halt(_frames.RESET, 5)
     except BaseException as error:
         sys.print_exception(error)
     return False
@@ -31,7 +32,7 @@ def _run(path: str, namespace: dict) -> bool:
 def _start(root: str) -> None:
     namespace = {"__name__": "__main__"}
     finished = _run(root + "/boot.py", namespace) and _run(root + "/main.py", namespace)
-    _virtual.tell(_virtual.REPL, 0 if finished else 1)
+    _virtual.tell(_frames.REPL, 0 if finished else 1)
     # The prompt: outputs stay as they are, timers and interrupts go on.
     while True:
         _virtual.wait(_virtual.FOREVER)
