@@ -303,6 +303,14 @@ def test_the_console_is_a_stream_and_control_characters_are_plain_bytes(make_boa
     assert board.console == heard == ["ready", r"b'\x03'", r"b'\x04'", "b'q'"]
 
 
+def test_typing_more_than_anybody_reads_does_not_block(make_board):
+    board = make_board("import time\ntime.sleep(100)")
+    board.run_for(100)
+    board.send(bytes(1 << 20))
+    board.run_for(1_000)
+    assert board.now_ms == 1_100
+
+
 def test_an_interrupt_handler_that_fails_is_shown_and_the_program_goes_on(run):
     lines = run(
         """

@@ -71,12 +71,15 @@ def test_a_soft_reset_leaves_outputs_and_watchdog_and_a_hard_one_does_not(make_b
         from machine import Pin
         if machine.reset_cause() == 1:
             Pin(26, Pin.OUT, value=1)
+            Pin(17, Pin.OUT, value=1)
             machine.WDT(timeout=5000)
             machine.soft_reset()
+        print(Pin(26).value(), Pin(17).value(), Pin(18).value())
         time.sleep(100)
         """
     )
     board.run_for(4_900)
+    assert board.console == ["1 1 0"]
     assert board.strike.is_released
     board.run_for(200)
     assert board.reset_causes == [1, 5, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -152,13 +153,12 @@ class Cpu:
             if self.process is not process:
                 # Something that was due ended it.
                 return
-            self.pins.set_matrix(request.outputs)
+            if request.kind != link.HELLO:
+                self.pins.set_matrix(request.outputs)
             try:
                 self._actions[request.kind](request)
             except PowerCut:
                 self.power_off()
-            except link.LinkClosed:
-                self._die()
             if self.process is not process:
                 return
 
@@ -178,7 +178,9 @@ class Cpu:
 
     def _send(self, kind: int, number: int = 0, value: int = 0, data: bytes = b"") -> None:
         if self.process and self.has_greeted:
-            self.process.link.send(kind, number, self._state(), value, data)
+            # If it has died, the next receive tells.
+            with contextlib.suppress(link.LinkClosed):
+                self.process.link.send(kind, number, self._state(), value, data)
 
     def _reply(self, value: int = 0, data: bytes = b"", number: int = 0) -> None:
         for gpio in self._interrupts:
@@ -233,8 +235,8 @@ class Cpu:
         self.pins.epoch += 1
         self.send_pace()
         self.send_wlan()
-        words = (self.causes[-1], self._boot_us, self._rtc_offset_us, self.pins.matrix)
-        self._reply(data=struct.pack("<4q", *words))
+        words = (self.causes[-1], self._boot_us, self._rtc_offset_us, self.pins.matrix, self.pins.latches)
+        self._reply(data=struct.pack("<5q", *words))
 
     def _wait(self, request: Request) -> None:
         self.held_us = request.value

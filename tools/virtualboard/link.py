@@ -12,7 +12,7 @@ import struct
 from typing import NamedTuple
 
 # What the board says. "asks" waits for a reply.
-HELLO = 0  # asks; reply data: four words: reset cause, time of the start, RTC offset, mask of matrix outputs
+HELLO = 0  # asks; reply data: words: reset cause, time of the start, RTC offset, matrix mask, output levels
 WAIT = 1  # asks; value = until when (us); replied to then, or earlier when something came in
 READ = 2  # asks; the reply's input levels are the answer
 PIN_MODE = 3  # number = GPIO; value = mode | (pull + 1) << 8 | (level + 1) << 16; 0 leaves as it is

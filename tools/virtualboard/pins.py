@@ -51,8 +51,10 @@ class Pins:
     def level(self, gpio: int) -> int:
         return self.levels >> gpio & 1
 
-    def is_output(self, gpio: int) -> bool:
-        return self._forced(gpio) is not None
+    @property
+    def latches(self) -> int:
+        """The levels that outputs have or would have."""
+        return sum(level << gpio for gpio, level in enumerate(self._latch))
 
     def watch(self, gpio: int, watcher: Watcher) -> None:
         """Calls `watcher(time_us, level)` at every change of the level."""

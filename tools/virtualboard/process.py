@@ -65,6 +65,7 @@ class Process:
         self._stdout = cast(IO[bytes], self._popen.stdout)
         self.console_fd = self._stdout.fileno()
         os.set_blocking(self.console_fd, False)
+        os.set_blocking(self._stdin.fileno(), False)
         self.pid = self._popen.pid
         self.is_stopped = False
         self._is_wrapped = bool(program.argv_prefix)
@@ -78,9 +79,10 @@ class Process:
         return b"".join(parts)
 
     def write_console(self, data: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.write(data)
-            self._stdin.flush()
+        """Types; what does not fit because nobody reads is lost, as on a serial line."""
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            while data:
+                data = data[os.write(self._stdin.fileno(), data) :]
 
     def stop(self) -> None:
         """Stops all of its threads where they are."""

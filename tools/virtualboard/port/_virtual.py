@@ -63,12 +63,12 @@ _print = builtins.print
 
 def connect(read_fd: int, write_fd: int) -> None:
     """Opens the link, says hello and learns why the board started and at what time."""
-    global _in, _out, _poller, boot, rtc, cause, matrix
+    global _in, _out, _poller, boot, rtc, cause, matrix, outputs
     _in = open(read_fd, "rb")
     _out = open(write_fd, "wb")
     _poller = poller()
     ask(_frames.HELLO)
-    cause, boot, rtc, matrix = array.array("q", payload)
+    cause, boot, rtc, matrix, outputs = array.array("q", payload)
 
 
 def poller():
