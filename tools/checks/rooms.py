@@ -34,7 +34,8 @@ ROOMS = {
     "build": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine",))),
-    "main": Room(("build",), frozenset()),
+    # How the heap is swept has to be said before anything is loaded into it.
+    "main": Room(("build",), frozenset(("gc",))),
     "lobbylock": Room(("lobbylock", "virtualboard", "core", "pure lib"), None),
     # Stands in for the hardware and starts the firmware, but knows nothing of what is inside.
     "virtualboard": Room(("virtualboard", "boot", "main", "pure lib"), None),
