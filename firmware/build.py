@@ -8,6 +8,7 @@ import time
 
 import ed25519
 import micropython
+from micropython import const
 
 from firmware.board import chip, flash, pins
 from firmware.board.camera import PoweredCamera
@@ -41,13 +42,13 @@ from firmware.task.uplink import Uplink
 VERSION = "0.1.0"
 
 # What an unconfigured board goes by: exit works, nobody is let in.
-_DEFAULT_RELEASE_MS = 5_000
-_DEFAULT_HELD_MS = 30_000
-_NO_DOOR = "unset/unset"
+_DEFAULT_RELEASE_MS = const(5_000)
+_DEFAULT_HELD_MS = const(30_000)
+_NO_DOOR = const("unset/unset")
 
-_SEED_BYTES = 32
-_RTC_UNCERTAINTY_S = 5
-_RESET_DELAY_MS = 2_000
+_SEED_BYTES = const(32)
+_RTC_UNCERTAINTY_S = const(5)
+_RESET_DELAY_MS = const(2_000)
 
 
 def run() -> None:

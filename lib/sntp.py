@@ -21,7 +21,7 @@ _LAST_STRATUM = const(15)
 # Root distance from which a server counts as unsynchronized (MAXDISP of RFC 5905), in its 16.16 format.
 _MOST_DISTANCE = const(16 << 16)
 # Seconds from 1900, where NTP's era 0 begins, to 1970.
-_TO_UNIX_S = 2_208_988_800
+_TO_UNIX_S = const(2_208_988_800)
 # Packets of strangers that one query looks at.
 _MOST_STRANGERS = const(16)
 

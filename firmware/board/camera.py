@@ -3,12 +3,13 @@
 import asyncio
 
 from machine import UART, Pin
+from micropython import const
 from vc0706 import Camera
 
-_UART = 1
-_RX_BUFFER_BYTES = 2048
-_OFF_MS = 200
-_BOOT_MS = 50
+_UART = const(1)
+_RX_BUFFER_BYTES = const(2048)
+_OFF_MS = const(200)
+_BOOT_MS = const(50)
 
 
 class PoweredCamera:

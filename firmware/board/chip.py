@@ -3,6 +3,7 @@
 import time
 
 import machine
+from micropython import const
 
 # Seconds between 1970 and the epoch of this port: 0, or 946,684,800 where time starts in 2000.
 _EPOCH_S = 0 if time.gmtime(0)[0] == 1970 else 946_684_800
@@ -11,7 +12,7 @@ _EPOCH_S = 0 if time.gmtime(0)[0] == 1970 else 946_684_800
 WATCHDOG_MS = 20_000
 
 # An RTC that shows an earlier year was never set.
-_FIRST_YEAR = 2024
+_FIRST_YEAR = const(2024)
 
 
 def reset_cause() -> int:

@@ -9,11 +9,12 @@ import time
 
 import keypad_matrix
 from machine import Pin, Timer
+from micropython import const
 
-_KEYS = "123456789*0#"
-_TIMER = 0
+_KEYS = const("123456789*0#")
+_TIMER = const(0)
 # Three looks within the shortest debounce.
-_SCAN_MS = 8
+_SCAN_MS = const(8)
 
 
 class Keypad:

@@ -6,12 +6,13 @@ back to rest on time, and a reset rests it at once. docs/hardware.md, "Strike", 
 
 from esp32 import RMT
 from machine import Pin
+from micropython import const
 
 from firmware.core.errors import StrikeError
 
 # The slowest the peripheral counts on an ESP32, and its longest single level.
-_RESOLUTION_HZ = 312_500
-_LONGEST_UNITS = 32_767
+_RESOLUTION_HZ = const(312_500)
+_LONGEST_UNITS = const(32_767)
 
 # 48 symbols of two levels each lie in one memory block of every ESP32 kind: just over 10 s without the CPU.
 MAX_PULSE_MS = 10_000

@@ -10,6 +10,8 @@ the old values or the new ones, and at first start either nothing or a whole sna
 
 from struct import pack, unpack
 
+from micropython import const
+
 from firmware.core.errors import FlashError
 from firmware.store import sector
 
@@ -21,9 +23,9 @@ THROTTLE = 4
 USED_CODES = 5
 ACKED_SEQ = 6
 
-_MAGIC = b"LBL1"
-_MARK = b"\0end"
-_MAX_VALUE_BYTES = 64
+_MAGIC = const(b"LBL1")
+_MARK = const(b"\0end")
+_MAX_VALUE_BYTES = const(64)
 
 
 class Ledger:

@@ -11,15 +11,17 @@ from binascii import crc32
 from hashlib import sha256
 from struct import pack, unpack
 
+from micropython import const
+
 from firmware.core.errors import FlashError
 from firmware.store import sector
 
-_MAGIC = b"LBP1"
-_HEADER = ">4sII"
-_HEADER_BYTES = 12
-_DIGEST_AT = 32
-_MARK_AT = 96
-_DATA_AT = 128
+_MAGIC = const(b"LBP1")
+_HEADER = const(">4sII")
+_HEADER_BYTES = const(12)
+_DIGEST_AT = const(32)
+_MARK_AT = const(96)
+_DATA_AT = const(128)
 
 
 class Picture:

@@ -9,18 +9,19 @@ import json
 import time
 
 import sntp
+from micropython import const
 
 from firmware.task import mqtt
 
-_SHORT_MS = 100
-_IDLE_MS = 300
-_PING_MS = 25_000
-_TIME_EVERY_MS = 3_600_000
-_TIME_RETRY_MS = 15_000
-_BACKOFF_FIRST_MS = 1_000
-_BACKOFF_LONGEST_MS = 60_000
-_INBOX = 8
-_STACK_BYTES = 16 * 1024
+_SHORT_MS = const(100)
+_IDLE_MS = const(300)
+_PING_MS = const(25_000)
+_TIME_EVERY_MS = const(3_600_000)
+_TIME_RETRY_MS = const(15_000)
+_BACKOFF_FIRST_MS = const(1_000)
+_BACKOFF_LONGEST_MS = const(60_000)
+_INBOX = const(8)
+_STACK_BYTES = const(16 * 1024)
 
 
 class Courier:

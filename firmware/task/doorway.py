@@ -2,14 +2,16 @@
 
 import asyncio
 
+from micropython import const
+
 from firmware.core import event
 from firmware.core.errors import FlashError, StrikeError
 
 # A level has to stand this long; a contact bounces for some ms, and a spike on a long wire is shorter still.
-_DEBOUNCE_MS = 40
+_DEBOUNCE_MS = const(40)
 
 # Inputs report changes by interrupt. One that was missed is noticed this much later.
-_RECHECK_MS = 2_000
+_RECHECK_MS = const(2_000)
 
 
 class Doorway:

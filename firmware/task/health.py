@@ -2,10 +2,12 @@
 
 import asyncio
 
+from micropython import const
+
 from firmware.core.errors import FlashError
 
-_BEAT_MS = 2_000
-_FLOOR_EVERY_MS = 600_000
+_BEAT_MS = const(2_000)
+_FLOOR_EVERY_MS = const(600_000)
 
 
 class Health:

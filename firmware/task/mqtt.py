@@ -6,12 +6,13 @@ courier's thread only.
 
 import select
 
+from micropython import const
 from umqtt.simple import MQTTClient, MQTTException
 
 TIMEOUT_S = 10
-_LARGEST_BYTES = 1024
-_TCP_NODELAY = 1
-_IPPROTO_TCP = 6
+_LARGEST_BYTES = const(1024)
+_TCP_NODELAY = const(1)
+_IPPROTO_TCP = const(6)
 
 # Whatever umqtt.simple raises for a broken connection or a broken answer.
 ERRORS = (OSError, MQTTException, IndexError, TypeError, ValueError, AssertionError, MemoryError)

@@ -6,6 +6,7 @@ Freezing takes some milliseconds, reading a picture out over the serial line a s
 
 import asyncio
 
+from micropython import const
 from vc0706 import CameraError
 
 from firmware.core import event
@@ -13,14 +14,14 @@ from firmware.core.errors import FlashError
 from firmware.store import settings
 
 # A person is waiting: so long for the frame, so long for the whole picture where that is required.
-_FREEZE_MS = 700
-_STORE_MS = 8_000
+_FREEZE_MS = const(700)
+_STORE_MS = const(8_000)
 
 # Refused tries within this time of each other show the same person.
-_SHARED_MS = 60_000
+_SHARED_MS = const(60_000)
 
-_RETRY_MS = 30_000
-_SMALLEST_BYTES = 128
+_RETRY_MS = const(30_000)
+_SMALLEST_BYTES = const(128)
 
 
 class Photographer:

@@ -1,11 +1,13 @@
 """Feeds the clock: answers from the network, the RTC across a reset, and the floor in flash."""
 
+from micropython import const
+
 from firmware.core import clock, event
 from firmware.core.errors import FlashError
 from firmware.store import ledger
 
 # A clock that is set by less than this is the same clock a little better.
-_NOTEWORTHY_S = 2
+_NOTEWORTHY_S = const(2)
 
 
 class Timekeeping:

@@ -6,20 +6,21 @@ import time
 import cbor
 import cose
 import ed25519
+from micropython import const
 
 from firmware.core.errors import FlashError
 from firmware.store import ledger
 
-_POLL_MS = 200
-_RESEND_MS = 10_000
-_MOST_RECORDS = 48
-_MOST_BYTES = 7_680
-_PIECE_BYTES = 2_048
+_POLL_MS = const(200)
+_RESEND_MS = const(10_000)
+_MOST_RECORDS = const(48)
+_MOST_BYTES = const(7_680)
+_PIECE_BYTES = const(2_048)
 
 # First elements of the payloads, docs/protocol.md section 5.
-_VERSION = 1
-_EVENTS_STORED = 1
-_PICTURE_STORED = 2
+_VERSION = const(1)
+_EVENTS_STORED = const(1)
+_PICTURE_STORED = const(2)
 
 
 class Uplink:
