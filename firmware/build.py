@@ -48,7 +48,7 @@ _NO_DOOR = const("unset/unset")
 
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
-_RESET_DELAY_MS = const(2_000)
+_RESTART_DELAY_MS = const(2_000)
 
 
 def run() -> None:
@@ -59,13 +59,14 @@ def run() -> None:
         asyncio.run(_lock(strike))
     except BaseException as error:  # noqa: BLE001 - the outermost boundary; the only way on is a reset
         sys.print_exception(error)
-    strike.rest()
-    # A board that cannot start must not wear its flash out by trying.
-    time.sleep_ms(_RESET_DELAY_MS)
+    # Also what rests the strike at once, in whatever pulse it is.
     chip.reset()
 
 
 async def _lock(strike) -> None:
+    if not chip.is_power_on():
+        # A board that fails at its start must not wear its flash out by trying.
+        await asyncio.sleep_ms(_RESTART_DELAY_MS)
     uptime = Uptime(time.ticks_ms, time.ticks_diff)
     radio = Radio()
     kept = ledger.Ledger(flash.partition("ledger"))
@@ -91,7 +92,7 @@ async def _lock(strike) -> None:
 
     photos = Photos(flash.partition("photos"), journal.seq)
     tasks = _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, timekeeping)
-    await supervise(tasks, trail, strike)
+    await supervise(tasks, trail)
 
 
 def _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, timekeeping) -> list:

@@ -20,6 +20,11 @@ def reset_cause() -> int:
     return machine.reset_cause()
 
 
+def is_power_on() -> bool:
+    """Whether the chip started because the power came, not after a reset."""
+    return machine.reset_cause() == machine.PWRON_RESET
+
+
 def reset() -> None:
     """Starts the chip afresh; every pin falls back to its rest."""
     machine.reset()

@@ -22,28 +22,20 @@ class Strike:
     """Fail-secure strike behind a driver on GPIO `number`; high releases it."""
 
     def __init__(self, number: int) -> None:
-        self._number = number
-        self._rmt = self._make()
-
-    def _make(self) -> RMT:
-        return RMT(pin=Pin(self._number, Pin.OUT, value=0), resolution_hz=_RESOLUTION_HZ, idle_level=False)
+        self._rmt = RMT(pin=Pin(number, Pin.OUT, value=0), resolution_hz=_RESOLUTION_HZ, idle_level=False)
 
     def pulse(self, duration_ms: int) -> None:
-        """Releases the strike for `duration_ms` (1 to MAX_PULSE_MS) from now on. Raises StrikeError."""
+        """Releases the strike for `duration_ms` (1 to MAX_PULSE_MS) from now on. Raises StrikeError.
+
+        Not while a pulse is running: stopping one makes an ESP32 with ESP-IDF before 5.5.2 panic, and starting
+        another makes MicroPython wait for its end.
+        """
         if not 0 < duration_ms <= MAX_PULSE_MS:
             raise StrikeError("pulse length")
         units = duration_ms * _RESOLUTION_HZ // 1000
         whole, rest = divmod(units, _LONGEST_UNITS)
         durations = [_LONGEST_UNITS] * whole + ([rest] if rest else [])
         try:
-            if not self._rmt.wait_done(timeout=0):
-                # The peripheral would make the program wait for the pulse that is running.
-                self.rest()
             self._rmt.write_pulses(durations, [True] * len(durations))
         except (OSError, RuntimeError, ValueError):
             raise StrikeError("RMT")
-
-    def rest(self) -> None:
-        """Ends a running pulse at once."""
-        self._rmt.deinit()
-        self._rmt = self._make()

@@ -14,6 +14,7 @@ it caused, as a list of (kind, details) in order; the caller records each one.
 """
 
 from firmware.core import event
+from firmware.core.errors import StrikeError
 
 SECURE = 0
 RELEASED = 1
@@ -32,7 +33,9 @@ class Door:
         self._strike = strike
         self._release_ms = release_ms
         self._held_ms = held_ms
+        # End of the pulse that is running, and until when the last release wants it.
         self._released_until_ms = None
+        self._wanted_until_ms = 0
         self._grace_until_ms = 0
         self._opened_ms = 0
         self.state = SECURE
@@ -42,9 +45,14 @@ class Door:
         return self.state in (OPEN, HELD, FORCED)
 
     def release(self, cause: int, access_seq, now_ms: int) -> list:
-        """Starts the strike pulse, or starts it over. Raises StrikeError, and then nothing has changed."""
-        self._strike.pulse(self._release_ms)
-        self._released_until_ms = now_ms + self._release_ms
+        """Starts the strike pulse, or makes the one that is running last as long again, by another behind it.
+
+        Raises StrikeError, and then nothing has changed.
+        """
+        if self._released_until_ms is None:
+            self._strike.pulse(self._release_ms)
+            self._released_until_ms = now_ms + self._release_ms
+        self._wanted_until_ms = now_ms + self._release_ms
         if self.state == SECURE:
             self.state = RELEASED
         details = {event.CAUSE: cause}
@@ -77,7 +85,7 @@ class Door:
     def tick(self, now_ms: int) -> list:
         """Notes what time alone brings: the end of the pulse, a door held open."""
         happened = []
-        if self._released_until_ms is not None and now_ms >= self._released_until_ms:
+        if self._released_until_ms is not None and now_ms >= self._released_until_ms and not self._goes_on(now_ms):
             self._grace_until_ms = self._released_until_ms + _GRACE_MS
             self._released_until_ms = None
             if self.state == RELEASED:
@@ -87,6 +95,18 @@ class Door:
             self.state = HELD
             happened.append((event.DOOR_HELD, {event.DURATION_S: (now_ms - self._opened_ms) // 1000}))
         return happened
+
+    def _goes_on(self, now_ms: int) -> bool:
+        """Starts the pulse behind the one that is over, if somebody was let in during it."""
+        if self._wanted_until_ms <= now_ms:
+            return False
+        try:
+            self._strike.pulse(self._wanted_until_ms - now_ms)
+        except StrikeError:
+            # It rests, earlier than the second visitor was promised.
+            return False
+        self._released_until_ms = self._wanted_until_ms
+        return True
 
     def next_ms(self):
         """Returns when `tick` has something to do next, or None."""

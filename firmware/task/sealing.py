@@ -5,7 +5,7 @@ import asyncio
 from firmware.core.errors import FlashError
 
 # Signing takes the board a good part of a second, in which no door is served.
-_QUIET_MS = 1_500
+_QUIET_MS = 2_500
 _LONGEST_WAIT_MS = 30_000
 _MOST_UNSEALED = 32
 _POLL_MS = 500

@@ -11,8 +11,8 @@ from firmware.core import event
 from firmware.core.errors import FlashError
 
 
-async def supervise(tasks: list, trail, strike) -> None:
-    """Runs `tasks`, a list of (name, coroutine), until one of them ends; then rests the strike and returns."""
+async def supervise(tasks: list, trail) -> None:
+    """Runs `tasks`, a list of (name, coroutine), until one of them ends; then writes down which and returns."""
     ended = asyncio.Event()
     names = []
 
@@ -26,7 +26,6 @@ async def supervise(tasks: list, trail, strike) -> None:
 
     running = [asyncio.create_task(watch(name, work)) for name, work in tasks]
     await ended.wait()
-    strike.rest()
     for task in running:
         task.cancel()
     try:

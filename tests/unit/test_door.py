@@ -15,9 +15,6 @@ class ScriptedStrike:
             raise StrikeError("RMT")
         self.pulses.append(duration_ms)
 
-    def rest(self):
-        pass
-
 
 def make():
     strike = ScriptedStrike()
@@ -84,12 +81,23 @@ def test_closed_inside_the_pulse_may_be_opened_again():
     assert kinds(door.contact(True, 3000)) == [event.DOOR_OPENED]
 
 
-def test_second_release_starts_the_pulse_over():
+def test_second_release_in_the_pulse_makes_it_go_on():
+    strike, door = make()
+    door.release(event.BY_ACCESS, 1, 0)
+    assert kinds(door.release(event.BY_EXIT, None, 4000)) == [event.UNLOCKED]
+    # The running pulse cannot be stopped: the rest comes behind it.
+    assert strike.pulses == [5000]
+    assert door.tick(5000) == [] and strike.pulses == [5000, 4000]
+    assert door.state == RELEASED and door.next_ms() == 9000
+    assert kinds(door.tick(9000)) == [event.LOCKED] and door.state == SECURE
+
+
+def test_strike_that_fails_behind_a_pulse_is_locked():
     strike, door = make()
     door.release(event.BY_ACCESS, 1, 0)
     door.release(event.BY_EXIT, None, 4000)
-    assert strike.pulses == [5000, 5000]
-    assert door.tick(5000) == [] and kinds(door.tick(9000)) == [event.LOCKED]
+    strike.is_dead = True
+    assert kinds(door.tick(5000)) == [event.LOCKED] and door.state == SECURE
 
 
 def test_strike_that_does_not_obey_changes_nothing():
