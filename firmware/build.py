@@ -70,16 +70,15 @@ async def _lock(strike) -> None:
     uptime = Uptime(time.ticks_ms, time.ticks_diff)
     radio = Radio()
     kept = ledger.Ledger(flash.partition("ledger"))
-    identity = _identity(kept)
+    signer = ed25519.Signer(_identity(kept))
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
     config, refused_field = _settings()
     door_name = config.full_name if config else _NO_DOOR
 
-    public_key = ed25519.public_key(identity)
-    journal = Journal(flash.partition("journal"), event.genesis(public_key), kept.integer(ledger.ACKED_SEQ))
+    journal = Journal(flash.partition("journal"), event.genesis(signer.public), kept.integer(ledger.ACKED_SEQ))
     clock = Clock(kept.integer(ledger.CLOCK_FLOOR))
-    trail = Trail(journal, door_name, boot, uptime, clock, lambda message: ed25519.sign(identity, message))
+    trail = Trail(journal, door_name, boot, uptime, clock, signer.sign)
     rtc = chip.Rtc()
     timekeeping = Timekeeping(clock, kept, trail, rtc, uptime)
     trail.record(event.BOOT, {event.CAUSE: chip.reset_cause(), event.VERSION: VERSION})
@@ -88,7 +87,7 @@ async def _lock(strike) -> None:
     kept_s = rtc.now_s()
     if kept_s is not None:
         timekeeping.tell(kept_s, _RTC_UNCERTAINTY_S, 0, "rtc")
-    _announce(door_name, public_key, boot, refused_field)
+    _announce(door_name, signer.public, boot, refused_field)
 
     photos = Photos(flash.partition("photos"), journal.seq)
     tasks = _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, timekeeping)
@@ -125,7 +124,7 @@ def _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, t
         tasks.append(("contact", doorway.watch_contact()))
     if config:
         courier = Courier(config, "lobbylock-" + config.building + "-" + config.door, VERSION)
-        uplink = Uplink(courier, radio, config, journal, photos, kept, timekeeping, uptime)
+        uplink = Uplink(courier, radio, config, journal, photos, kept, timekeeping, attention, uptime)
         tasks += [("uplink", uplink.run()), ("camera", photographer.run())]
     return tasks
 

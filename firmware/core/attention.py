@@ -1,5 +1,8 @@
 """Whether somebody is, or just was, at the door: then everything that can wait does."""
 
+# A driver with a parcel under the arm looks up the next digit for about so long.
+_QUIET_MS = 2_500
+
 
 class Attention:
     """Remembers the last sign of a person: a key, the exit button, the door moving."""
@@ -10,6 +13,6 @@ class Attention:
     def touch(self, now_ms: int) -> None:
         self._last_ms = now_ms
 
-    def quiet_ms(self, now_ms: int) -> int:
-        """Returns how long nobody has been there; a very long time if nobody ever was."""
-        return 1 << 29 if self._last_ms is None else now_ms - self._last_ms
+    def is_quiet(self, now_ms: int) -> bool:
+        """Whether nobody has been there for a while."""
+        return self._last_ms is None or now_ms - self._last_ms >= _QUIET_MS

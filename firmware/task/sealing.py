@@ -5,7 +5,6 @@ import asyncio
 from firmware.core.errors import FlashError
 
 # Signing takes the board a good part of a second, in which no door is served.
-_QUIET_MS = 2_500
 _LONGEST_WAIT_MS = 30_000
 _MOST_UNSEALED = 32
 _POLL_MS = 500
@@ -41,6 +40,6 @@ class Sealing:
         while True:
             now_ms = self._uptime.now_ms()
             is_late = now_ms - start_ms >= _LONGEST_WAIT_MS or self._trail.unsealed >= _MOST_UNSEALED
-            if is_late or self._attention.quiet_ms(now_ms) >= _QUIET_MS:
+            if is_late or self._attention.is_quiet(now_ms):
                 return
             await asyncio.sleep_ms(_POLL_MS)

@@ -13,6 +13,7 @@ from firmware.store import ledger
 
 _POLL_MS = const(200)
 _RESEND_MS = const(10_000)
+_LONGEST_WAIT_MS = const(30_000)
 _MOST_RECORDS = const(48)
 _MOST_BYTES = const(7_680)
 _PIECE_BYTES = const(2_048)
@@ -26,7 +27,7 @@ _PICTURE_STORED = const(2)
 class Uplink:
     """Runs on the door's side of the courier. `radio` is the Wi-Fi station."""
 
-    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, uptime) -> None:
+    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime) -> None:
         self._courier = courier
         self._radio = radio
         self._settings = settings
@@ -34,10 +35,12 @@ class Uplink:
         self._photos = photos
         self._ledger = kept
         self._timekeeping = timekeeping
+        self._attention = attention
         self._uptime = uptime
         # What was sent and not yet acknowledged: (last seq, its head), and when.
         self._sent: tuple | None = None
         self._sent_ms = 0
+        self._quiet_ms = 0
         # The picture under way: (picture, offset of the next piece).
         self._sending: tuple | None = None
 
@@ -47,12 +50,21 @@ class Uplink:
         while True:
             self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq)
             self._take_time()
-            self._take_acknowledgement()
             if not self._courier.is_connected:
                 self._sent = self._sending = None
-            elif self._courier.is_free():
-                self._send()
+            if self._is_our_turn():
+                self._take_acknowledgement()
+                if self._courier.is_free():
+                    self._send()
             await asyncio.sleep_ms(_POLL_MS)
+
+    def _is_our_turn(self) -> bool:
+        """Whether nobody is at the door, or it cannot wait any longer: checking a signature takes long."""
+        now_ms = self._uptime.now_ms()
+        if self._attention.is_quiet(now_ms) or now_ms - self._quiet_ms >= _LONGEST_WAIT_MS:
+            self._quiet_ms = now_ms
+            return True
+        return False
 
     def _take_time(self) -> None:
         answer = self._courier.take_time()
