@@ -10,23 +10,41 @@ from edwards25519 import ORDER
 from sha512 import sha512
 
 
+class Signer:
+    """Signs with the 32-byte `seed`, whose 32-byte public key is `public`. Raises ValueError for another length.
+
+    The public key is computed here and nowhere taken from a caller, who could have the wrong one: two signatures of one
+    message under two public keys give the secret away. It takes as long as a signature, so keep the object.
+    """
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != 32:
+            raise ValueError("a seed has 32 bytes")
+        # RFC 8032 section 5.1.5, steps 1 to 3.
+        digest = sha512(seed).digest()
+        self._secret = (int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254) % ORDER
+        self._prefix = digest[32:]
+        self.public = _multiple_of_base(self._secret)
+
+    def sign(self, message: bytes) -> bytes:
+        """Returns the 64-byte signature of `message`."""
+        nonce = _hash_number(self._prefix, message)
+        commitment = _multiple_of_base(nonce)
+        answer = (nonce + _hash_number(commitment, self.public, message) * self._secret) % ORDER
+        return commitment + answer.to_bytes(32, "little")
+
+
 def public_key(seed: bytes) -> bytes:
     """Returns the 32-byte public key of the 32-byte `seed`. Raises ValueError for another length."""
-    return _multiple_of_base(_expand(seed)[0])
+    return Signer(seed).public
 
 
 def sign(seed: bytes, message: bytes) -> bytes:
     """Returns the 64-byte signature of `message` under the 32-byte `seed`. Raises ValueError for another seed length.
 
-    The public key is computed anew each time: one given by the caller could be the wrong one, and two signatures of one
-    message under two public keys give the secret away.
+    Computes the public key as well, each time; a `Signer` does that once.
     """
-    secret, prefix = _expand(seed)
-    public = _multiple_of_base(secret)
-    nonce = _hash_number(prefix, message)
-    commitment = _multiple_of_base(nonce)
-    answer = (nonce + _hash_number(commitment, public, message) * secret) % ORDER
-    return commitment + answer.to_bytes(32, "little")
+    return Signer(seed).sign(message)
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -53,15 +71,6 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 def _multiple_of_base(scalar: int) -> bytes:
     return edwards25519.encode(edwards25519.combine(scalar))
-
-
-def _expand(seed: bytes) -> tuple:
-    """Returns (secret scalar mod the order, prefix): RFC 8032 section 5.1.5, steps 1 to 3."""
-    if len(seed) != 32:
-        raise ValueError("a seed has 32 bytes")
-    digest = sha512(seed).digest()
-    scalar = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
-    return scalar % ORDER, digest[32:]
 
 
 def _hash_number(*pieces: bytes) -> int:

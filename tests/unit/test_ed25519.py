@@ -39,6 +39,9 @@ def test_vectors_of_the_standard():
     for seed, public, message, signature in _vectors():
         assert ed25519.public_key(seed) == public
         assert ed25519.sign(seed, message) == signature
+        signer = ed25519.Signer(seed)
+        assert signer.public == public
+        assert signer.sign(message) == signature and signer.sign(message) == signature
         assert ed25519.verify(public, message, signature)
         count += 1
     assert count == 5
@@ -75,7 +78,7 @@ def test_wrong_lengths_are_refused_and_not_an_error():
     for length in (0, 1, 32, 63, 65, 128):
         assert not ed25519.verify(public, b"", (signature * 2)[:length])
     for length in (0, 31, 33):
-        for call in (lambda seed: ed25519.sign(seed, b""), ed25519.public_key):
+        for call in (lambda seed: ed25519.sign(seed, b""), ed25519.public_key, ed25519.Signer):
             try:
                 call(bytes(length))
                 raise AssertionError("seed of %d bytes taken" % length)
@@ -87,6 +90,7 @@ def test_any_buffer_will_do():
     public = ed25519.public_key(bytearray(_SEED))
     signature = ed25519.sign(memoryview(_SEED), bytearray(b"delivery"))
     assert isinstance(signature, bytes) and isinstance(public, bytes)
+    assert ed25519.Signer(memoryview(_SEED)).sign(memoryview(b"delivery")) == signature
     assert ed25519.verify(memoryview(public), memoryview(b"delivery"), bytearray(signature))
 
 
@@ -142,6 +146,28 @@ def test_decoding_and_encoding_agree():
     assert 20 < found < 116
 
 
+def test_comb_holds_the_multiples_it_says():
+    d = -121665 * pow(121666, _P - 2, _P) % _P
+    point = edwards25519.decode(bytes([0x58]) + bytes([0x66]) * 31)
+    powers = []
+    for exponent in range(225):
+        if exponent % 32 == 0:
+            powers.append(point)
+        point = edwards25519._double(point)
+    for number in range(16):
+        block = number >> 3
+        point = powers[6 + block]
+        for tooth in range(3):
+            is_taken_off = not number >> tooth & 1
+            point = edwards25519._add(point, edwards25519._entry(powers[2 * tooth + block]), is_taken_off)
+        x, y, z = point[:3]
+        plus, minus, z2, t2d = edwards25519._comb_entry(number)
+        assert z2 == 2 and plus < _P and minus < _P and t2d < _P
+        assert ((plus - minus) * z - 2 * x) % _P == 0, number
+        assert ((plus + minus) * z - 2 * y) % _P == 0, number
+        assert (t2d * z * z - 2 * d * x * y) % _P == 0, number
+
+
 def test_scalars_at_the_edges():
     base = edwards25519.combine(1)
     for scalar in (0, 1, 2, 3, 15, 16, 31, 1 << 51, 1 << 52, (1 << 208) - 1, edwards25519.ORDER - 1):
@@ -152,7 +178,7 @@ def test_scalars_at_the_edges():
 
 
 def test_leaves_nothing_behind():
-    ed25519.sign(_SEED, b"")  # the comb stays
+    ed25519.sign(_SEED, b"")
     gc.collect()
     before = gc.mem_alloc()
     for message in (b"", b"delivery"):
