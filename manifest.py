@@ -12,6 +12,7 @@ module("main.py")
 package("firmware")
 
 module("cbor.py", base_path="lib")
+module("constant.py", base_path="lib")
 module("cose.py", base_path="lib")
 module("ed25519.py", base_path="lib")
 module("edwards25519.py", base_path="lib")

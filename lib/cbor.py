@@ -7,12 +7,14 @@ decoder refuses whatever the encoder would not have written, so a value has one 
 Runs on MicroPython and CPython; both must give the same verdict on every input.
 """
 
-_UINT = 0
-_NEGATIVE = 1
-_BYTES = 2
-_TEXT = 3
-_ARRAY = 4
-_MAP = 5
+from constant import const
+
+_UINT = const(0)
+_NEGATIVE = const(1)
+_BYTES = const(2)
+_TEXT = const(3)
+_ARRAY = const(4)
+_MAP = const(5)
 
 # Nesting that a document may have. A board's stack ends at about 50 Python calls, so this is far inside it.
 MAX_DEPTH = 8

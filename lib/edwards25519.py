@@ -4,23 +4,25 @@ A point is (x, y, z, ta, tb): the extended coordinates of section 5.1.4, but t =
 doubling does not need it. A table entry is (y + x, y - x, 2z, 2dt), all that an addition needs of its second operand.
 """
 
-_P = (1 << 255) - 19
-_LOW_255 = (1 << 255) - 1
+from constant import const
+
+_P = const((1 << 255) - 19)
+_LOW_255 = const((1 << 255) - 1)
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
-_D = 0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3
+_D = const(0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3)
 _TWICE_D = 2 * _D % _P
-_ROOT_OF_MINUS_1 = 0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0
-_NEUTRAL = (0, 1, 1, 0, 1)
+_ROOT_OF_MINUS_1 = const(0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0)
+_NEUTRAL = const((0, 1, 1, 0, 1))
 
 # The comb for multiples of the base point B: 4 teeth 64 bits apart, cut into 2 blocks of 32 columns. Each block has 8
 # entries, since the top tooth's sign is taken out: of 2^(32 b) * (2^192 +- 2^128 +- 2^64 +- 1) * B the numbers y + x,
 # y - x and 2dxy, 32 bytes each, little-endian. Bit t of the entry's number tells that tooth t is added, not taken off.
 # Written down rather than computed, which takes as long as a verification; and as bytes, which take a quarter of the
 # memory that integers would. The unit test makes it anew.
-_TEETH = 4
-_BLOCK_COLUMNS = 32
-_TOOTH_BITS = 2 * _BLOCK_COLUMNS
-_ENTRY_BYTES = 96
+_TEETH = const(4)
+_BLOCK_COLUMNS = const(32)
+_TOOTH_BITS = const(2 * _BLOCK_COLUMNS)
+_ENTRY_BYTES = const(96)
 _COMB = (
     b"\x3e\x38\x73\x24\xc8\xa2\xb0\x4b\x54\x48\x9a\xd3\x1c\xd9\x93\x8b\x51\x8b\x45\xaa\xee\xc2\x83\x64\x27\x68\x08\x48"
     b"\x46\x94\xce\x4b\xad\xd0\x88\xdb\x13\xa8\xe2\xe3\xc1\x4d\xb1\x5b\x3d\xb1\x40\x6f\xd2\x2b\x1e\x55\x25\x54\x71\xc6"

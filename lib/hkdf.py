@@ -5,7 +5,9 @@ MicroPython's own firmware has SHA-256 but no hmac.
 
 from hashlib import sha256
 
-_BLOCK_BYTES = 64
+from constant import const
+
+_BLOCK_BYTES = const(64)
 
 
 class Hmac:

@@ -1,7 +1,9 @@
 """Whether somebody is, or just was, at the door: then everything that can wait does."""
 
+from constant import const
+
 # A driver with a parcel under the arm looks up the next digit for about so long.
-_QUIET_MS = 2_500
+_QUIET_MS = const(2_500)
 
 
 class Attention:

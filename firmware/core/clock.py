@@ -6,14 +6,16 @@ A lock without a battery starts without a time. The floor is the latest time it 
 is told to it later, time starts at or after the floor, so that no expired code comes to life again.
 """
 
+from constant import const
+
 # What an ESP32's crystal may be off: 20 ppm is 12 s a week. Kept as "one second in so many".
-_DRIFT_ONE_IN = 50_000
+_DRIFT_ONE_IN = const(50_000)
 
 # An uncertainty above this counts as not knowing the time: half of the shortest code window is 30 minutes.
-_USABLE_UNCERTAINTY_S = 600
+_USABLE_UNCERTAINTY_S = const(600)
 
 # Answers that lie this far behind the clock are the same time seen through a slow network: the clock just goes on.
-_TOLERANCE_S = 5
+_TOLERANCE_S = const(5)
 
 # Outcomes of `tell`.
 SET = 0

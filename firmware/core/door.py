@@ -13,6 +13,8 @@ The strike ends its pulse by itself (`board.strike`); here the end is only noted
 it caused, as a list of (kind, details) in order; the caller records each one.
 """
 
+from constant import const
+
 from firmware.core import event
 from firmware.core.errors import StrikeError
 
@@ -23,7 +25,7 @@ HELD = 3
 FORCED = 4
 
 # A door pulled open in the last moment of the pulse is seen a debounce later.
-_GRACE_MS = 500
+_GRACE_MS = const(500)
 
 
 class Door:

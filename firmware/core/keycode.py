@@ -10,12 +10,13 @@ Time is cut into windows of the class's length; the HMAC covers class, slot and 
 endings of each (class, slot) exactly one is valid at a time. The same file mints codes on the host.
 """
 
+from constant import const
 from hkdf import Hmac, equal, hkdf_sha256
 
 DIGITS = 10
 SLOTS = 100
-_MAC_DIGITS = 6
-_DAY_S = 86_400
+_MAC_DIGITS = const(6)
+_DAY_S = const(86_400)
 
 # Class digit -> window length in seconds. Never renumbered. 7 and 8 are free.
 WINDOW_S = {0: 3_600, 1: 7_200, 2: 14_400, 3: 28_800, 4: _DAY_S, 5: 7 * _DAY_S, 6: 28 * _DAY_S, 9: _DAY_S}

@@ -7,9 +7,11 @@ The count goes to flash before the code is looked at: whoever cuts the power to 
 A lock-out that was running when the power went starts over, because no time is known that could tell how much is left.
 """
 
-_GUESSES = 5
-_FIRST_S = 60
-_LONGEST_S = 3_600
+from constant import const
+
+_GUESSES = const(5)
+_FIRST_S = const(60)
+_LONGEST_S = const(3_600)
 
 
 class Throttle:

@@ -11,16 +11,18 @@ docs/hardware.md, "Flash".
 from binascii import crc32
 from struct import pack, unpack
 
+from constant import const
+
 from firmware.core import event
 from firmware.core.errors import FlashError
 from firmware.store import sector
 
-_HEADER = ">4sIII32s"
-_HEADER_BYTES = 48
-_MAGIC = b"LBJ1"
+_HEADER = const(">4sIII32s")
+_HEADER_BYTES = const(48)
+_MAGIC = const(b"LBJ1")
 
 # How many sectors in a row may turn out worn before an append fails.
-_TRIES = 4
+_TRIES = const(4)
 
 
 class Journal:

@@ -14,7 +14,6 @@ from firmware.core.errors import FlashError
 
 SECTOR_BYTES = 4096
 OVERHEAD_BYTES = 6
-_ERASED_LENGTH = 0xFFFF
 
 # Block device operations of MicroPython's extended interface.
 COUNT = 4

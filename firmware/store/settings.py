@@ -4,10 +4,12 @@ import json
 from binascii import unhexlify
 from os import stat
 
+from constant import const
+
 from firmware.core.errors import SettingsError
 
 PATH = "settings.json"
-_MAX_BYTES = 8192
+_MAX_BYTES = const(8192)
 
 # Camera policies.
 REQUIRED = "required"

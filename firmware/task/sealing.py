@@ -2,12 +2,14 @@
 
 import asyncio
 
+from micropython import const
+
 from firmware.core.errors import FlashError
 
 # Signing takes the board a good part of a second, in which no door is served.
-_LONGEST_WAIT_MS = 30_000
-_MOST_UNSEALED = 32
-_POLL_MS = 500
+_LONGEST_WAIT_MS = const(30_000)
+_MOST_UNSEALED = const(32)
+_POLL_MS = const(500)
 
 
 class Sealing:

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 # The parts of lib/ that only compute. Both sides use them, so they keep to what both interpreters have.
-PURE_LIB = frozenset(("cbor", "cose", "ed25519", "edwards25519", "hkdf", "ndef", "p256", "sha512", "typing"))
+PURE_LIB = frozenset(
+    ("cbor", "constant", "cose", "ed25519", "edwards25519", "hkdf", "ndef", "p256", "sha512", "typing")
+)
 
 HARDWARE = frozenset(("bluetooth", "esp32", "machine", "network"))
 PURE = frozenset(("array", "binascii", "collections", "errno", "hashlib", "json", "math", "re", "struct"))
