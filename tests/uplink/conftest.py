@@ -21,7 +21,7 @@ def make_stage(tmp_path):
         stage = Stage(folder, broker=broker or Broker(kind), **options)
         stage.__enter__()
         opened.append(stage)
-        assert stage.wait(lambda: bool(stage.events("clock_set")), 30_000), stage.board.console
+        assert stage.wait_for_time(), stage.board.console
         stage.board.run_for(3_000)
         return stage
 

@@ -15,6 +15,7 @@ from lobbylock import (
     audit_command,
     code_command,
     collect_command,
+    demo_command,
     door_command,
     driver_command,
     issuer_command,
@@ -33,6 +34,7 @@ app.add_typer(driver_command.app, name="driver")
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")
+app.command("demo")(demo_command.demo)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -156,5 +156,5 @@ def show(folder: Path, console: Console) -> None:
     console.print(Text("Starting a broker, a collector and the firmware ...", "dim"))
     with Stage(folder) as stage:
         live = Live(stage, console)
-        stage.wait(lambda: bool(stage.events("clock_set")), 20_000)
+        stage.wait_for_time()
         live.run()

@@ -20,6 +20,10 @@ _LOCKOUT_MS = 60_000
 _KEY_MS = 60
 _GAP_MS = 50
 _SAMPLES = 20
+# Until the pulse is over, the picture in flash and the seal made.
+_CALM_MS = 8_000
+_UNDER_WAY_MS = 300
+_BETWEEN_CODES_MS = 2_500
 _MOST_SLOWER = 1.2
 # In the middle of a key, while the camera is asked, in the pulse, in the read-out.
 _KILL_AFTER_MS = (5, 40, 300, 700, 1_000, 1_060, 1_120, 1_300, 1_800)
@@ -38,6 +42,8 @@ class Show:
         self._stage = stage
         self._board = stage.board
         self._last_press_ms = 0.0
+        # How many codes were typed so far, each of them an event.
+        self._typed = 0
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """Yields (name, what to do) in order; doing it returns what was seen or raises Failed."""
@@ -79,25 +85,30 @@ class Show:
         return bool(self._board.strike.is_released)
 
     def _type(self, digits: str) -> None:
+        self._typed += 1
         takes_ms = self._board.keypad.type(digits + "#", key_ms=_KEY_MS, gap_ms=_GAP_MS)
         self._last_press_ms = self._board.now_ms + takes_ms - _KEY_MS
 
-    def _next_access(self, count: int) -> dict[str, Any]:
-        """Waits for access event number `count` (from 0) at the collector and returns its details."""
-        arrived = self._stage.wait(lambda: len(self._stage.events("access")) > count, _ARRIVAL_LIMIT_MS)
+    def _reasons(self, count: int = 1) -> list[str]:
+        """Waits until what was typed has reached the collector; returns the reasons of the last `count` codes."""
+        arrived = self._stage.wait(lambda: len(self._stage.events("access")) >= self._typed, _ARRIVAL_LIMIT_MS)
         self._require(arrived, "the event did not reach the collector")
-        return dict(self._stage.events("access")[count]["details"])
+        last = self._stage.events("access")[self._typed - count : self._typed]
+        return [found["details"]["reason"] for found in last]
 
     def _wait_for_pulse(self) -> None:
         self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
         limit_ms = RELEASE_MS + _SLACK_MS
         self._require(self._stage.wait(lambda: not self._is_released(), limit_ms), "the strike did not come to rest")
 
+    def _require_reason(self, reason: str) -> None:
+        (seen,) = self._reasons()
+        self._require(seen == reason, f"reason {seen}")
+
     # The steps.
 
     def _knows_time(self) -> dict[str, Any]:
-        arrived = self._stage.wait(lambda: bool(self._stage.events("clock_set")), _ARRIVAL_LIMIT_MS)
-        self._require(arrived, "no event says so")
+        self._require(self._stage.wait_for_time(), "no event says so")
         # The camera starts within this time, too.
         self._board.run_for(3_000)
         return {"source": self._stage.events("clock_set")[0]["details"]["name"]}
@@ -110,10 +121,9 @@ class Show:
         frozen_ms = self._board.camera.frozen_ms[-1]
         self._require(abs(off_ms - on_ms - RELEASE_MS) <= _SLACK_MS, f"the pulse took {off_ms - on_ms:.0f} ms")
         self._require(frozen_ms < on_ms, "the strike came before the picture")
-        details = self._next_access(0)
-        self._require(details["reason"] == "granted", f"reason {details['reason']}")
+        self._require_reason("granted")
         return {
-            "reason": details["reason"],
+            "reason": "granted",
             "key_to_strike_ms": round(on_ms - self._last_press_ms),
             "pulse_ms": round(off_ms - on_ms),
             "picture_before_strike_ms": round(on_ms - frozen_ms),
@@ -147,21 +157,19 @@ class Show:
 
     def _refused(self, digits: str, reason: str) -> dict[str, Any]:
         pulses = len(self._board.strike.history)
-        count = len(self._stage.events("access"))
         self._type(digits)
-        details = self._next_access(count)
-        self._require(details["reason"] == reason, f"reason {details['reason']}")
+        self._skip(_CALM_MS)
+        self._require_reason(reason)
         self._require(len(self._board.strike.history) == pulses, "the strike moved")
         return {"reason": reason}
 
     def _single_use(self) -> dict[str, Any]:
         code = self._stage.code("FedEx 12", "--once")
-        count = len(self._stage.events("access"))
         self._type(code)
         self._wait_for_pulse()
-        first = self._next_access(count)["reason"]
-        second = self._refused(code, "already_used")["reason"]
-        return {"first": first, "second": second}
+        self._require_reason("granted")
+        self._skip(_CALM_MS)
+        return {"first": "granted", "second": self._refused(code, "already_used")["reason"]}
 
     def _without_broker(self) -> dict[str, Any]:
         self._stage.broker.stop()
@@ -171,12 +179,11 @@ class Show:
         self._board.run_for(2_000)
         self._require(len(self._stage.events("access")) == count, "the event came without a broker")
         self._stage.broker.start()
-        details = self._next_access(count)
-        self._require(details["reason"] == "granted", f"reason {details['reason']}")
+        self._require_reason("granted")
         return {"opened": True, "arrived": True}
 
     def _stalled_broker(self) -> dict[str, Any]:
-        code = self._stage.code("UPS 4711")
+        code = self._stage.code("UPS 4711", "--for", "4h")
         healthy: list[float] = []
         stalled: list[float] = []
         # In turn, so that whatever else the machine does falls on both.
@@ -197,30 +204,39 @@ class Show:
         }
 
     def _key_to_strike_ms(self, code: str) -> float:
+        """Types a code and returns how long after the last key the strike released, in real time."""
+        self._skip(_CALM_MS)
+        self._typed += 1
+        self._board.keypad.type(code, key_ms=_KEY_MS, gap_ms=_GAP_MS)
+        self._skip(len(code) * (_KEY_MS + _GAP_MS))
+        # Long enough for the lock to have something under way to the broker.
+        self._board.run_for(_UNDER_WAY_MS)
         before = len(self._board.strike.history)
-        self._type(code)
-        self._wait_for_pulse()
-        on_ms = next(at_ms for at_ms, level in self._board.strike.history[before:] if level)
-        # The camera is free again when its picture is in flash; that is not what is measured here.
-        self._board.run_for(700)
-        return float(on_ms - self._last_press_ms)
+        start_ms = self._board.now_ms
+        self._board.keypad.type("#", key_ms=_KEY_MS)
+        self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
+        return float(self._board.strike.history[before][0] - start_ms)
+
+    def _skip(self, duration_ms: float) -> None:
+        """Lets time pass on the board's own clock, which costs little."""
+        self._board.set_pace("fast")
+        self._board.run_for(duration_ms)
+        self._board.set_pace("real")
 
     def _lockout(self) -> dict[str, Any]:
         wrong = self._wrong()
-        reasons = []
+        self._skip(_CALM_MS)
         for _ in range(6):
-            count = len(self._stage.events("access"))
             self._type(wrong)
-            reasons.append(self._next_access(count)["reason"])
+            self._skip(_BETWEEN_CODES_MS)
+        self._skip(_CALM_MS)
+        reasons = self._reasons(6)
         self._require(reasons == ["wrong_code"] * 5 + ["locked_out"], f"reasons {reasons}")
         self._board.power_off()
         self._stage.start_lock()
         self._board.run_for(3_000)
         self._refused(self._stage.code("UPS 4711"), "locked_out")
-        # The rest of the minute passes on the board's own clock.
-        self._board.set_pace("fast")
-        self._board.run_for(_LOCKOUT_MS + 5_000)
-        self._board.set_pace("real")
+        self._skip(_LOCKOUT_MS + 5_000)
         self._type(self._stage.code("UPS 4711"))
         self._wait_for_pulse()
         return {"reasons": reasons, "after_power_cut": "locked_out", "after_a_minute": "granted"}
@@ -237,9 +253,8 @@ class Show:
         return {"moments": len(_KILL_AFTER_MS)}
 
     def _hung(self) -> dict[str, Any]:
-        # The lock has just started: it must know the time again.
-        known = len(self._stage.events("clock_set"))
-        self._stage.wait(lambda: len(self._stage.events("clock_set")) > known, _TYPING_LIMIT_MS)
+        # It has just started.
+        self._require(self._stage.wait_for_time(), "the lock does not know the time")
         self._type(self._stage.code("UPS 4711"))
         self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
         self._board.hang_cpu()

@@ -46,13 +46,14 @@ class Stage:
         self.lines: list[dict[str, Any]] = []
         self._on_line = on_line
         self._log = folder / "collector.log"
+        self._boot = 0
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
         self._closing = contextlib.ExitStack()
         self._collector: subprocess.Popen[str] | None = None
         self.broker = broker or Broker()
         self._door_options = door_options
         self._collect_options = collect_options
-        self.board = VirtualBoard(folder / "board")
+        self.board = VirtualBoard(folder / "board", use_mpy=True, heap="240k")
         # The lock's time follows the board's clock, which the show may wind forward.
         self._start_s = time.time()
         self.time = TimeServer(lambda: self.now_s)
@@ -166,6 +167,11 @@ class Stage:
             raise UserError("The virtual board does not start: " + " / ".join(self.board.console[-3:]))
         line = self.board.console[before]
         self._must("door", "enrol", DOOR, "--console-line", line)
+        self._boot = json.loads(line)["boot"]
+
+    def wait_for_time(self) -> bool:
+        """Waits until the lock knows the time since its last start; returns whether it does."""
+        return self.wait(lambda: any(found["boot"] == self._boot for found in self.events("clock_set")))
 
     def wait(self, condition: Callable[[], bool], limit_ms: int = _START_MS) -> bool:
         """Runs the board until `condition` holds; returns whether it came to hold."""
