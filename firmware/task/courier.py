@@ -42,6 +42,7 @@ class Courier:
         self._is_allowed = False
         self._pending = 0
         self.is_connected = False
+        self.has_ended = False
         self._backoff_ms = _BACKOFF_FIRST_MS
         self._time_due_ms = time.ticks_ms()
 
@@ -83,31 +84,25 @@ class Courier:
     # The thread's side.
 
     def _run(self) -> None:
-        while True:
-            if not self._is_allowed:
-                time.sleep_ms(_IDLE_MS)
-                continue
+        try:
+            while True:
+                self._round()
+        finally:
+            self.has_ended = True
+
+    def _round(self) -> None:
+        if not self._is_allowed:
+            time.sleep_ms(_IDLE_MS)
+            return
+        try:
             self._ask_time()
             if self._settings.mqtt is None:
                 time.sleep_ms(_IDLE_MS)
-                continue
-            try:
+            else:
                 self._hold_session()
-            except mqtt.ERRORS:
-                # The network's trouble, whichever it is; the events are safe in flash.
-                self._pause()
-            with self._lock:
-                self.is_connected = False
-                self._outbox = None
-
-    def _pause(self) -> None:
-        with self._lock:
-            self.is_connected = False
-        until_ms = time.ticks_add(time.ticks_ms(), self._backoff_ms)
-        self._backoff_ms = min(2 * self._backoff_ms, _BACKOFF_LONGEST_MS)
-        while time.ticks_diff(until_ms, time.ticks_ms()) > 0:
-            self._ask_time()
-            time.sleep_ms(_IDLE_MS)
+        except Exception:  # noqa: BLE001 - the network's trouble, whichever it is; the events are safe in flash
+            time.sleep_ms(self._backoff_ms)
+            self._backoff_ms = min(2 * self._backoff_ms, _BACKOFF_LONGEST_MS)
 
     def _hold_session(self) -> None:
         client = mqtt.make_client(self._settings, self._client_id)
@@ -115,6 +110,9 @@ class Courier:
             self._open(client)
             self._serve(client)
         finally:
+            with self._lock:
+                self.is_connected = False
+                self._outbox = None
             client.close()
 
     def _open(self, client) -> None:

@@ -5,6 +5,7 @@ courier's thread only.
 """
 
 import select
+from binascii import a2b_base64
 
 from micropython import const
 from umqtt.simple import MQTTClient, MQTTException
@@ -141,6 +142,14 @@ class Client(MQTTClient):
             self._wire = None
 
 
+def _der(pem: str) -> bytes:
+    """Returns the first certificate of a PEM file in the form that MicroPython's TLS takes. Raises ValueError."""
+    parts = pem.split("-----")
+    if len(parts) < 4:
+        raise ValueError("not PEM")
+    return a2b_base64(parts[2])
+
+
 def make_client(settings, client_id: str) -> Client:
     """Returns a client for the broker in `settings`, not yet connected."""
     host, port = settings.mqtt
@@ -148,7 +157,7 @@ def make_client(settings, client_id: str) -> Client:
     if settings.is_tls:
         import ssl
 
-        parameters = {"cert_reqs": ssl.CERT_REQUIRED, "cadata": settings.mqtt_ca.encode(), "server_hostname": host}
+        parameters = {"cert_reqs": ssl.CERT_REQUIRED, "cadata": _der(settings.mqtt_ca), "server_hostname": host}
     return Client(
         client_id.encode(),
         host,

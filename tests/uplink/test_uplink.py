@@ -9,6 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from conftest import make_authority
 from lobbylock.broker import Broker
 from lobbylock.demo.stage import DOOR
 
@@ -138,3 +139,19 @@ def test_tls_with_the_right_authority(make_stage, tls_files):
     )
     deliver(stage)
     assert stage.wait(lambda: granted(stage) == 1, 30_000)
+
+
+def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_stage, tls_files, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    make_authority(other)
+    broker = Broker("mosquitto", tls=tls_files)
+    stage = make_stage(
+        broker=broker,
+        is_reached=False,
+        door_options=["--mqtt-ca", str(other / "ca.pem")],
+        collect_options=["--ca", str(tls_files.ca)],
+    )
+    deliver(stage)
+    stage.board.run_for(5_000)
+    assert stage.events() == [] and stage.board.reset_count == 0

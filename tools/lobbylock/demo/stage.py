@@ -110,7 +110,7 @@ class Stage:
         settings = self.board.vfs / "settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
         self._must("door", "new", DOOR, *options, *self._door_options, "--out", str(settings))
-        self._must("door", "new", OTHER_DOOR, *options, "--out", str(self.home / "other.json"))
+        self._must("door", "new", OTHER_DOOR, *options, *self._door_options, "--out", str(self.home / "other.json"))
 
     # The collector.
 
