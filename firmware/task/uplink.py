@@ -47,7 +47,7 @@ class Uplink:
     async def run(self) -> None:
         self._radio.connect(*self._settings.wifi)
         self._courier.start()
-        while True:
+        while not self._courier.has_ended:
             self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq)
             self._take_time()
             if not self._courier.is_connected:
@@ -99,17 +99,17 @@ class Uplink:
         return True
 
     def _start_picture(self) -> None:
-        waiting = self._photos.waiting
+        picture = self._photos.oldest()
         # Only behind the event that names it: the collector takes no picture it was not told of.
-        if waiting and waiting[0].seq <= self._journal.acked_seq:
-            self._sending = waiting[0], 0
+        if picture and picture.seq <= self._journal.acked_seq:
+            self._sending = picture, 0
             self._send_piece()
 
     def _send_piece(self) -> None:
         if self._sending is None:
             return
         picture, offset = self._sending
-        if picture not in self._photos.waiting:
+        if not self._photos.is_waiting(picture):
             # Overwritten by newer ones while it was on its way.
             self._sending = None
             return
