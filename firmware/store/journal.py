@@ -38,7 +38,8 @@ class Journal:
         self._sector = -1
         self._at = sector.SECTOR_BYTES
         self._is_next_erased = False
-        # Live sectors, oldest first: (sector number, seq of its first event).
+        # Live sectors, oldest first: the seq of its first event and the sector number, in one number each, see `_both`.
+        # A full ring is more than the heap has room for as objects.
         self._live = []
         self._sealed_seq = 0
         self.seq = 0
@@ -49,25 +50,36 @@ class Journal:
     # Opening.
 
     def _mount(self) -> None:
-        headers = {}
+        found = []
         for number in range(self._count):
             header = self._header(number)
             if header:
-                headers[header[0]] = (number, header[1], header[2])
-        if not headers:
+                found.append(self._both(header[0], number))
+        if not found:
             return
-        newest = generation = max(headers)
-        while generation in headers:
-            self._live.insert(0, headers[generation][:2])
-            generation -= 1
+        found.sort(reverse=True)
+        newest = expected = found[0] // self._count
+        for both in found:
+            generation, number = divmod(both, self._count)
+            if generation == expected:
+                self._live.insert(0, self._both(self._header(number)[1], number))
+                expected -= 1
         self._generation = newest
-        self._sector, first_seq, self.head = headers[newest]
-        self.seq = first_seq - 1
-        self._at, self.seq, self.head = self._walk(self._sector, self.seq, self.head)
+        self._sector = found[0] % self._count
+        head = self._header(self._sector)[2]
+        self._at, self.seq, self.head = self._walk(self._sector, self._live_at(-1)[0] - 1, head)
         if not sector.is_erased_from(self._flash, self._sector, self._at):
             # A torn record: nothing goes behind it.
             self._at = sector.SECTOR_BYTES
         self._drop_torn_oldest()
+
+    def _both(self, major: int, number: int) -> int:
+        """Returns one number for `major` and a sector number, ordered by `major`."""
+        return major * self._count + number
+
+    def _live_at(self, index: int) -> tuple:
+        """Returns (seq of its first event, sector number)."""
+        return divmod(self._live[index], self._count)
 
     def _header(self, number: int):
         """Returns (generation, first seq, head before it) of a sector, or None."""
@@ -97,9 +109,9 @@ class Journal:
         """Forgets the oldest sector if an erase was cut while its header still stood."""
         if len(self._live) < 2:
             return
-        number, first_seq = self._live[0]
+        first_seq, number = self._live_at(0)
         head = self._header(number)[2]
-        if self._walk(number, first_seq - 1, head)[1] < self._live[1][1] - 1:
+        if self._walk(number, first_seq - 1, head)[1] < self._live_at(1)[0] - 1:
             del self._live[0]
 
     # Writing.
@@ -157,7 +169,7 @@ class Journal:
             raise FlashError("header reads back differently")
         self._generation = generation
         self._at = _HEADER_BYTES + 4
-        self._live.append((number, self.seq + 1))
+        self._live.append(self._both(self.seq + 1, number))
 
     @property
     def wants_preparing(self) -> bool:
@@ -167,7 +179,7 @@ class Journal:
     def prepare(self) -> None:
         """Erases the sector that comes next, unless it is already. Raises FlashError."""
         number = (self._sector + 1) % self._count
-        if self._live and self._live[0][0] == number:
+        if self._live and self._live_at(0)[1] == number:
             del self._live[0]
         self._is_next_erased = False
         if not sector.is_erased_from(self._flash, number, 0):
@@ -176,11 +188,11 @@ class Journal:
 
     def _lost(self):
         """Returns (first seq, count, head before the oldest one left) of unacknowledged events that are gone."""
-        oldest_seq = self._live[0][1]
+        oldest_seq, number = self._live_at(0)
         count = oldest_seq - 1 - self.acked_seq
         if count <= 0:
             return None
-        lost = (self.acked_seq + 1, count, self._header(self._live[0][0])[2])
+        lost = (self.acked_seq + 1, count, self._header(number)[2])
         self.acked_seq = oldest_seq - 1
         return lost
 
@@ -198,7 +210,7 @@ class Journal:
         # Asked for several times a second, and mostly there is nothing.
         if self._sealed_seq <= self.acked_seq:
             return None
-        first_seq = max(self.acked_seq + 1, self._live[0][1])
+        first_seq = max(self.acked_seq + 1, self._live_at(0)[0])
         records = []
         taken = None
         start_head = None
@@ -219,12 +231,13 @@ class Journal:
     def _events_from(self, first_seq: int):
         """Yields (seq, head before it, record) from `first_seq` on."""
         for index in range(len(self._live)):
-            number, seq = self._live[index]
-            if index + 1 < len(self._live) and self._live[index + 1][1] <= first_seq:
+            seq, number = self._live_at(index)
+            is_last = index + 1 == len(self._live)
+            last_seq = self.seq if is_last else self._live_at(index + 1)[0] - 1
+            if not is_last and last_seq < first_seq:
                 continue
             head = self._header(number)[2]
             at = _HEADER_BYTES + 4
-            last_seq = self._live[index + 1][1] - 1 if index + 1 < len(self._live) else self.seq
             while seq <= last_seq:
                 record = sector.record_at(self._flash, number, at, event.MAX_RECORD_BYTES)
                 if not record:

@@ -45,8 +45,7 @@ class Picture:
 class Photos:
     """Opens the ring on `flash`; `last_seq` is the newest event's.
 
-    `waiting` holds the whole pictures not yet acknowledged, oldest first; `torn` those that a power cut left
-    unfinished, until `give_up`.
+    `torn` holds the pictures that a power cut left unfinished, until `give_up`.
     """
 
     def __init__(self, flash, last_seq: int) -> None:
@@ -59,7 +58,10 @@ class Photos:
         self._current = None
         self._prepared = -1
         self.last_number = 0
-        self.waiting = []
+        # The whole pictures not yet acknowledged, oldest first: where they start, and after which event each may be
+        # sent. A ring full of small ones is more than the heap has room for as objects.
+        self._waiting = []
+        self._seqs = []
         self.torn = []
         self._mount()
 
@@ -68,19 +70,54 @@ class Photos:
         """The longest picture taken in: a quarter of the ring, so that several always fit."""
         return (self._count // 4) * sector.SECTOR_BYTES - _DATA_AT
 
+    @property
+    def waiting(self) -> list:
+        """The whole pictures not yet acknowledged, oldest first, read from flash: `oldest` is cheaper."""
+        return [self._waiting_at(index) for index in range(len(self._waiting))]
+
+    def oldest(self):
+        """Returns the oldest Picture not yet acknowledged, or None."""
+        while self._waiting:
+            picture = self._waiting_at(0)
+            if picture:
+                return picture
+            # Its header has become unreadable since.
+            self._forget_oldest()
+        return None
+
+    def is_waiting(self, picture: Picture) -> bool:
+        """Whether the picture is still there and not yet acknowledged."""
+        oldest = self.oldest()
+        return oldest is not None and picture.number >= oldest.number
+
+    def _waiting_at(self, index: int):
+        picture = self._picture_at(self._waiting[index])
+        if picture:
+            picture.seq = self._seqs[index]
+        return picture
+
     def _mount(self) -> None:
         found = []
         for number in range(self._count):
             picture = self._picture_at(number)
             if picture:
-                found.append(picture)
-        found.sort(key=lambda picture: picture.number)
-        for picture in found:
+                # One number for both, in the order of the pictures'.
+                found.append(picture.number * self._count + number)
+        found.sort()
+        for both in found:
+            picture = self._picture_at(both % self._count)
             self.last_number = picture.number
             self._next_sector = (picture.first_sector + picture.sectors) % self._count
             if bytes(sector.read(self._flash, picture.first_sector, _MARK_AT, 4)) == bytes(4):
                 continue
-            (self.waiting if picture.sha256 else self.torn).append(picture)
+            if picture.sha256:
+                self._wait_for(picture.first_sector, self._last_seq)
+            else:
+                self.torn.append(picture)
+
+    def _wait_for(self, first_sector: int, seq: int) -> None:
+        self._waiting.append(first_sector)
+        self._seqs.append(seq)
 
     def _picture_at(self, number: int):
         raw = bytes(sector.read(self._flash, number, 0, _HEADER_BYTES + 4))
@@ -88,7 +125,6 @@ class Photos:
             return None
         _, picture_number, length = unpack(_HEADER, raw[:_HEADER_BYTES])
         picture = Picture(picture_number, length, number)
-        picture.seq = self._last_seq
         digest = bytes(sector.read(self._flash, number, _DIGEST_AT, 36))
         if crc32(digest[:32]) == unpack(">I", digest[32:])[0]:
             picture.sha256 = digest[:32]
@@ -144,10 +180,8 @@ class Photos:
         """Ends the picture begun, which event `seq` names; from here on it survives a power cut. Raises FlashError."""
         picture = self._current
         sector.program(self._flash, picture.first_sector, _DIGEST_AT, digest + pack(">I", crc32(digest)))
-        picture.sha256 = digest
-        picture.seq = seq
         self._current = None
-        self.waiting.append(picture)
+        self._wait_for(picture.first_sector, seq)
 
     def abandon(self) -> None:
         """Gives up the picture begun, if there is one; its number is not used again."""
@@ -158,8 +192,8 @@ class Photos:
 
     def _clear(self, number: int) -> None:
         """Erases a sector; a waiting picture that lay there is gone."""
-        if self.waiting and self.waiting[0].first_sector == number:
-            del self.waiting[0]
+        if self._waiting and self._waiting[0] == number:
+            self._forget_oldest()
         if self.torn and self.torn[0].first_sector == number:
             del self.torn[0]
         if not sector.is_erased_from(self._flash, number, 0):
@@ -177,10 +211,16 @@ class Photos:
 
     def release(self, number: int, digest: bytes) -> bool:
         """Lets go of the oldest waiting picture if it is the acknowledged one; returns whether it was."""
-        if not self.waiting or self.waiting[0].number != number or self.waiting[0].sha256 != digest:
+        picture = self.oldest()
+        if picture is None or picture.number != number or picture.sha256 != digest:
             return False
-        self.give_up(self.waiting.pop(0))
+        self._forget_oldest()
+        self.give_up(picture)
         return True
+
+    def _forget_oldest(self) -> None:
+        del self._waiting[0]
+        del self._seqs[0]
 
     def give_up(self, picture: Picture) -> None:
         """Marks a picture so that it is not looked at again. Raises FlashError."""

@@ -1,3 +1,5 @@
+import gc
+
 from fake_flash import WAYS, FakeFlash, PowerCut
 
 from firmware.core import event
@@ -150,6 +152,22 @@ def test_torn_record_is_never_built_upon():
     assert again.seq == 1
     assert append(again) == 2
     assert [seq for seq, _, _ in chain(Journal(flash, GENESIS, 0), 1)] == [1, 2]
+
+
+def test_a_full_ring_takes_little_memory():
+    flash = FakeFlash(12)
+    journal = Journal(flash, GENESIS, 0)
+    taken = []
+    for count in (20, 180):
+        while journal.seq < count:
+            append(journal, size=160)
+        journal = None
+        gc.collect()
+        before = gc.mem_alloc()
+        journal = Journal(flash, GENESIS, 0)
+        gc.collect()
+        taken.append(gc.mem_alloc() - before)
+    assert taken[1] - taken[0] < 8 * 24, taken
 
 
 def test_broken_flash_raises_and_keeps_the_chain_where_it_was():

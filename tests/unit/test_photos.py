@@ -121,3 +121,31 @@ def test_abandoned_number_is_not_used_again():
     photos.abandon()
     assert photos.begin(100) == 2
     assert Photos(flash, 0).last_number == 2
+
+
+def test_a_ring_full_of_small_pictures_takes_little_memory():
+    # Offline for weeks, one sector a picture.
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    for number in range(2):
+        store(photos, jpeg(number, 200))
+    gc.collect()
+    before = gc.mem_alloc()
+    for number in range(6):
+        store(photos, jpeg(number, 200))
+    gc.collect()
+    assert gc.mem_alloc() - before < 6 * 32
+    assert [picture.number for picture in photos.waiting] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert photos.oldest().number == 1
+
+
+def test_a_picture_that_became_unreadable_holds_up_no_other():
+    flash = FakeFlash(8)
+    photos = Photos(flash, 0)
+    for number in range(3):
+        store(photos, jpeg(number, 200))
+    flash.data[0][4:8] = bytes(4)
+    assert photos.oldest().number == 2
+    picture = photos.oldest()
+    assert photos.is_waiting(picture) and photos.release(2, picture.sha256) and not photos.is_waiting(picture)
+    assert photos.oldest().number == 3
