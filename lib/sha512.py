@@ -5,7 +5,6 @@ that is compared or shifted right is masked first, so that both see the same num
 """
 
 from array import array
-from binascii import unhexlify
 
 import micropython
 from micropython import const
@@ -17,8 +16,9 @@ _SCHEDULE = const(0)  # w(t) to w(t + 31)
 _PAIRS = const(64)  # the (a, e) of 16 rounds, newest first, and the four before them
 _STATE = const(144)  # a, e, b, f, c, g, d, h
 _SAVED = const(160)  # the state while `digest` runs
-_WORDS = const(176)
-_MASK = 0xFFFFFFFF
+_ROUND = const(176)  # the constants of 16 rounds
+_WORDS = const(208)
+_MASK = const(0xFFFFFFFF)
 
 
 @micropython.viper
@@ -92,15 +92,15 @@ def _expand(w: ptr32, mask: uint):
 
 
 @micropython.viper
-def _rounds(w: ptr32, k: ptr32, start: int, mask: uint):
-    """Runs 16 rounds from number `start` on: section 6.4.2, step 3.
+def _rounds(w: ptr32, mask: uint):
+    """Runs 16 rounds with the constants that lie at _ROUND: section 6.4.2, step 3.
 
     A round makes a new a and a new e; b, c, d and f, g, h are those of the rounds before. So nothing is moved: `v`
     steps down by one (a, e), and from the place of the new pair v[0:4] the present a, e are v[4:6], v[6:8] as (high,
     low), b, f follow at 8, c, g at 12 and d, h at 16.
     """
     v = ptr32(int(w) + 4 * (_PAIRS + 60))
-    k = ptr32(int(k) + 8 * start)
+    k = ptr32(int(w) + 4 * _ROUND)
     for _ in range(16):
         xh = uint(v[6])
         xl = uint(v[7])
@@ -149,43 +149,38 @@ def _rounds(w: ptr32, k: ptr32, start: int, mask: uint):
         w = ptr32(int(w) + 8)
 
 
-def _table(text: str) -> array:
-    """Returns the words that the hexadecimal `text` spells, 16 at a time."""
-    data = unhexlify(text)
-    words = array("I", bytes(len(data)))
-    for at in range(0, len(data), 64):
-        _load(words, at // 4, data, at)
-    return words
-
-
-# FIPS 180-4 section 4.2.3.
-_CONSTANTS = _table(
-    "428a2f98d728ae227137449123ef65cdb5c0fbcfec4d3b2fe9b5dba58189dbbc"
-    "3956c25bf348b53859f111f1b605d019923f82a4af194f9bab1c5ed5da6d8118"
-    "d807aa98a303024212835b0145706fbe243185be4ee4b28c550c7dc3d5ffb4e2"
-    "72be5d74f27b896f80deb1fe3b1696b19bdc06a725c71235c19bf174cf692694"
-    "e49b69c19ef14ad2efbe4786384f25e30fc19dc68b8cd5b5240ca1cc77ac9c65"
-    "2de92c6f592b02754a7484aa6ea6e4835cb0a9dcbd41fbd476f988da831153b5"
-    "983e5152ee66dfaba831c66d2db43210b00327c898fb213fbf597fc7beef0ee4"
-    "c6e00bf33da88fc2d5a79147930aa72506ca6351e003826f142929670a0e6e70"
-    "27b70a8546d22ffc2e1b21385c26c9264d2c6dfc5ac42aed53380d139d95b3df"
-    "650a73548baf63de766a0abb3c77b2a881c2c92e47edaee692722c851482353b"
-    "a2bfe8a14cf10364a81a664bbc423001c24b8b70d0f89791c76c51a30654be30"
-    "d192e819d6ef5218d69906245565a910f40e35855771202a106aa07032bbd1b8"
-    "19a4c116b8d2d0c81e376c085141ab532748774cdf8eeb9934b0bcb5e19b48a8"
-    "391c0cb3c5c95a634ed8aa4ae3418acb5b9cca4f7763e373682e6ff3d6b2b8a3"
-    "748f82ee5defb2fc78a5636f43172f6084c87814a1f0ab728cc702081a6439ec"
-    "90befffa23631e28a4506cebde82bde9bef9a3f7b2c67915c67178f2e372532b"
-    "ca273eceea26619cd186b8c721c0c207eada7dd6cde0eb1ef57d4f7fee6ed178"
-    "06f067aa72176fba0a637dc5a2c898a6113f9804bef90dae1b710b35131c471b"
-    "28db77f523047d8432caab7b40c724933c9ebe0a15c9bebc431d67c49c100d4c"
-    "4cc5d4becb3e42b6597f299cfc657e2a5fcb6fab3ad6faec6c44198c4a475817"
+# FIPS 180-4 section 4.2.3, big-endian. As a literal: a function that made it would stay in memory with its input.
+_CONSTANTS = (
+    b"\x42\x8a\x2f\x98\xd7\x28\xae\x22\x71\x37\x44\x91\x23\xef\x65\xcd\xb5\xc0\xfb\xcf\xec\x4d\x3b\x2f\xe9\xb5\xdb\xa5"
+    b"\x81\x89\xdb\xbc\x39\x56\xc2\x5b\xf3\x48\xb5\x38\x59\xf1\x11\xf1\xb6\x05\xd0\x19\x92\x3f\x82\xa4\xaf\x19\x4f\x9b"
+    b"\xab\x1c\x5e\xd5\xda\x6d\x81\x18\xd8\x07\xaa\x98\xa3\x03\x02\x42\x12\x83\x5b\x01\x45\x70\x6f\xbe\x24\x31\x85\xbe"
+    b"\x4e\xe4\xb2\x8c\x55\x0c\x7d\xc3\xd5\xff\xb4\xe2\x72\xbe\x5d\x74\xf2\x7b\x89\x6f\x80\xde\xb1\xfe\x3b\x16\x96\xb1"
+    b"\x9b\xdc\x06\xa7\x25\xc7\x12\x35\xc1\x9b\xf1\x74\xcf\x69\x26\x94\xe4\x9b\x69\xc1\x9e\xf1\x4a\xd2\xef\xbe\x47\x86"
+    b"\x38\x4f\x25\xe3\x0f\xc1\x9d\xc6\x8b\x8c\xd5\xb5\x24\x0c\xa1\xcc\x77\xac\x9c\x65\x2d\xe9\x2c\x6f\x59\x2b\x02\x75"
+    b"\x4a\x74\x84\xaa\x6e\xa6\xe4\x83\x5c\xb0\xa9\xdc\xbd\x41\xfb\xd4\x76\xf9\x88\xda\x83\x11\x53\xb5\x98\x3e\x51\x52"
+    b"\xee\x66\xdf\xab\xa8\x31\xc6\x6d\x2d\xb4\x32\x10\xb0\x03\x27\xc8\x98\xfb\x21\x3f\xbf\x59\x7f\xc7\xbe\xef\x0e\xe4"
+    b"\xc6\xe0\x0b\xf3\x3d\xa8\x8f\xc2\xd5\xa7\x91\x47\x93\x0a\xa7\x25\x06\xca\x63\x51\xe0\x03\x82\x6f\x14\x29\x29\x67"
+    b"\x0a\x0e\x6e\x70\x27\xb7\x0a\x85\x46\xd2\x2f\xfc\x2e\x1b\x21\x38\x5c\x26\xc9\x26\x4d\x2c\x6d\xfc\x5a\xc4\x2a\xed"
+    b"\x53\x38\x0d\x13\x9d\x95\xb3\xdf\x65\x0a\x73\x54\x8b\xaf\x63\xde\x76\x6a\x0a\xbb\x3c\x77\xb2\xa8\x81\xc2\xc9\x2e"
+    b"\x47\xed\xae\xe6\x92\x72\x2c\x85\x14\x82\x35\x3b\xa2\xbf\xe8\xa1\x4c\xf1\x03\x64\xa8\x1a\x66\x4b\xbc\x42\x30\x01"
+    b"\xc2\x4b\x8b\x70\xd0\xf8\x97\x91\xc7\x6c\x51\xa3\x06\x54\xbe\x30\xd1\x92\xe8\x19\xd6\xef\x52\x18\xd6\x99\x06\x24"
+    b"\x55\x65\xa9\x10\xf4\x0e\x35\x85\x57\x71\x20\x2a\x10\x6a\xa0\x70\x32\xbb\xd1\xb8\x19\xa4\xc1\x16\xb8\xd2\xd0\xc8"
+    b"\x1e\x37\x6c\x08\x51\x41\xab\x53\x27\x48\x77\x4c\xdf\x8e\xeb\x99\x34\xb0\xbc\xb5\xe1\x9b\x48\xa8\x39\x1c\x0c\xb3"
+    b"\xc5\xc9\x5a\x63\x4e\xd8\xaa\x4a\xe3\x41\x8a\xcb\x5b\x9c\xca\x4f\x77\x63\xe3\x73\x68\x2e\x6f\xf3\xd6\xb2\xb8\xa3"
+    b"\x74\x8f\x82\xee\x5d\xef\xb2\xfc\x78\xa5\x63\x6f\x43\x17\x2f\x60\x84\xc8\x78\x14\xa1\xf0\xab\x72\x8c\xc7\x02\x08"
+    b"\x1a\x64\x39\xec\x90\xbe\xff\xfa\x23\x63\x1e\x28\xa4\x50\x6c\xeb\xde\x82\xbd\xe9\xbe\xf9\xa3\xf7\xb2\xc6\x79\x15"
+    b"\xc6\x71\x78\xf2\xe3\x72\x53\x2b\xca\x27\x3e\xce\xea\x26\x61\x9c\xd1\x86\xb8\xc7\x21\xc0\xc2\x07\xea\xda\x7d\xd6"
+    b"\xcd\xe0\xeb\x1e\xf5\x7d\x4f\x7f\xee\x6e\xd1\x78\x06\xf0\x67\xaa\x72\x17\x6f\xba\x0a\x63\x7d\xc5\xa2\xc8\x98\xa6"
+    b"\x11\x3f\x98\x04\xbe\xf9\x0d\xae\x1b\x71\x0b\x35\x13\x1c\x47\x1b\x28\xdb\x77\xf5\x23\x04\x7d\x84\x32\xca\xab\x7b"
+    b"\x40\xc7\x24\x93\x3c\x9e\xbe\x0a\x15\xc9\xbe\xbc\x43\x1d\x67\xc4\x9c\x10\x0d\x4c\x4c\xc5\xd4\xbe\xcb\x3e\x42\xb6"
+    b"\x59\x7f\x29\x9c\xfc\x65\x7e\x2a\x5f\xcb\x6f\xab\x3a\xd6\xfa\xec\x6c\x44\x19\x8c\x4a\x47\x58\x17"
 )
 
 # FIPS 180-4 section 5.3.5, in the order a, e, b, f, c, g, d, h.
-_START = unhexlify(
-    "6a09e667f3bcc908510e527fade682d1bb67ae8584caa73b9b05688c2b3e6c1f"
-    "3c6ef372fe94f82b1f83d9abfb41bd6ba54ff53a5f1d36f15be0cd19137e2179"
+_START = (
+    b"\x6a\x09\xe6\x67\xf3\xbc\xc9\x08\x51\x0e\x52\x7f\xad\xe6\x82\xd1\xbb\x67\xae\x85\x84\xca\xa7\x3b\x9b\x05\x68\x8c"
+    b"\x2b\x3e\x6c\x1f\x3c\x6e\xf3\x72\xfe\x94\xf8\x2b\x1f\x83\xd9\xab\xfb\x41\xbd\x6b\xa5\x4f\xf5\x3a\x5f\x1d\x36\xf1"
+    b"\x5b\xe0\xcd\x19\x13\x7e\x21\x79"
 )
 
 
@@ -239,7 +234,9 @@ class sha512:
         for start in range(0, 80, 16):
             if start < 64:
                 _expand(words, _MASK)
-            _rounds(words, _CONSTANTS, start, _MASK)
+            _load(words, _ROUND, _CONSTANTS, 8 * start)
+            _load(words, _ROUND + 16, _CONSTANTS, 8 * start + 64)
+            _rounds(words, _MASK)
             _move(words, _SCHEDULE, _SCHEDULE + 32, 32)
             _move(words, _PAIRS + 64, _PAIRS, 16)
         _add(words, _MASK)
