@@ -84,8 +84,15 @@ class Stage:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs `lobbylock ARGUMENTS` in the demonstration's own home."""
         command = [sys.executable, "-m", "lobbylock", *arguments]
+        # Not the terminal: a command that finds one asks for passwords.
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMMAND_S, env=self._environment, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_S,
+            env=self._environment,
+            check=False,
         )
 
     @property
@@ -118,7 +125,16 @@ class Stage:
         command = [sys.executable, "-m", "lobbylock", "collect", "--broker", self.broker.url, "--json", "--wait"]
         command += ["--store", str(self.store), *self._collect_options]
         with open(self._log, "a") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
+                # Ctrl-C in the terminal is for the demonstration, which ends the collector itself.
+                start_new_session=True,
+            )
         self._collector = process
         self._closing.callback(_end, process)
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
