@@ -1,0 +1,113 @@
+"""The whole lock in the heap that the issue allows, compiled as on a board.
+
+The interpreter is a 64-bit one, whose objects are twice as large as an ESP32's; what fits here has room to spare there.
+The modules that stand in for the hardware lie in the same heap; their share is measured and added.
+"""
+
+import lockroom
+import pytest
+
+from firmware.core import event
+from lobbylock.house import ROOT
+from virtualboard import VirtualBoard
+
+FIRMWARE_KIB = 148
+SHADOWS_KIB = 38
+HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB}k"
+
+# Loads what stands in for the hardware, and makes of it what the lock makes: on a board, that is in the image.
+SHADOWS = """
+import gc
+import asyncio, json, select, socket, struct, time
+import _thread, esp32, machine, network
+
+pins = [machine.Pin(n, machine.Pin.OPEN_DRAIN, value=1) for n in (16, 17, 18, 19)]
+pins += [machine.Pin(n, machine.Pin.IN, machine.Pin.PULL_UP) for n in (21, 22, 23, 27, 14)]
+pins += [machine.Pin(n, machine.Pin.OUT, value=0) for n in (13, 4, 32)]
+pulse = esp32.RMT(pin=machine.Pin(26, machine.Pin.OUT, value=0), resolution_hz=312_500, idle_level=False)
+partitions = [esp32.Partition.find(esp32.Partition.TYPE_DATA, label=x)[0] for x in ("ledger", "journal", "photos")]
+station = network.WLAN(network.STA_IF)
+station.active(True)
+uart = machine.UART(1, 38_400, tx=25, rx=33, rxbuf=2048)
+timer = machine.Timer(0)
+timer.init(period=8, mode=machine.Timer.PERIODIC, callback=print)
+timer.deinit()
+watchdog = machine.WDT(timeout=20_000)
+clock = machine.RTC()
+gc.collect()
+print(gc.mem_alloc())
+"""
+
+# The lock, and beside it a task that tells how much is in use.
+LOOKING = """
+import gc
+
+gc.threshold(8192)
+import asyncio
+
+from firmware.build import run
+
+async def look():
+    while True:
+        await asyncio.sleep_ms(5_000)
+        gc.collect()
+        print("in use", gc.mem_alloc())
+
+task = asyncio.create_task(look())
+run()
+"""
+
+
+@pytest.fixture
+def set_board(monkeypatch):
+    """Returns a function that gives every Lockroom made afterwards a board with other options."""
+
+    def set_options(**changed) -> None:
+        monkeypatch.setattr(lockroom, "VirtualBoard", lambda folder, **usual: VirtualBoard(folder, **usual | changed))
+
+    return set_options
+
+
+def test_the_shadows_take_what_is_added_for_them(tmp_path):
+    root = tmp_path / "root"
+    (root / "lib").mkdir(parents=True)
+    (root / "main.py").write_text(SHADOWS)
+    with VirtualBoard(tmp_path / "board", root=root, use_mpy=True, heap=HEAP) as board:
+        board.power_on()
+        assert board.run_until(lambda: board.at_repl, 10_000)
+        (taken,) = map(int, board.console)
+    # Nor much less, or the firmware would have what is left.
+    assert (SHADOWS_KIB - 2) * 1024 < taken <= SHADOWS_KIB * 1024
+
+
+def test_a_delivery_fits_the_heap(make_room, set_board):
+    set_board(heap=HEAP)
+    room = make_room()
+    room.power_on()
+    assert room.type(room.code()) == event.GRANTED
+    assert room.until_event(event.PICTURE, 10_000)
+    room.board.run_for(8_000)
+    assert len(room.pulses) == 1
+    assert room.count(event.CAMERA_FAILED) == 0
+    # No traceback, no fresh start.
+    assert len(room.board.console) == 1 and room.board.reset_causes == [1]
+
+
+def test_deliveries_leave_nothing_behind(make_room, set_board):
+    root = ROOT / "build" / "memory"
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("boot.py", "firmware", "lib"):
+        if not (root / name).exists():
+            (root / name).symlink_to(ROOT / name)
+    (root / "main.py").write_text(LOOKING)
+    set_board(root=root)
+    room = make_room()
+    room.power_on()
+    in_use = []
+    for _ in range(30):
+        assert room.type(room.code()) == event.GRANTED
+        room.board.run_for(10_000)
+        in_use.append(int(room.board.console[-1].removeprefix("in use ")))
+    assert room.count(event.PICTURE) == 30
+    # The first ones fill buffers and lists that stay.
+    assert max(in_use[20:]) - max(in_use[5:15]) < 512, in_use
