@@ -70,7 +70,7 @@ def test_a_person_types_the_code_and_sees_everything():
         terminal.type("o")
         terminal.expect("at rest, locked")
         terminal.type("c")
-        terminal.expect(r"access \(reason granted")
+        terminal.expect(r"access \(UPS 4711, reason granted")
         terminal.expect("stored, hash is the event's")
         terminal.expect(r"signature and chain verified up to #\d+")
         terminal.expect("door_opened")

@@ -30,6 +30,7 @@ class Live:
         self._board = stage.board
         self._console = console
         self._typed = ""
+        self._is_mid_line = False
         self._moves = len(stage.board.strike.history)
         self._frames = len(stage.board.camera.frozen_ms)
         self._said = 0
@@ -37,10 +38,10 @@ class Live:
 
     def run(self) -> None:
         """Returns when `q` is typed or the input ends."""
-        self._greet()
         with keyboard() as key_in:
             self._board.start_pump()
             try:
+                self._greet()
                 self._follow(key_in)
             finally:
                 self._board.stop_pump()
@@ -68,8 +69,7 @@ class Live:
         board = self._board
         if key in _KEYPAD:
             board.keypad.type(key)
-            self._typed = "" if key in "*#" else self._typed + key
-            self._say("keypad", "#" if key == "#" else "cleared" if key == "*" else "*" * len(self._typed))
+            self._echo(key)
         elif key == "o":
             board.contact.open()
             self._say("door", "opened")
@@ -85,6 +85,20 @@ class Live:
             self._say("network", "back" if self._is_networked else "gone")
         elif key == "p":
             self._cut_power()
+
+    def _echo(self, key: str) -> None:
+        """Shows the keys of one code in one line, as stars: a code is a secret on a screen, too."""
+        self._typed += "•" if key in "0123456789" else key
+        self._console.print(Text.assemble(("\r    keypad  ", "dim"), self._typed), end="")
+        self._is_mid_line = True
+        if key in "*#":
+            self._typed = ""
+            self._end_line()
+
+    def _end_line(self) -> None:
+        if self._is_mid_line:
+            self._console.print()
+        self._is_mid_line = False
 
     def _cut_power(self) -> None:
         self._say("power", "cut")
@@ -114,12 +128,15 @@ class Live:
         elif line["type"] == "event" and line["kind"] == "seal":
             self._say("collector", f"signature and chain verified up to #{line['seq']}")
         elif line["type"] == "event":
-            details = ", ".join(f"{name} {str(value)[:16]}" for name, value in line["details"].items())
-            self._say("event", f"#{line['seq']} {line['kind']}" + (f" ({details})" if details else ""))
+            shown = [f"{name} {str(value)[:16]}" for name, value in line["details"].items()]
+            if "driver" in line:
+                shown.insert(0, line["driver"])
+            self._say("event", f"#{line['seq']} {line['kind']}" + (f" ({', '.join(shown)})" if shown else ""))
         elif line["type"] == "refused":
             self._say("collector", f"refused: {line['reason']}")
 
     def _say(self, who: str, what: str) -> None:
+        self._end_line()
         style = {"strike": "bold green", "event": "cyan", "collector": "magenta", "picture": "blue"}.get(who, "")
         self._console.print(Text.assemble((f"{who:>10}  ", "dim"), (what, style)), soft_wrap=True)
 
@@ -131,7 +148,8 @@ def keyboard() -> Iterator[Iterator[str]]:
         yield _characters(sys.stdin.fileno())
         return
     before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    # Not flushed: what was typed ahead counts.
+    tty.setcbreak(sys.stdin, termios.TCSADRAIN)
     try:
         yield _characters(sys.stdin.fileno())
     finally:
