@@ -75,7 +75,7 @@ class Lockroom:
     """Starts with the power off. `day` moves what the time server says."""
 
     def __init__(self, folder: Path, **changed) -> None:
-        self.board = VirtualBoard(folder, use_mpy=True, heap="240k")
+        self.board = VirtualBoard(folder, use_mpy=True)
         self.day_s = NOON_S
         self.last_press_ms = 0.0
         self._read_at = -1

@@ -19,6 +19,11 @@ from virtualboard.pump import Predicate, Pump
 from virtualboard.wiring import Wiring
 from virtualboard.wlan import AccessPoint
 
+# What a board has with Wi-Fi up, 148 KB, and what the modules that stand in for its hardware take of the same heap.
+FIRMWARE_KIB = 148
+SHADOWS_KIB = 38
+HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB}k"
+
 PACES = ("fast", "real")
 _REPO = Path(__file__).resolve().parents[2]
 _PUMP_PAUSE_S = 0.001
@@ -43,7 +48,7 @@ class VirtualBoard:
         *,
         root: str | Path = _REPO,
         pace: str = "fast",
-        heap: str = "148k",
+        heap: str = HEAP,
         use_mpy: bool = False,
         is_frozen: bool = False,
         wiring: Wiring | None = None,

@@ -1,5 +1,6 @@
 """The flash chip: an image file under NOR rules, counters, and a power cut at a chosen operation."""
 
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,18 +33,24 @@ PARTITIONS = (
 CUTS = ("before", "prefix", "suffix", "after")
 
 
+def _label(address: int) -> str:
+    return next((row.label for row in PARTITIONS if row.address <= address < row.address + row.size), "")
+
+
 class PowerCut(Exception):
     """The operation that the power was to fail at has come."""
 
 
 class Flash:
-    """Counts since the board was made: `programs`, `erases`, `programmed_bytes`."""
+    """Counts since the board was made: `programs`, `erases`, `programmed_bytes`; `..._of` by partition label."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.programs = 0
         self.erases = 0
         self.programmed_bytes = 0
+        self.programs_of: Counter[str] = Counter()
+        self.erases_of: Counter[str] = Counter()
         self._cut: tuple[int, str, float] | None = None
         if not path.exists():
             with path.open("wb") as file:
@@ -68,6 +75,7 @@ class Flash:
     def program(self, address: int, data: bytes) -> None:
         """Clears the bits that are 0 in `data`. Raises PowerCut if this was the operation, after what of it happens."""
         self.programs += 1
+        self.programs_of[_label(address)] += 1
         self.programmed_bytes += len(data)
         self._apply(address, data, is_erase=False)
 
@@ -76,6 +84,7 @@ class Flash:
         if address % SECTOR_BYTES:
             raise ValueError("an erase begins at a sector")
         self.erases += 1
+        self.erases_of[_label(address)] += 1
         self._apply(address, b"\xff" * SECTOR_BYTES, is_erase=True)
 
     def read(self, address: int, size: int) -> bytes:

@@ -53,7 +53,7 @@ class Stage:
         self.broker = broker or Broker()
         self._door_options = door_options
         self._collect_options = collect_options
-        self.board = VirtualBoard(folder / "board", use_mpy=True, heap="240k")
+        self.board = VirtualBoard(folder / "board", use_mpy=True)
         # The lock's time follows the board's clock, which the show may wind forward.
         self._start_s = time.time()
         self.time = TimeServer(lambda: self.now_s)

@@ -1,0 +1,171 @@
+"""What one delivery costs the board: the real firmware on the virtual board, with its time virtual."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figure import Figure
+from firmware.core import keycode
+from lobbylock.demo.timeserver import TimeServer
+from lobbylock.house import ROOT
+from virtualboard import VirtualBoard
+from virtualboard.flash import PARTITIONS, SECTOR_BYTES
+
+_NOON_S = 1_789_992_000
+_CODE_KEY = keycode.door_key(bytes(range(32)), "maple-12", "front")
+_TAG = 3
+_SETTINGS = (
+    '{"version": 1, "building": "maple-12", "door": "front", "tag": 3, "code_key": "%s", "collector_key": "%s", '
+    '"mqtt_url": "", "mqtt_user": "", "mqtt_password": "", "mqtt_ca": "", "wifi_ssid": "lobby", "wifi_password": "", '
+    '"ntp": "%s", "day_start_s": 0, "release_ms": 1000, "held_ms": 30000, "camera": "best-effort", "has_contact": true}'
+)
+_SETTLE_MS = 5_000
+_DELIVERY_MS = 10_000
+_DUMP_S = 60
+_EVENTS_PER_DELIVERY_AT_LEAST = 4
+
+
+@contextmanager
+def lock(*, is_worn: bool = False, **options: object) -> Iterator[VirtualBoard]:
+    """Yields a board whose lock knows the time and waits for a code. `is_worn`: no sector of its journal is erased."""
+    with tempfile.TemporaryDirectory(prefix="lobbylock-bench-") as folder:
+        board = VirtualBoard(folder, use_mpy=True, **options)  # type: ignore[arg-type]
+        server = TimeServer(lambda: _NOON_S + board.now_ms / 1000)
+        with board:
+            text = _SETTINGS % (_CODE_KEY.hex(), "81" * 32, server.address)
+            (board.vfs / "settings.json").write_text(text)
+            if is_worn:
+                for row in PARTITIONS:
+                    if row.label == "journal":
+                        for address in range(row.address, row.address + row.size, SECTOR_BYTES):
+                            board.flash.program(address, bytes(SECTOR_BYTES))
+            board.set_pace("real")
+            board.power_on()
+            if not board.run_until(lambda: server.answered, 120_000):
+                raise RuntimeError("the lock does not ask for the time: " + " / ".join(board.console[-3:]))
+            board.run_for(2_000)
+            board.set_pace("fast")
+            board.run_for(_SETTLE_MS)
+            yield board
+        server.close()
+
+
+def code(board: VirtualBoard) -> str:
+    """Returns a code that opens now."""
+    now_s = _NOON_S + board.now_ms // 1000
+    return keycode.mint(_CODE_KEY, _TAG, 4, 7, keycode.window_at(4, now_s))
+
+
+def _is_delivered(board: VirtualBoard) -> bool:
+    return board.run_until(lambda: board.strike.is_released, _DELIVERY_MS)
+
+
+def key_to_strike() -> Figure:
+    """Counts instructions from the last key going down to the strike pin going up, by callgrind.
+
+    The shadow modules' own work and the scans of the debounce time are in it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
+        with lock(argv_prefix=prefix, stall_s=120.0) as board:
+            board.keypad.type(code(board))
+            board.run_for(3_000)
+            if board.pid is None:
+                raise RuntimeError("the board is gone: " + " / ".join(board.console[-3:]))
+            # It waits for the host now, and goes on only when time does.
+            control = ["callgrind_control", "--instr=on", str(board.pid)]
+            subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
+            board.keypad.type("#")
+            if not _is_delivered(board):
+                raise RuntimeError("the strike did not move")
+            os.kill(board.pid, signal.SIGTERM)
+            return Figure("last key to strike pin", _total(out) / 1e6, "M instructions", 20)
+
+
+def _total(out: Path) -> int:
+    """Waits for callgrind's file and returns the sum in it."""
+    end_s = time.monotonic() + _DUMP_S
+    while time.monotonic() < end_s:
+        found = re.search(r"^(?:summary|totals): (\d+)", out.read_text() if out.exists() else "", re.MULTILINE)
+        if found:
+            return int(found[1])
+        time.sleep(0.1)
+    raise RuntimeError("callgrind wrote no sum")
+
+
+def flash_cost(deliveries: int = 50) -> list[Figure]:
+    """Counts flash operations and erases of the journal per event, over many deliveries.
+
+    The journal's ring has been around before: every sector it comes to has to be erased, as on a lock in service.
+    """
+    with lock(is_worn=True) as board:
+        programs, erases = board.flash.programs_of["journal"], board.flash.erases_of["journal"]
+        for _ in range(deliveries):
+            board.keypad.type(code(board) + "#")
+            if not _is_delivered(board):
+                raise RuntimeError("the strike did not move")
+            board.run_for(_DELIVERY_MS)
+        programs = board.flash.programs_of["journal"] - programs
+        erases = board.flash.erases_of["journal"] - erases
+    # One program for each event, and one for the header of each sector.
+    events = programs - erases
+    if events < deliveries * _EVENTS_PER_DELIVERY_AT_LEAST:
+        raise RuntimeError("too few events for as many deliveries")
+    return [
+        Figure("journal flash operations per event", (programs + erases) / events, "operations", 2.5),
+        Figure("journal erases per event", erases / events, "erases", 0.05),
+    ]
+
+
+# The lock, and beside it a timer that tells how much of the heap is free once garbage is collected.
+_WATCHED_MAIN = """
+import gc
+gc.threshold(8192)
+from machine import Timer
+
+def look(timer):
+    gc.collect()
+    print("free", gc.mem_free())
+
+watch = Timer(3)
+watch.init(period=%d, mode=Timer.PERIODIC, callback=look)
+from firmware.build import run
+run()
+"""
+_LOOK_MS = 5
+
+
+def heap_free() -> list[Figure]:
+    """Reads the free heap when nobody is there and at the lowest moment of a delivery with its picture.
+
+    Looked at every 5 ms, after a collection. The interpreter is a 64-bit one, with objects twice as large as an ESP32's.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for part in ("firmware", "lib", "boot.py"):
+            (root / part).symlink_to(ROOT / part)
+        (root / "main.py").write_text(_WATCHED_MAIN % _LOOK_MS)
+        with lock(root=root) as board:
+            board.run_for(20_000)
+            idle = _free(board)[-1]
+            before = len(board.console)
+            board.keypad.type(code(board) + "#")
+            if not _is_delivered(board):
+                raise RuntimeError("the strike did not move")
+            board.run_for(_DELIVERY_MS)
+            lowest = min(_free(board, before))
+    return [
+        Figure("free heap when idle", idle / 1024, "KB of 148"),
+        Figure("free heap at the lowest of a delivery", lowest / 1024, "KB of 148"),
+    ]
+
+
+def _free(board: VirtualBoard, start: int = 0) -> list[int]:
+    return [int(line.split()[1]) for line in board.console[start:] if line.startswith("free ")]

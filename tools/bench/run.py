@@ -1,0 +1,52 @@
+"""Runs everything that `make bench` shows; writes build/bench.json."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lobbylock import house
+
+house.open_path()
+
+from rich.console import Console  # noqa: E402
+
+from bench import delivery, throughput  # noqa: E402
+from bench.figure import Figure, show, write  # noqa: E402
+
+
+def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
+    measures: list[tuple[str, Callable[[], Figure | list[Figure]]]] = [
+        ("heap", delivery.heap_free),
+        ("flash", delivery.flash_cost),
+        ("collector", throughput.events_per_second),
+    ]
+    if shutil.which("valgrind"):
+        measures.insert(0, ("instructions", delivery.key_to_strike))
+    return measures
+
+
+def main() -> int:
+    """Returns 0 if every target is met, else 1."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    console = Console()
+    if not shutil.which("valgrind"):
+        console.print("left out: instruction counts, since valgrind is not installed (apt-get install valgrind)")
+    figures: list[Figure] = []
+    for name, measure in _measures():
+        console.print(f"measuring {name} ...", style="dim")
+        found = measure()
+        figures += found if isinstance(found, list) else [found]
+    write(figures, out)
+    show(figures, console)
+    console.print(f"written to {out}")
+    return 0 if all(figure.met is not False for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

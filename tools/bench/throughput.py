@@ -1,0 +1,90 @@
+"""How many events a second go through the collector: real signed batches over a real broker into the store."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+
+import cbor
+import cose
+import paho.mqtt.client as paho
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paho.mqtt.enums import CallbackAPIVersion
+
+from bench.figure import Figure
+from firmware.core import event
+from lobbylock.broker import Broker
+
+_DOOR = "maple-12/front"
+_EVENTS = 6_400
+_BATCH = 32
+_LIMIT_S = 60
+
+
+def _batches() -> tuple[str, list[bytes]]:
+    """Returns (public key in hex, payloads of `events` messages) of a door's whole history."""
+    key = Ed25519PrivateKey.generate()
+    public_key = key.public_key().public_bytes_raw()
+    head = event.genesis(public_key)
+    payloads = []
+    for first in range(1, _EVENTS, _BATCH):
+        records = []
+        start = head
+        for seq in range(first, first + _BATCH):
+            found = event.Event(seq, event.DOOR_OPENED, 1, 1000 * seq, 1_789_992_000 + seq, {})
+            if seq == first + _BATCH - 1:
+                found.kind = event.SEAL
+                payload = event.seal_payload(_DOOR, found, head)
+                found.details = {event.SIGNATURE: key.sign(cose.to_be_signed(payload))}
+            records.append(found.encode())
+            head = event.next_head(head, records[-1])
+        payloads.append(cbor.encode([1, first, start, records]))
+    return public_key.hex(), payloads
+
+
+def events_per_second() -> Figure:
+    """Publishes everything at once and counts until the last acknowledgement is back."""
+    public_key, payloads = _batches()
+    with tempfile.TemporaryDirectory() as folder, Broker() as broker:
+        command = [sys.executable, "-m", "lobbylock"]
+        home = ["--home", folder + "/home"]
+        for arguments in (["issuer", "new"], ["door", "new", _DOOR], ["door", "enrol", _DOOR, public_key]):
+            out = ["--out", folder + "/settings.json"] if arguments[1] == "new" and len(arguments) == 3 else []
+            subprocess.run(
+                [*command, *arguments, *home, *out], check=True, capture_output=True, stdin=subprocess.DEVNULL
+            )
+        collect = [*command, "collect", *home, "--broker", broker.url, "--store", folder + "/store.sqlite", "--json"]
+        with subprocess.Popen(collect, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as collector:
+            try:
+                if collector.stdout is None or json.loads(collector.stdout.readline())["type"] != "connection":
+                    raise RuntimeError("the collector does not connect")
+                return Figure(
+                    "events through the collector", _EVENTS / _publish(broker, payloads, collector), "a second"
+                )
+            finally:
+                collector.terminate()
+
+
+def _publish(broker: Broker, payloads: list[bytes], collector: subprocess.Popen) -> float:
+    """Returns the seconds from the first message to the last acknowledgement."""
+    acknowledged = []
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(20)
+    client.on_message = lambda *_: acknowledged.append(time.monotonic())
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe(f"lobbylock/{_DOOR}/ack", qos=1)
+    client.loop_start()
+    drain = subprocess.Popen(["cat"], stdin=collector.stdout, stdout=subprocess.DEVNULL)
+    start = time.monotonic()
+    for payload in payloads:
+        client.publish(f"lobbylock/{_DOOR}/events", payload, qos=1)
+    while len(acknowledged) < len(payloads) and time.monotonic() - start < _LIMIT_S:
+        time.sleep(0.01)
+    client.loop_stop()
+    client.disconnect()
+    drain.terminate()
+    drain.wait()
+    if len(acknowledged) < len(payloads):
+        raise RuntimeError(f"only {len(acknowledged)} of {len(payloads)} messages were acknowledged")
+    return acknowledged[-1] - start
