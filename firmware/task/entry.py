@@ -143,8 +143,9 @@ class Entry:
             self._indicator.show(indication.REFUSED)
 
     def _end_lockout(self, now_ms: int) -> None:
-        if self._throttle.tick(now_ms):
-            try:
+        try:
+            if self._throttle.tick(now_ms):
                 self._trail.record(event.LOCKOUT_ENDED, {})
-            except FlashError:
-                self._indicator.show(indication.FAULT)
+        except FlashError:
+            # Still locked out, then.
+            self._indicator.show(indication.FAULT)
