@@ -202,10 +202,11 @@ class Journal:
         """Takes note that every event up to `seq` has been acknowledged."""
         self.acked_seq = max(self.acked_seq, min(seq, self.seq))
 
-    def batch(self, max_records: int, max_bytes: int):
+    def batch(self, max_records: int, max_bytes: int, enough_bytes: int = 8192):
         """Returns (first seq, head before it, records, last head), the oldest unacknowledged events up to a seal.
 
-        None if there is no seal among the first `max_records` of at most `max_bytes` together.
+        None if there is no seal among the first `max_records` of at most `max_bytes` together. The first seal behind
+        `enough_bytes` ends it.
         """
         # Asked for several times a second, and mostly there is nothing.
         if self._sealed_seq <= self.acked_seq:
@@ -224,9 +225,12 @@ class Journal:
             records.append(record)
             if event.kind_of(record) == event.SEAL:
                 taken = len(records), event.next_head(before, record)
+                if size >= enough_bytes:
+                    break
         if taken is None:
             return None
-        return first_seq, start_head, records[: taken[0]], taken[1]
+        del records[taken[0] :]
+        return first_seq, start_head, records, taken[1]
 
     def _events_from(self, first_seq: int):
         """Yields (seq, head before it, record) from `first_seq` on."""

@@ -1,4 +1,4 @@
-"""umqtt.simple without its traps: one write a packet, every read bounded, packet ids that wrap, big messages skipped.
+"""umqtt.simple without its traps: one write a packet or two, bounded reads, packet ids that wrap, big messages skipped.
 
 Works over umqtt.simple 1.3.4 (the PyPI package) and 1.8 (frozen into current firmware images). Blocking; it runs in the
 courier's thread only.
@@ -12,6 +12,8 @@ from umqtt.simple import MQTTClient, MQTTException
 
 TIMEOUT_S = 10
 _LARGEST_BYTES = const(1024)
+# A write from this length on is no longer copied to go out with its neighbors.
+_COPIED_BYTES = const(512)
 _TCP_NODELAY = const(1)
 _IPPROTO_TCP = const(6)
 
@@ -24,7 +26,7 @@ class Skipped(Exception):
 
 
 class _Wire:
-    """A stream that sends what was written in one piece and never waits for ever."""
+    """A stream that sends small writes together, long ones as they are, and never waits for ever."""
 
     def __init__(self, stream) -> None:
         self._stream = stream
@@ -41,16 +43,23 @@ class _Wire:
         self._stream.connect(address)
 
     def write(self, data, size=None) -> None:
-        self._out.extend(data if size is None else memoryview(data)[:size])
+        if size is None and len(data) >= _COPIED_BYTES:
+            self.flush()
+            self._send(data)
+        else:
+            self._out.extend(data if size is None else memoryview(data)[:size])
 
     def flush(self) -> None:
-        view = memoryview(self._out)
+        self._send(self._out)
+        self._out = bytearray()
+
+    def _send(self, data) -> None:
+        view = memoryview(data)
         while view:
             written = self._stream.write(view)
             if not written:
                 raise OSError("connection takes nothing")
             view = view[written:]
-        self._out = bytearray()
 
     def read(self, size: int) -> bytes:
         self.flush()

@@ -16,7 +16,9 @@ _RESEND_MS = const(10_000)
 _LONGEST_WAIT_MS = const(30_000)
 _MOST_RECORDS = const(48)
 _MOST_BYTES = const(7_680)
-_PIECE_BYTES = const(2_048)
+# A message lies in the heap several times until it is sent: small ones, unless one seal covers more.
+_ENOUGH_BYTES = const(1_024)
+_PIECE_BYTES = const(1_024)
 
 # First elements of the payloads, docs/protocol.md section 5.
 _VERSION = const(1)
@@ -89,7 +91,7 @@ class Uplink:
         return self._sent is None and self._sent_ms > 0
 
     def _send_events(self) -> bool:
-        batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES)
+        batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES, _ENOUGH_BYTES)
         if batch is None:
             return False
         first_seq, head, records, last_head = batch

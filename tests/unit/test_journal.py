@@ -77,6 +77,17 @@ def test_batch_stays_inside_its_bounds():
     assert sum(len(record) for record in records) <= 1000 and first == 1
 
 
+def test_batch_ends_at_the_first_seal_behind_enough():
+    journal = Journal(FakeFlash(8), GENESIS, 0)
+    for seq in range(1, 31):
+        append(journal, event.SEAL if seq % 10 == 0 else event.ACCESS, size=60)
+    assert len(journal.batch(48, 7680, 1)[2]) == 10
+    assert len(journal.batch(48, 7680, 1000)[2]) == 20
+    assert len(journal.batch(48, 7680, 7680)[2]) == 30
+    first, _, records, last_head = journal.batch(48, 7680, 1000)
+    assert first == 1 and last_head == event.next_head(chain(journal, 20)[0][1], records[-1])
+
+
 def test_ring_drops_the_oldest_and_says_so():
     flash = FakeFlash(3)
     journal = Journal(flash, GENESIS, 0)

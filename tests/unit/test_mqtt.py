@@ -68,6 +68,13 @@ def test_publish_is_one_write():
     assert socket.pieces[0] == b"\x32\xb8\x02\x00\x08t/events\x00\x01" + b"x" * 300
 
 
+def test_a_long_message_is_sent_as_it_is_behind_its_head():
+    socket = ScriptedSocket(puback(1))
+    message = bytes(range(256)) * 4
+    client_over(socket).publish(b"t/events", message, qos=1)
+    assert socket.pieces == [b"\x32\x8c\x08\x00\x08t/events\x00\x01", message]
+
+
 def test_short_writes_are_carried_on():
     socket = ScriptedSocket(puback(1), takes=100)
     client_over(socket).publish(b"t", b"x" * 250, qos=1)
