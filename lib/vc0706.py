@@ -32,12 +32,12 @@ _READ_FBUF = const(0x32)
 _GET_FBUF_LEN = const(0x34)
 _FBUF_CTRL = const(0x36)
 
-_STOP_CURRENT_FRAME = b"\x00"
-_RESUME = b"\x03"
-_CURRENT_FRAME = b"\x00"
+_STOP_CURRENT_FRAME = const(b"\x00")
+_RESUME = const(b"\x03")
+_CURRENT_FRAME = const(b"\x00")
 # One byte of the camera's settings memory, at 0x0019; one register of the JPEG encoder, at 0x1204.
-_IMAGE_SIZE = b"\x04\x01\x00\x19"
-_COMPRESSION = b"\x01\x01\x12\x04"
+_IMAGE_SIZE = const(b"\x04\x01\x00\x19")
+_COMPRESSION = const(b"\x01\x01\x12\x04")
 _PORT_SPEED = {38_400: b"\x01\x2a\xf2", 115_200: b"\x01\x0d\xa6"}
 
 _FIRST_SPEED = const(38_400)

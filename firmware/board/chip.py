@@ -9,7 +9,7 @@ from micropython import const
 _EPOCH_S = 0 if time.gmtime(0)[0] == 1970 else 946_684_800
 
 # Without a feed for so long the board resets: three times the longest piece of work between two feeds.
-WATCHDOG_MS = 20_000
+_WATCHDOG_MS = const(20_000)
 
 # An RTC that shows an earlier year was never set.
 _FIRST_YEAR = const(2024)
@@ -31,7 +31,7 @@ def reset() -> None:
 
 
 def watchdog() -> machine.WDT:
-    return machine.WDT(timeout=WATCHDOG_MS)
+    return machine.WDT(timeout=_WATCHDOG_MS)
 
 
 class Rtc:

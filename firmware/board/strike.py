@@ -15,7 +15,7 @@ _RESOLUTION_HZ = const(312_500)
 _LONGEST_UNITS = const(32_767)
 
 # 48 symbols of two levels each lie in one memory block of every ESP32 kind: just over 10 s without the CPU.
-MAX_PULSE_MS = 10_000
+_MAX_PULSE_MS = const(10_000)
 
 
 class Strike:
@@ -25,12 +25,12 @@ class Strike:
         self._rmt = RMT(pin=Pin(number, Pin.OUT, value=0), resolution_hz=_RESOLUTION_HZ, idle_level=False)
 
     def pulse(self, duration_ms: int) -> None:
-        """Releases the strike for `duration_ms` (1 to MAX_PULSE_MS) from now on. Raises StrikeError.
+        """Releases the strike for `duration_ms` (1 to 10,000) from now on. Raises StrikeError.
 
         Not while a pulse is running: stopping one makes an ESP32 with ESP-IDF before 5.5.2 panic, and starting
         another makes MicroPython wait for its end.
         """
-        if not 0 < duration_ms <= MAX_PULSE_MS:
+        if not 0 < duration_ms <= _MAX_PULSE_MS:
             raise StrikeError("pulse length")
         units = duration_ms * _RESOLUTION_HZ // 1000
         whole, rest = divmod(units, _LONGEST_UNITS)

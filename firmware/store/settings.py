@@ -8,7 +8,7 @@ from constant import const
 
 from firmware.core.errors import SettingsError
 
-PATH = "settings.json"
+_PATH = const("settings.json")
 _MAX_BYTES = const(8192)
 
 # Camera policies.
@@ -25,8 +25,8 @@ _NUMBERS = {
     "release_ms": (1_000, 10_000),
     "held_ms": (10_000, 600_000),
 }
-_KEYS = ("code_key", "collector_key")
-_NAMES = ("building", "door")
+_KEYS = const(("code_key", "collector_key"))
+_NAMES = const(("building", "door"))
 
 
 class Settings:
@@ -72,7 +72,7 @@ class Settings:
         return self.building + "/" + self.door
 
 
-def load(path: str = PATH) -> Settings:
+def load(path: str = _PATH) -> Settings:
     """Returns the settings in the file. Raises SettingsError: "file" when it is missing, too long or not JSON."""
     try:
         if stat(path)[6] > _MAX_BYTES:
