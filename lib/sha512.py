@@ -4,8 +4,6 @@ The compression is viper code on 32-bit halves. A viper integer has 32 bits on t
 that is compared or shifted right is masked first, so that both see the same numbers.
 """
 
-from array import array
-
 import micropython
 from micropython import const
 
@@ -188,7 +186,8 @@ class sha512:
     """A running hash, as in hashlib: 64-byte digests, any number of `update` and `digest` calls."""
 
     def __init__(self, data: bytes = b"") -> None:
-        self._words = array("I", bytes(4 * _WORDS))
+        # A bytearray starts at the heap's own alignment, and is made in one piece.
+        self._words = bytearray(4 * _WORDS)
         self._block = bytearray(_BLOCK_BYTES)
         self._length = 0
         _load(self._words, _STATE, _START, 0)
