@@ -1,11 +1,14 @@
-import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lobbylock.broker import Broker, TlsFiles, find_mosquitto
 from lobbylock.demo.stage import Stage
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from certificates import make_tls_files
 
 
 @pytest.fixture
@@ -30,28 +33,9 @@ def make_stage(tmp_path):
         stage.__exit__()
 
 
-def _openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-
-_CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-
-
-def make_authority(folder: Path) -> None:
-    """Makes ca.pem and ca.key in `folder`."""
-    names = ["-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=lobby"]
-    _openssl(folder, "req", "-x509", *_CURVE, *names)
-
-
 @pytest.fixture
 def tls_files(tmp_path) -> TlsFiles:
     """A CA of our own and a certificate for 127.0.0.1."""
-    assert shutil.which("openssl")
     folder = tmp_path / "tls"
     folder.mkdir()
-    make_authority(folder)
-    _openssl(folder, "req", *_CURVE, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", "names"]
-    _openssl(folder, "x509", "-req", "-in", "server.csr", "-out", "server.pem", *signing)
-    return TlsFiles(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    return make_tls_files(folder)

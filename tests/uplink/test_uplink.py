@@ -7,19 +7,23 @@ import cbor
 import cose
 import paho.mqtt.client as paho
 import pytest
+from certificates import make_authority
 from paho.mqtt.enums import CallbackAPIVersion
 
-from conftest import make_authority
 from lobbylock.broker import Broker
-from lobbylock.demo.stage import DOOR
+from lobbylock.demo.stage import DOOR, TLS_HEAP
 
 ACK = f"lobbylock/{DOOR}/ack"
 
 
 def deliver(stage) -> None:
     """Types a right code and waits until the strike released and came to rest."""
-    stage.board.keypad.type(stage.code("UPS 4711") + "#", key_ms=60, gap_ms=50)
-    assert stage.wait(lambda: stage.board.strike.is_released, 10_000)
+    code = stage.code("UPS 4711")
+    stage.skip(6_000)
+    stage.board.set_pace("fast")
+    stage.board.keypad.type(code + "#")
+    assert stage.wait(lambda: stage.board.strike.is_released, 10_000), stage.board.console
+    stage.board.set_pace("real")
     assert stage.wait(lambda: not stage.board.strike.is_released, 5_000)
 
 
@@ -134,6 +138,7 @@ def test_tls_with_the_right_authority(make_stage, tls_files):
     broker = Broker("mosquitto", tls=tls_files)
     stage = make_stage(
         broker=broker,
+        heap=TLS_HEAP,
         door_options=["--mqtt-ca", str(tls_files.ca)],
         collect_options=["--ca", str(tls_files.ca)],
     )
@@ -148,6 +153,7 @@ def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_st
     broker = Broker("mosquitto", tls=tls_files)
     stage = make_stage(
         broker=broker,
+        heap=TLS_HEAP,
         is_reached=False,
         door_options=["--mqtt-ca", str(other / "ca.pem")],
         collect_options=["--ca", str(tls_files.ca)],

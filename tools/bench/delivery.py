@@ -143,9 +143,9 @@ _LOOK_MS = 5
 
 
 def heap_free() -> list[Figure]:
-    """Reads the free heap when nobody is there and at the lowest moment of a delivery with its picture.
+    """Reads the free heap when nobody is there, and at the lowest moment of a delivery with its picture.
 
-    Looked at every 5 ms, after a collection. The interpreter is a 64-bit one, with objects twice as large as an ESP32's.
+    Looked at every 5 ms, after a collection. On this 64-bit interpreter objects are twice as large as on an ESP32.
     """
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

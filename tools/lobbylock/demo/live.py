@@ -18,6 +18,9 @@ from lobbylock.demo.stage import DOOR, Stage
 
 _KEYPAD = "0123456789*#"
 _LOOK_S = 0.05
+# Long enough to be seen when the lock signs at this moment: interrupts come late on the virtual board then.
+_KEY_MS = 220
+_GAP_MS = 50
 _STILL_S = 3.0
 _HELP = "0-9 * #: keypad   o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
 
@@ -31,6 +34,7 @@ class Live:
         self._console = console
         self._typed = ""
         self._is_mid_line = False
+        self._free_ms = 0
         self._moves = len(stage.board.strike.history)
         self._frames = len(stage.board.camera.frozen_ms)
         self._said = 0
@@ -68,7 +72,7 @@ class Live:
     def _press(self, key: str) -> None:
         board = self._board
         if key in _KEYPAD:
-            board.keypad.type(key)
+            self._type(key)
             self._echo(key)
         elif key == "o":
             board.contact.open()
@@ -85,6 +89,13 @@ class Live:
             self._say("network", "back" if self._is_networked else "gone")
         elif key == "p":
             self._cut_power()
+
+    def _type(self, key: str) -> None:
+        """Presses a key behind the one before: two that overlap would be two at once."""
+        now_ms = self._board.now_ms
+        start_ms = max(now_ms, self._free_ms)
+        self._free_ms = start_ms + _KEY_MS + _GAP_MS
+        self._board.at(start_ms - now_ms, lambda: self._board.keypad.press(key, _KEY_MS))
 
     def _echo(self, key: str) -> None:
         """Shows the keys of one code in one line, as stars: a code is a secret on a screen, too."""

@@ -20,6 +20,7 @@ _LOCKOUT_MS = 60_000
 _KEY_MS = 60
 _GAP_MS = 50
 _SAMPLES = 20
+_CONSOLE_LINES = 12
 # Until the pulse is over, the picture in flash and the seal made.
 _CALM_MS = 8_000
 _UNDER_WAY_MS = 300
@@ -158,7 +159,7 @@ class Show:
     def _refused(self, digits: str, reason: str) -> dict[str, Any]:
         pulses = len(self._board.strike.history)
         self._type(digits)
-        self._skip(_CALM_MS)
+        self._stage.skip(_CALM_MS)
         self._require_reason(reason)
         self._require(len(self._board.strike.history) == pulses, "the strike moved")
         return {"reason": reason}
@@ -168,7 +169,7 @@ class Show:
         self._type(code)
         self._wait_for_pulse()
         self._require_reason("granted")
-        self._skip(_CALM_MS)
+        self._stage.skip(_CALM_MS)
         return {"first": "granted", "second": self._refused(code, "already_used")["reason"]}
 
     def _without_broker(self) -> dict[str, Any]:
@@ -205,10 +206,10 @@ class Show:
 
     def _key_to_strike_ms(self, code: str) -> float:
         """Types a code and returns how long after the last key the strike released, in real time."""
-        self._skip(_CALM_MS)
+        self._stage.skip(_CALM_MS)
         self._typed += 1
         self._board.keypad.type(code, key_ms=_KEY_MS, gap_ms=_GAP_MS)
-        self._skip(len(code) * (_KEY_MS + _GAP_MS))
+        self._stage.skip(len(code) * (_KEY_MS + _GAP_MS))
         # Long enough for the lock to have something under way to the broker.
         self._board.run_for(_UNDER_WAY_MS)
         before = len(self._board.strike.history)
@@ -217,26 +218,20 @@ class Show:
         self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
         return float(self._board.strike.history[before][0] - start_ms)
 
-    def _skip(self, duration_ms: float) -> None:
-        """Lets time pass on the board's own clock, which costs little."""
-        self._board.set_pace("fast")
-        self._board.run_for(duration_ms)
-        self._board.set_pace("real")
-
     def _lockout(self) -> dict[str, Any]:
         wrong = self._wrong()
-        self._skip(_CALM_MS)
+        self._stage.skip(_CALM_MS)
         for _ in range(6):
             self._type(wrong)
-            self._skip(_BETWEEN_CODES_MS)
-        self._skip(_CALM_MS)
+            self._stage.skip(_BETWEEN_CODES_MS)
+        self._stage.skip(_CALM_MS)
         reasons = self._reasons(6)
         self._require(reasons == ["wrong_code"] * 5 + ["locked_out"], f"reasons {reasons}")
         self._board.power_off()
         self._stage.start_lock()
         self._board.run_for(3_000)
         self._refused(self._stage.code("UPS 4711"), "locked_out")
-        self._skip(_LOCKOUT_MS + 5_000)
+        self._stage.skip(_LOCKOUT_MS + 5_000)
         self._type(self._stage.code("UPS 4711"))
         self._wait_for_pulse()
         return {"reasons": reasons, "after_power_cut": "locked_out", "after_a_minute": "granted"}
@@ -255,6 +250,7 @@ class Show:
     def _hung(self) -> dict[str, Any]:
         # It has just started.
         self._require(self._stage.wait_for_time(), "the lock does not know the time")
+        self._stage.skip(_CALM_MS)
         self._type(self._stage.code("UPS 4711"))
         self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
         self._board.hang_cpu()
@@ -294,7 +290,8 @@ def play(folder: Path, write: Callable[[str], None]) -> bool:
             try:
                 line = {"step": name, "ok": True, **do()}
             except (Failed, UserError, KeyError, IndexError, ValueError, OSError) as error:
-                line = {"step": name, "ok": False, "error": f"{type(error).__name__}: {error}"}
+                console = stage.board.console[-_CONSOLE_LINES:]
+                line = {"step": name, "ok": False, "error": f"{type(error).__name__}: {error}", "console": console}
                 is_ok = False
             write(json.dumps(line))
             if not is_ok:

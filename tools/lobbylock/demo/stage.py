@@ -17,12 +17,15 @@ from lobbylock.broker import Broker
 from lobbylock.demo.timeserver import TimeServer
 from lobbylock.errors import UserError
 from virtualboard import VirtualBoard
+from virtualboard.board import FIRMWARE_KIB, HEAP, SHADOWS_KIB
 
 DOOR = "maple-12/front"
 OTHER_DOOR = "oak-3/front"
 RELEASE_MS = 1_000
 _START_MS = 30_000
 _COMMAND_S = 30
+# On a board TLS takes some 35 KB of the chip's other heap; on the unix port they come out of MicroPython's.
+TLS_HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + 40}k"
 
 
 class Stage:
@@ -40,6 +43,7 @@ class Stage:
         broker: Broker | None = None,
         door_options: Sequence[str] = (),
         collect_options: Sequence[str] = (),
+        heap: str = HEAP,
     ) -> None:
         self.home = folder / "home"
         self.store = folder / "store.sqlite"
@@ -53,7 +57,7 @@ class Stage:
         self.broker = broker or Broker()
         self._door_options = door_options
         self._collect_options = collect_options
-        self.board = VirtualBoard(folder / "board", use_mpy=True)
+        self.board = VirtualBoard(folder / "board", use_mpy=True, heap=heap)
         # The lock's time follows the board's clock, which the show may wind forward.
         self._start_s = time.time()
         self.time = TimeServer(lambda: self.now_s)
@@ -192,6 +196,12 @@ class Stage:
     def wait(self, condition: Callable[[], bool], limit_ms: int = _START_MS) -> bool:
         """Runs the board until `condition` holds; returns whether it came to hold."""
         return bool(self.board.run_until(condition, limit_ms))
+
+    def skip(self, duration_ms: float) -> None:
+        """Lets time pass on the board's own clock, which costs little; the network stands still meanwhile."""
+        self.board.set_pace("fast")
+        self.board.run_for(duration_ms)
+        self.board.set_pace("real")
 
 
 def _end(process: subprocess.Popen[str]) -> None:
