@@ -1,14 +1,10 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-from lobbylock.broker import Broker, TlsFiles, find_mosquitto
+from certificates import Certificates, make_certificates
+from lobbylock.broker import Broker, find_mosquitto
 from lobbylock.demo.stage import Stage
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-from certificates import make_tls_files
 
 
 @pytest.fixture
@@ -34,8 +30,8 @@ def make_stage(tmp_path):
 
 
 @pytest.fixture
-def tls_files(tmp_path) -> TlsFiles:
-    """A CA of our own and a certificate for 127.0.0.1."""
+def certificates(tmp_path) -> Certificates:
+    """A CA of our own with a certificate for 127.0.0.1, and a CA that signed nothing here."""
     folder = tmp_path / "tls"
     folder.mkdir()
-    return make_tls_files(folder)
+    return make_certificates(folder)

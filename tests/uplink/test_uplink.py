@@ -7,10 +7,9 @@ import cbor
 import cose
 import paho.mqtt.client as paho
 import pytest
-from certificates import make_authority
 from paho.mqtt.enums import CallbackAPIVersion
 
-from lobbylock.broker import Broker
+from lobbylock.broker import Broker, TlsFiles
 from lobbylock.demo.stage import DOOR, TLS_HEAP
 
 ACK = f"lobbylock/{DOOR}/ack"
@@ -134,30 +133,25 @@ def test_acknowledgement_of_another_door_or_an_older_one_frees_nothing(make_stag
     assert stage.wait(lambda: granted(stage) == 2, 40_000)
 
 
-def test_tls_with_the_right_authority(make_stage, tls_files):
-    broker = Broker("mosquitto", tls=tls_files)
-    stage = make_stage(
-        broker=broker,
+def make_tls_stage(make_stage, certificates, authority, **options):
+    """A stage whose lock believes `authority`."""
+    return make_stage(
+        broker=Broker("mosquitto", tls=TlsFiles(certificates.ca, certificates.cert, certificates.key)),
         heap=TLS_HEAP,
-        door_options=["--mqtt-ca", str(tls_files.ca)],
-        collect_options=["--ca", str(tls_files.ca)],
+        door_options=["--mqtt-ca", str(authority)],
+        collect_options=["--ca", str(certificates.ca)],
+        **options,
     )
+
+
+def test_tls_with_the_right_authority(make_stage, certificates):
+    stage = make_tls_stage(make_stage, certificates, certificates.ca)
     deliver(stage)
     assert stage.wait(lambda: granted(stage) == 1, 30_000)
 
 
-def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_stage, tls_files, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    make_authority(other)
-    broker = Broker("mosquitto", tls=tls_files)
-    stage = make_stage(
-        broker=broker,
-        heap=TLS_HEAP,
-        is_reached=False,
-        door_options=["--mqtt-ca", str(other / "ca.pem")],
-        collect_options=["--ca", str(tls_files.ca)],
-    )
+def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_stage, certificates):
+    stage = make_tls_stage(make_stage, certificates, certificates.other_ca, is_reached=False)
     deliver(stage)
     stage.board.run_for(5_000)
     assert stage.events() == [] and stage.board.reset_count == 0
