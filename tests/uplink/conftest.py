@@ -4,8 +4,6 @@ from certificates import Certificates, make_certificates
 from lobbylock.broker import Broker, find_mosquitto
 from lobbylock.demo.stage import Stage
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 
 @pytest.fixture
 def make_stage(tmp_path):
