@@ -224,27 +224,27 @@ def _comb_digits(scalar: int) -> bytearray:
 
 
 def _window_digits(scalar: int) -> bytearray:
-    """Returns digits for the powers of two up to 2^255: 0, or 16 plus an odd number from -15 to 15, 5 places apart."""
+    """Returns digits for the powers of two up to 2^255: 0, or 8 plus an odd number from -7 to 7, 4 places apart."""
     bits = scalar.to_bytes(33, "little")
     digits = bytearray(256)
     carry = at = 0
     while at < 256:
-        window = (bits[at >> 3] | bits[(at >> 3) + 1] << 8) >> (at & 7) & 31
+        window = (bits[at >> 3] | bits[(at >> 3) + 1] << 8) >> (at & 7) & 15
         if window & 1 == carry:
             at += 1
             continue
         window += carry
-        carry = window >> 4
-        digits[at] = window + 16 - 32 * carry
-        at += 5
+        carry = window >> 3
+        digits[at] = window + 8 - 16 * carry
+        at += 4
     return digits
 
 
 def _odd_multiples(point: tuple) -> list:
-    """Returns the entries of 1, 3, 5 ... 15 times the point."""
+    """Returns the entries of 1, 3, 5 and 7 times the point."""
     entries = [_entry(point)]
     double = _entry(_double(point))
-    for _ in range(7):
+    for _ in range(3):
         point = _add(point, double, False)
         entries.append(_entry(point))
     return entries
@@ -264,7 +264,7 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = _NEUTRAL) -> tuple
         if at != top:
             total = _double(total)
         if windows[at]:
-            digit = windows[at] - 16
+            digit = windows[at] - 8
             total = _add(total, entries[abs(digit) >> 1], digit < 0)
         if at < _BLOCK_COLUMNS:
             low = columns[at]
