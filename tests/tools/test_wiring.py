@@ -1,0 +1,55 @@
+"""One wiring: what README tells people, what the firmware drives, what boot.py rests and what the virtual board has."""
+
+import re
+from pathlib import Path
+
+from virtualboard.flash import PARTITIONS
+from virtualboard.wiring import Wiring
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def firmware_pins() -> dict:
+    pins: dict = {}
+    exec((ROOT / "firmware/board/pins.py").read_text(), pins)
+    return pins
+
+
+def readme_pins() -> list[list[int]]:
+    """The GPIO column of README's wiring table, row by row."""
+    text = (ROOT / "README.md").read_text()
+    table = text[text.index("## Wiring") : text.index("Why these")]
+    rows = [line.split("|")[3].split() for line in table.splitlines() if line.startswith("|")]
+    return [[int(number) for number in row] for row in rows[2:]]
+
+
+def test_readme_says_what_the_firmware_drives():
+    pins = firmware_pins()
+    rows, columns, *single = readme_pins()
+    assert tuple(rows) == pins["KEYPAD_ROWS"] and tuple(columns) == pins["KEYPAD_COLUMNS"]
+    names = ("CAMERA_TX", "CAMERA_RX", "CAMERA_POWER", "STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
+    assert single == [[pins[name]] for name in names]
+
+
+def test_boot_rests_the_strike_of_the_firmware_and_nothing_comes_before():
+    code = re.sub(r'""".*?"""', "", (ROOT / "boot.py").read_text(), flags=re.DOTALL).split("\n")
+    lines = [line for line in code if line.strip()]
+    assert lines == ["from machine import Pin", f"Pin({firmware_pins()['STRIKE']}, Pin.OUT, value=0)"]
+
+
+def test_virtual_board_is_wired_alike():
+    pins, wiring = firmware_pins(), Wiring()
+    assert (wiring.keypad.rows, wiring.keypad.columns) == (pins["KEYPAD_ROWS"], pins["KEYPAD_COLUMNS"])
+    camera = wiring.camera
+    assert (camera.tx, camera.rx, camera.power) == (pins["CAMERA_TX"], pins["CAMERA_RX"], pins["CAMERA_POWER"])
+    found = (wiring.strike, wiring.contact, wiring.exit_button, wiring.led, wiring.buzzer)
+    names = ("STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
+    assert [chip.gpio for chip in found] == [pins[name] for name in names]
+
+
+def test_hardware_page_has_the_partitions_of_the_virtual_board():
+    page = (ROOT / "docs/hardware.md").read_text()
+    for row in PARTITIONS:
+        if row.label in ("vfs", "photos", "journal", "ledger"):
+            pattern = rf"\| {row.label} \|[^|]*\| 0x0*{row.address:X} \| 0x0*{row.size:X} \|"
+            assert re.search(pattern, page, re.IGNORECASE), row.label
