@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from certificates import make_certificates
 from lock_client import LockClient
 from scripted_door import ScriptedDoor
 
+from certificates import make_certificates
 from lobbylock import verify
 from lobbylock.broker import Broker, StalledBroker, TlsFiles
 from lobbylock.subscription import MAX_PACKET_BYTES

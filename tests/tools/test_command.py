@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from certificates import make_certificates
 from scripted_door import ScriptedDoor
 from typer.testing import CliRunner
 
+from certificates import make_certificates
 from firmware.core import keycode
 from lobbylock import command
 from lobbylock.home import Home
