@@ -1,6 +1,7 @@
 """Puts the lock together: settings -> parts -> tasks. The only place that knows the board."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -49,11 +50,14 @@ _NO_DOOR = const("unset/unset")
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
 _RESTART_DELAY_MS = const(2_000)
+_COLLECT_BYTES = const(32_768)
 
 
 def run() -> None:
     """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock."""
     micropython.kbd_intr(-1)
+    # All modules are in: from here on collections cost a waiting driver more than holes cost the heap.
+    gc.threshold(_COLLECT_BYTES)
     strike = Strike(pins.STRIKE)
     try:
         asyncio.run(_lock(strike))

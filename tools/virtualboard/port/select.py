@@ -63,15 +63,17 @@ class poll:
     def ipoll(self, timeout: int = -1, flags: int = 0):
         return self.poll(timeout)
 
-    def _ready(self) -> list:
-        found = []
+    def _ready(self):
+        found = None
         for stream, events in self._streams.values():
             ready = stream.ioctl(_POLL, events)
             if ready:
+                found = found or []
                 found.append((stream, ready))
         if self._files:
             # What the host pushed is taken by the next wait.
-            found += [item for item in self._poller.poll(0) if not _virtual.is_link(item[0])]
+            files = [item for item in self._poller.poll(0) if not _virtual.is_link(item[0])]
+            return (found or []) + files
         return found
 
 
