@@ -45,6 +45,8 @@ clean: ## Remove .venv/ and build/
 	rm -rf .venv build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What setting up says goes to stderr: `make demo ONCE=1` writes JSON lines and nothing else to stdout.
+
 # Only its absence makes the environment anew: the interpreter behind the link is older than any of our files.
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer found: install one, or name it with make PYTHON=..." >&2; exit 1; }
@@ -52,11 +54,11 @@ $(BIN)/python:
 		{ echo "$(PYTHON) is not Python 3.10 or newer: name one with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make environments: install its venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
-	@echo "Making .venv with $$($(PYTHON) --version)"
+	@echo "Making .venv with $$($(PYTHON) --version)" >&2
 	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
 .venv/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the pinned packages"
+	@echo "Installing the pinned packages" >&2
 	@$(PIP) -r requirements-dev.txt -c constraints.txt && $(PIP) --no-deps --no-build-isolation -e . || \
 		{ echo "The packages could not be installed: is there a network? pip's own words are above." >&2; exit 1; }
 	@touch $@
@@ -64,7 +66,7 @@ $(BIN)/python:
 build/micropython-lib/ready: requirements-board.txt | .venv/ready
 build/micropython-hashlib/ready: requirements-reference.txt | .venv/ready
 build/micropython-lib/ready build/micropython-hashlib/ready:
-	@echo "Installing $<"
+	@echo "Installing $<" >&2
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@$(BIN)/python tools/board_packages.py $(@D) $< >$(@D).log 2>&1 && ls $(@D)/*/*.py >/dev/null 2>&1 || \
 		{ tail -n 20 $(@D).log >&2; echo "pipkin could not install $<: is there a network?" >&2; exit 1; }
