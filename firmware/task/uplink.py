@@ -14,6 +14,7 @@ from firmware.store import ledger
 _POLL_MS = const(200)
 _RESEND_MS = const(10_000)
 _LONGEST_WAIT_MS = const(30_000)
+_IGNORE_MS = const(5_000)
 _MOST_RECORDS = const(48)
 _MOST_BYTES = const(7_680)
 # A message lies in the heap several times until it is sent: small ones, unless one seal covers more.
@@ -43,6 +44,7 @@ class Uplink:
         self._sent: tuple | None = None
         self._sent_ms = 0
         self._quiet_ms = 0
+        self._ignore_until_ms = 0
         # The picture under way: (picture, offset of the next piece).
         self._sending: tuple | None = None
 
@@ -157,9 +159,17 @@ class Uplink:
             return None
         if not isinstance(fields[2], int) or not isinstance(fields[3], bytes):
             return None
-        # Last, because it is the dear part: a stranger's message must not keep the door busy.
-        if fields[0] == _EVENTS_STORED and self._sent != (fields[2], fields[3]):
+        # Last, because it is the dear part: only for what is waited for, and not again for a while after a forgery, so
+        # that a stranger's messages do not keep the door busy.
+        if not self._is_waited_for(fields) or self._uptime.now_ms() < self._ignore_until_ms:
             return None
         if not ed25519.verify(self._settings.collector_key, cose.to_be_signed(payload), signature):
+            self._ignore_until_ms = self._uptime.now_ms() + _IGNORE_MS
             return None
         return fields
+
+    def _is_waited_for(self, fields: list) -> bool:
+        if fields[0] == _EVENTS_STORED:
+            return self._sent == (fields[2], fields[3])
+        picture = self._photos.oldest()
+        return picture is not None and (picture.number, picture.sha256) == (fields[2], fields[3])
