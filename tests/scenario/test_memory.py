@@ -10,10 +10,7 @@ import pytest
 from firmware.core import event
 from lobbylock.house import ROOT
 from virtualboard import VirtualBoard
-
-FIRMWARE_KIB = 148
-SHADOWS_KIB = 38
-HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB}k"
+from virtualboard.board import HEAP, SHADOWS_KIB
 
 # Loads what stands in for the hardware, and makes of it what the lock makes: on a board, that is in the image.
 SHADOWS = """
