@@ -4,9 +4,14 @@
 
 pipkin asks the index for addresses without a closing slash and gets a redirect. The index is free to answer with 308,
 which urllib follows from Python 3.11 on only, so that is added here for Python 3.10.
+
+pipkin also keeps an environment of its own in the user's cache, with links into whichever Python made it first. A
+clone that is removed would break it for all others, so each run gets a cache of its own.
 """
 
+import os
 import sys
+import tempfile
 from urllib.request import HTTPRedirectHandler, build_opener, install_opener
 
 import pipkin
@@ -22,7 +27,10 @@ class _PermanentRedirect(HTTPRedirectHandler):
 def install(folder: str, requirements: str) -> int:
     """Returns pipkin's exit code after installing the packages listed in the file `requirements` into `folder`."""
     install_opener(build_opener(_PermanentRedirect))
-    return pipkin.main(["--dir", folder, "install", "--no-mp-org", "-r", requirements]) or 0
+    with tempfile.TemporaryDirectory(prefix="pipkin-") as cache:
+        # The names of that folder's setting on Linux and Windows; on macOS it lies below HOME.
+        os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = cache
+        return pipkin.main(["--dir", folder, "install", "--no-mp-org", "-r", requirements]) or 0
 
 
 if __name__ == "__main__":
