@@ -50,7 +50,7 @@ _NO_DOOR = const("unset/unset")
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
 _RESTART_DELAY_MS = const(2_000)
-_COLLECT_BYTES = const(32_768)
+_COLLECT_BYTES = const(16_384)
 
 
 def run() -> None:

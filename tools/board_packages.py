@@ -28,8 +28,7 @@ def install(folder: str, requirements: str) -> int:
     """Returns pipkin's exit code after installing the packages listed in the file `requirements` into `folder`."""
     install_opener(build_opener(_PermanentRedirect))
     with tempfile.TemporaryDirectory(prefix="pipkin-") as cache:
-        # The names of that folder's setting on Linux and Windows; on macOS it lies below HOME.
-        os.environ["XDG_CACHE_HOME"] = os.environ["LOCALAPPDATA"] = cache
+        os.environ["XDG_CACHE_HOME"] = cache
         return pipkin.main(["--dir", folder, "install", "--no-mp-org", "-r", requirements]) or 0
 
 

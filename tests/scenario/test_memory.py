@@ -10,7 +10,10 @@ import pytest
 from firmware.core import event
 from lobbylock.house import ROOT
 from virtualboard import VirtualBoard
-from virtualboard.board import HEAP, SHADOWS_KIB
+from virtualboard.board import FIRMWARE_KIB, SHADOWS_KIB
+
+# Without what the default adds for wide words: a board's number of bytes, with objects twice as large.
+HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB}k"
 
 # Loads what stands in for the hardware, and makes of it what the lock makes: on a board, that is in the image.
 SHADOWS = """

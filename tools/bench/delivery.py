@@ -162,8 +162,8 @@ def heap_free() -> list[Figure]:
             board.run_for(_DELIVERY_MS)
             lowest = min(_free(board, before))
     return [
-        Figure("free heap when idle", idle / 1024, "KB of 148"),
-        Figure("free heap at the lowest of a delivery", lowest / 1024, "KB of 148"),
+        Figure("free heap when idle", idle / 1024, "KB"),
+        Figure("free heap at the lowest of a delivery", lowest / 1024, "KB"),
     ]
 
 

@@ -17,7 +17,7 @@ from lobbylock.broker import Broker
 from lobbylock.demo.timeserver import TimeServer
 from lobbylock.errors import UserError
 from virtualboard import VirtualBoard
-from virtualboard.board import FIRMWARE_KIB, HEAP, SHADOWS_KIB
+from virtualboard.board import HEAP
 
 DOOR = "maple-12/front"
 OTHER_DOOR = "oak-3/front"
@@ -25,7 +25,7 @@ RELEASE_MS = 1_000
 _START_MS = 30_000
 _COMMAND_S = 30
 # On a board TLS takes some 35 KB of the chip's other heap; on the unix port they come out of MicroPython's.
-TLS_HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + 40}k"
+TLS_HEAP = f"{int(HEAP[:-1]) + 40}k"
 
 
 class Stage:
