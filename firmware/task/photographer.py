@@ -6,6 +6,7 @@ Freezing takes some milliseconds, reading a picture out over the serial line a s
 
 import asyncio
 
+import jpeg
 from micropython import const
 from vc0706 import CameraError
 
@@ -95,16 +96,15 @@ class Photographer:
             return
         number, length = self._frozen
         offset = 0
-        tail = b""
+        structure = jpeg.Structure()
         while offset < length:
             piece = memoryview(self._buffer)[: min(len(self._buffer), length - offset)]
             await self._camera.read(offset, piece)
-            if offset == 0 and bytes(piece[:2]) != b"\xff\xd8":
+            if not structure.feed(bytes(piece)):
                 raise CameraError(event.BAD_PICTURE)
-            tail = bytes((tail + bytes(piece[-2:]))[-2:])
             self._photos.write(piece)
             offset += len(piece)
-        if tail != b"\xff\xd9":
+        if not structure.is_whole:
             raise CameraError(event.BAD_PICTURE)
         # Written down first: a picture in flash that no event names would never be sent.
         digest = self._photos.digest()

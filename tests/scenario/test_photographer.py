@@ -1,5 +1,7 @@
 """The camera as it should be, and as it is after three years above a street door."""
 
+from hashlib import sha256
+
 import pytest
 
 from firmware.core import event
@@ -102,3 +104,19 @@ def test_a_power_cut_in_the_read_out_leaves_a_named_picture(room):
     failed = room.last(event.CAMERA_FAILED)
     assert failed.reason == event.BAD_PICTURE and failed.details[event.PICTURE_NUMBER] == 1
     assert grant(room) > 0 and room.last(event.ACCESS).details[event.PICTURE_NUMBER] == 2
+
+
+def test_a_damaged_picture_is_either_refused_or_stored_as_it_came(make_room):
+    room = make_room(camera="required")
+    room.power_on()
+    room.board.camera.corrupt = True
+    waited_ms = grant(room)
+    if waited_ms < 0:
+        assert room.last(event.CAMERA_FAILED).reason == event.BAD_PICTURE
+        assert room.last(event.ACCESS).reason == event.CAMERA
+    else:
+        # Damage inside the coded data has no mark of its own: the hash is that of what came.
+        assert room.last(event.PICTURE).details[event.SHA256] != sha256(room.board.camera.pictures[-1]).digest()
+    room.board.camera.corrupt = False
+    room.board.run_for(20_000)
+    assert grant(room) > 0
