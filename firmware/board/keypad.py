@@ -15,6 +15,8 @@ _KEYS = const("123456789*0#")
 _TIMER = const(0)
 # Three looks within the shortest debounce.
 _SCAN_MS = const(8)
+# Should an interrupt ever get lost, a key that is held is noticed this much later.
+_RECHECK_MS = const(2_000)
 
 
 class Keypad:
@@ -41,7 +43,17 @@ class Keypad:
             key = self._matrix.next_event()
             if key is not None:
                 return key
-            await self._flag.wait()
+            try:
+                await asyncio.wait_for_ms(self._flag.wait(), _RECHECK_MS)
+            except asyncio.TimeoutError:
+                self._look()
+
+    def _look(self) -> None:
+        """Wakes up for a key whose edge was missed."""
+        for column in self._columns:
+            if not column.value():
+                self._wake(None)
+                return
 
     def _wake(self, pin) -> None:
         for column in self._columns:
@@ -59,8 +71,5 @@ class Keypad:
         self._matrix.idle()
         for column in self._columns:
             column.irq(self._on_edge, Pin.IRQ_FALLING)
-        for column in self._columns:
-            # Pressed before the interrupt was armed.
-            if not column.value():
-                self._wake(None)
-                return
+        # Pressed before the interrupt was armed.
+        self._look()

@@ -17,8 +17,10 @@ _SLACK_MS = 100
 _TYPING_LIMIT_MS = 10_000
 _ARRIVAL_LIMIT_MS = 30_000
 _LOCKOUT_MS = 60_000
-_KEY_MS = 60
-_GAP_MS = 50
+# Long enough for the debounce to see it through a hiccup of the machine.
+_KEY_MS = 120
+_GAP_MS = 80
+_LAST_KEY_MS = 400
 _SAMPLES = 20
 _CONSOLE_LINES = 12
 # Until the pulse is over, the picture in flash and the seal made.
@@ -214,7 +216,7 @@ class Show:
         self._board.run_for(_UNDER_WAY_MS)
         before = len(self._board.strike.history)
         start_ms = self._board.now_ms
-        self._board.keypad.type("#", key_ms=_KEY_MS)
+        self._board.keypad.type("#", key_ms=_LAST_KEY_MS)
         self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
         return float(self._board.strike.history[before][0] - start_ms)
 
