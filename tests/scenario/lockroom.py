@@ -41,12 +41,10 @@ SETTINGS = {
 
 
 class FlashImage:
-    """One partition of the board's flash image, read only, for the firmware's own stores."""
+    """The bytes of one partition, read only, for the firmware's own stores."""
 
-    def __init__(self, path: Path, offset: int, size: int) -> None:
-        with path.open("rb") as file:
-            file.seek(offset)
-            self._data = file.read(size)
+    def __init__(self, data: bytes) -> None:
+        self._data = data
 
     def readblocks(self, block: int, buffer: bytearray, offset: int = 0) -> None:
         at = block * 4096 + offset
@@ -117,7 +115,7 @@ class Lockroom:
         return self._events
 
     def _read_events(self) -> list[Happened]:
-        image = FlashImage(self.board.flash.path, 0x3B0000, 0x40000)
+        image = FlashImage(self.board.flash.partition("journal"))
         journal = Journal(image, event.genesis(self.public_key), 0)
         found = [event.decode(record) for _, _, record in journal._events_from(1)]
         return [Happened(e.seq, e.kind, e.time_s, e.uptime_ms, e.details) for e in found]

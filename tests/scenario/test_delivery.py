@@ -111,12 +111,12 @@ def test_a_burst_of_refusals_shares_a_picture_and_a_grant_gets_its_own(room):
 def test_unknown_time_refuses_and_tells_the_driver(make_room):
     room = make_room()
     room.power_on(knows_time=False)
-    before = len(room.board.led.history)
+    start_ms = room.board.now_ms
     assert room.type(room.code()) == event.TIME_UNKNOWN
     room.board.run_for(5_000)
     assert room.pulses == []
     # Four long flashes: nothing else looks like that.
-    assert [round(ms, -2) for ms in on_times(room.board.led.history[before:])] == [700, 700, 700, 700]
+    assert [round(ms, -2) for ms in room.board.led.flashes(start_ms)] == [700, 700, 700, 700]
     room.type("3407000001")
     assert room.last(event.ACCESS).reason == event.TIME_UNKNOWN
     assert room.count(event.LOCKOUT_STARTED) == 0
@@ -125,10 +125,12 @@ def test_unknown_time_refuses_and_tells_the_driver(make_room):
 def test_a_refusal_looks_the_same_whatever_its_reason(room):
     shown = []
     for digits in ("3407000001", room.code(ahead_s=-DAY_S), room.code(ahead_s=DAY_S), "4407000001"):
-        led, buzzer = len(room.board.led.history), len(room.board.buzzer.history)
+        start_ms = room.board.now_ms
         room.type(digits)
         room.board.run_for(3_000)
-        shown.append((on_times(room.board.led.history[led:]), on_times(room.board.buzzer.history[buzzer:])[-3:]))
+        lit = [round(ms, -1) for ms in room.board.led.flashes(start_ms)]
+        beeps = [round(ms, -1) for ms in room.board.buzzer.flashes(start_ms)]
+        shown.append((lit, beeps[-3:]))
     assert all(one == shown[0] for one in shown)
 
 
@@ -158,15 +160,3 @@ def test_a_year_early_after_a_power_cut_stays_unknown(room):
     room.board.set_pace("fast")
     room.board.run_for(3_000)
     assert room.type(old_code) == event.TIME_UNKNOWN
-
-
-def on_times(history) -> list[float]:
-    """Returns the lengths in ms of every on-phase in a waveform."""
-    lengths, since = [], None
-    for at_ms, level in history:
-        if level and since is None:
-            since = at_ms
-        elif not level and since is not None:
-            lengths.append(round(at_ms - since, -1))
-            since = None
-    return lengths
