@@ -104,6 +104,7 @@ def test_a_thread_talks_to_a_real_server_while_the_main_thread_sleeps_virtual_ho
         f"""
         import _thread, asyncio, socket, time
         heard = []
+        slept_s = 0
 
         def talk():
             stream = socket.socket()
@@ -111,17 +112,20 @@ def test_a_thread_talks_to_a_real_server_while_the_main_thread_sleeps_virtual_ho
             for word in (b"one", b"two", b"three"):
                 stream.write(word + b"\\n")
                 heard.append(stream.readline())
-                time.sleep_ms(20)
+                # The next word waits for another hour of the main thread, however fast server and machine are.
+                until_s = slept_s + 3600
+                while slept_s < until_s:
+                    time.sleep_ms(1)
             stream.close()
-            heard.append(time.ticks_ms() > 0)
+            heard.append(time.ticks_ms() > 3 * 3_600_000)
 
         async def main():
+            global slept_s
             _thread.start_new_thread(talk, ())
-            hours = 0
             while len(heard) < 4:
                 await asyncio.sleep(1)
-                hours += 1 / 3600
-            print(heard, hours > 1)
+                slept_s += 1
+            print(heard, slept_s >= 3 * 3600)
 
         asyncio.run(main())
         """
