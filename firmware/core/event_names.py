@@ -26,6 +26,8 @@ KIND_NAMES = (
     "settings_refused",
     "keypad_fault",
     "strike_failed",
+    "reader_fault",
+    "reader_recovered",
 )
 
 REASON_NAMES = (
@@ -48,6 +50,18 @@ REASON_NAMES = (
     "camera_busy",
     "pictures_full",
     "strike",
+    "forged",
+    "unknown_issuer",
+    "wrong_area",
+    "outside_hours",
+    "no_bearer",
+    "wrong_holder",
+    "two_cards",
+    "card_lost",
+    "revoked",
+    "uses_full",
+    "unreadable",
+    "reader",
 )
 
 DETAIL_NAMES = (
@@ -69,4 +83,8 @@ DETAIL_NAMES = (
     "access_seq",
     "version",
     "step_s",
+    "subject",
+    "credential_id",
+    "role",
+    "kid",
 )
