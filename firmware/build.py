@@ -29,6 +29,7 @@ from firmware.store import ledger, settings
 from firmware.store.journal import Journal
 from firmware.store.photos import Photos
 from firmware.store.trail import Trail
+from firmware.task.access import Access
 from firmware.task.courier import Courier
 from firmware.task.doorway import Doorway
 from firmware.task.entry import Entry
@@ -113,9 +114,8 @@ def _tasks(config, strike, uptime, clock, kept, trail, journal, photos, radio, t
         photographer = Photographer(camera, photos, config.camera, trail, uptime)
         checker = keycode.Checker(config.code_key, config.tag, config.day_start_s)
     keypad = Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS)
-    entry = Entry(
-        keypad, checker, throttle, kept, photographer, trail, doorway.release, indicator, attention, uptime, clock
-    )
+    access = Access(kept, photographer, trail, doorway.release, indicator)
+    entry = Entry(keypad, checker, throttle, kept, access, trail, indicator, attention, uptime, clock)
     tasks = [
         ("entry", entry.run()),
         ("door", doorway.run()),

@@ -13,23 +13,39 @@ _REASONS = {
 
 
 class Decision:
-    """The outcome of one presentation: a reason of `core.event`, and the claim it is about, if one was read."""
+    """The outcome of one presentation: a reason of `core.event`, how it came in, and the claim it is about, if any.
 
-    def __init__(self, reason: int, claim=None) -> None:
+    A claim is a genuine keycode.Claim or credential.Credential: `details()`, `spend(ledger)`, `is_resident`.
+    """
+
+    def __init__(self, reason: int, claim=None, via: int = event.KEYPAD) -> None:
         self.reason = reason
         self.claim = claim
+        self.via = via
 
     @property
     def is_granted(self) -> bool:
         return self.reason == event.GRANTED
 
+    @property
+    def is_pictured(self) -> bool:
+        """Whether the camera looks: always, but for residents who come home."""
+        return not (self.is_granted and self.claim.is_resident)
+
+    def refused(self, reason: int):
+        """Returns the same decision turned down for `reason`."""
+        return Decision(reason, self.claim, self.via)
+
+    def spend(self, ledger) -> None:
+        """Writes down what a grant uses up. Raises FlashError or LedgerFull, and then it must not open."""
+        if self.is_granted:
+            self.claim.spend(ledger)
+
     def details(self) -> dict:
         """Returns the details of the access event, less the picture."""
-        details = {event.REASON: self.reason, event.VIA: event.KEYPAD}
-        if self.claim is not None and self.claim.slot is not None:
-            details[event.SLOT] = self.claim.slot
-            details[event.CODE_CLASS] = self.claim.code_class
-            details[event.WINDOW] = self.claim.window
+        details = {event.REASON: self.reason, event.VIA: self.via}
+        if self.claim is not None:
+            details.update(self.claim.details())
         return details
 
 

@@ -11,3 +11,7 @@ class SettingsError(Exception):
 
 class StrikeError(Exception):
     """The strike's driver did not take the pulse."""
+
+
+class LedgerFull(Exception):
+    """No room for another used credential until some of those kept have expired; nothing was written."""

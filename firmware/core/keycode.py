@@ -13,6 +13,8 @@ endings of each (class, slot) exactly one is valid at a time. The same file mint
 from constant import const
 from hkdf import Hmac, equal, hkdf_sha256
 
+from firmware.core import event
+
 DIGITS = 10
 SLOTS = 100
 _MAC_DIGITS = const(6)
@@ -53,6 +55,20 @@ class Claim:
     def is_guess(self) -> bool:
         """Whether whoever typed it may have been guessing: nothing in it needed the door's key."""
         return self.outcome in (WRONG, OTHER_BUILDING, MALFORMED)
+
+    # Residents have credentials; a code may be anybody's.
+    is_resident = False
+
+    def details(self) -> dict:
+        """Returns what the access event says of a genuine code."""
+        if self.slot is None:
+            return {}
+        return {event.SLOT: self.slot, event.CODE_CLASS: self.code_class, event.WINDOW: self.window}
+
+    def spend(self, ledger) -> None:
+        """Spends a single-use code. Raises FlashError."""
+        if self.is_single_use:
+            ledger.use_code(self.slot, self.window)
 
 
 def door_key(code_secret: bytes, building: str, door: str) -> bytes:

@@ -1,31 +1,24 @@
-"""The way in: keys -> presentation -> claim -> decision -> picture -> event -> strike."""
+"""The keypad's way in: keys -> presentation -> claim -> decision."""
 
 import asyncio
 
 from firmware.core import event, indication, keycode
 from firmware.core.decision import Decision, decide
-from firmware.core.errors import FlashError, StrikeError
+from firmware.core.errors import FlashError
 from firmware.reader import keypad
 from firmware.reader.presentation import TWO_KEYS
 
 
 class Entry:
-    """Serves the keypad. `release(access_seq)` opens the door or raises StrikeError.
+    """Serves the keypad. `checker` is None on a board without valid settings: then every try is refused and recorded."""
 
-    `checker` and `photographer` are None on a board without valid settings: then nobody is let in, and every try is
-    still written down.
-    """
-
-    def __init__(
-        self, keys, checker, throttle, ledger, photographer, trail, release, indicator, attention, uptime, clock
-    ):
+    def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, clock):
         self._keys = keys
         self._checker = checker
         self._throttle = throttle
         self._ledger = ledger
-        self._photographer = photographer
+        self._access = access
         self._trail = trail
-        self._release = release
         self._indicator = indicator
         self._attention = attention
         self._uptime = uptime
@@ -81,8 +74,8 @@ class Entry:
     async def _serve(self, shown) -> None:
         """Decides on one presentation and acts on it; a flash that fails refuses."""
         try:
-            decision = self._decide(shown)
-            await self._act(decision)
+            decision = await self._access.act(self._decide(shown))
+            self._settle(decision.is_granted)
         except FlashError:
             self._indicator.show(indication.FAULT)
 
@@ -102,45 +95,13 @@ class Entry:
             self._throttle.refund()
         return decide(claim, self._ledger.is_code_used)
 
-    async def _act(self, decision: Decision) -> None:
-        picture = None
-        if self._photographer is not None:
-            picture = await self._photographer.shoot(decision.is_granted)
-            if decision.is_granted and picture is None and self._photographer.is_required:
-                decision = Decision(event.CAMERA, decision.claim)
-        if decision.is_granted and decision.claim.is_single_use:
-            self._ledger.use_code(decision.claim.slot, decision.claim.window)
-        details = decision.details()
-        if picture is not None:
-            details[event.PICTURE_NUMBER] = picture
-        access_seq = self._trail.record(event.ACCESS, details)
-        if decision.is_granted:
-            self._open(access_seq)
-        else:
-            self._refuse(decision.reason)
-
-    def _open(self, access_seq: int) -> None:
-        try:
-            self._release(access_seq)
-        except StrikeError:
-            self._trail.record(event.STRIKE_FAILED, {event.REASON: event.STRIKE, event.ACCESS_SEQ: access_seq})
-            self._indicator.show(indication.FAULT)
-            return
-        self._indicator.show(indication.GRANTED)
-        self._throttle.clear()
-
-    def _refuse(self, reason: int) -> None:
-        if self._throttle.settle(self._uptime.now_ms()):
+    def _settle(self, is_granted: bool) -> None:
+        """Lets the guess stand, or forgets all of them after a code that opened."""
+        if is_granted:
+            self._throttle.clear()
+        elif self._throttle.settle(self._uptime.now_ms()):
             self._trail.record(event.LOCKOUT_STARTED, {event.DURATION_S: self._throttle.duration_s})
-            reason = event.LOCKED_OUT
-        if reason == event.LOCKED_OUT:
             self._indicator.show(indication.LOCKED_OUT)
-        elif reason == event.TIME_UNKNOWN:
-            self._indicator.show(indication.TIME_UNKNOWN)
-        elif reason in (event.CAMERA, event.NOT_CONFIGURED):
-            self._indicator.show(indication.FAULT)
-        else:
-            self._indicator.show(indication.REFUSED)
 
     def _end_lockout(self, now_ms: int) -> None:
         try:

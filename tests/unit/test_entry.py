@@ -6,6 +6,7 @@ from firmware.core import event, keycode
 from firmware.core.attention import Attention
 from firmware.core.errors import FlashError, StrikeError
 from firmware.core.throttle import Throttle
+from firmware.task.access import Access
 from firmware.task.entry import Entry
 
 KEY = keycode.door_key(bytes(range(32)), "maple-12", "front")
@@ -39,9 +40,8 @@ class Scene:
         self.keys = ScriptedKeys()
         self.throttle = Throttle((0, 0, False), self.save, 0)
         checker = keycode.Checker(KEY, 3)
-        self.entry = Entry(
-            self.keys, checker, self.throttle, self, self, self, self.release, self, Attention(), self, self
-        )
+        access = Access(self, self, self, self.release, self)
+        self.entry = Entry(self.keys, checker, self.throttle, self, access, self, self, Attention(), self, self)
 
     # The ledger.
     def save(self, state):

@@ -1,0 +1,50 @@
+"""What follows a decision, whatever was shown: picture, what it spends, event, strike, and a sign for the person."""
+
+from firmware.core import event, indication
+from firmware.core.decision import Decision
+from firmware.core.errors import LedgerFull, StrikeError
+
+
+class Access:
+    """`release(access_seq)` opens the door or raises StrikeError.
+
+    `photographer` is None on a board without valid settings; nothing is granted there.
+    """
+
+    def __init__(self, ledger, photographer, trail, release, indicator) -> None:
+        self._ledger = ledger
+        self._photographer = photographer
+        self._trail = trail
+        self._release = release
+        self._indicator = indicator
+
+    async def act(self, decision: Decision) -> Decision:
+        """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked."""
+        picture = None
+        if self._photographer is not None and decision.is_pictured:
+            picture = await self._photographer.shoot(decision.is_granted)
+            if decision.is_granted and picture is None and self._photographer.is_required:
+                decision = decision.refused(event.CAMERA)
+        # Durable before the verdict: whoever cuts the power now has spent it.
+        try:
+            decision.spend(self._ledger)
+        except LedgerFull:
+            decision = decision.refused(event.USES_FULL)
+        details = decision.details()
+        if picture is not None:
+            details[event.PICTURE_NUMBER] = picture
+        access_seq = self._trail.record(event.ACCESS, details)
+        if decision.is_granted:
+            self._open(access_seq)
+        else:
+            self._indicator.show(indication.of(decision.reason))
+        return decision
+
+    def _open(self, access_seq: int) -> None:
+        try:
+            self._release(access_seq)
+        except StrikeError:
+            self._trail.record(event.STRIKE_FAILED, {event.REASON: event.STRIKE, event.ACCESS_SEQ: access_seq})
+            self._indicator.show(indication.FAULT)
+            return
+        self._indicator.show(indication.GRANTED)
