@@ -10,7 +10,7 @@ from firmware.reader.presentation import TWO_KEYS
 
 
 class Entry:
-    """Serves the keypad. `checker` is None on a board without valid settings: then every try is refused and recorded."""
+    """Serves the keypad. `checker` is None on a board without valid settings: each try is refused and recorded."""
 
     def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, clock):
         self._keys = keys
