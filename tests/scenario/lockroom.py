@@ -37,6 +37,14 @@ SETTINGS = {
     "held_ms": 30000,
     "camera": "best-effort",
     "has_contact": True,
+    "issuers": [],
+    "areas": ["lobby"],
+    "zone": "UTC0",
+    "bearer": "single-use",
+    "bearer_s": 86400,
+    "revoked": [],
+    "nfc": "off",
+    "keypad": "matrix",
 }
 
 

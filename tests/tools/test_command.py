@@ -90,7 +90,8 @@ def test_settings(run, home, tmp_path):
         "version": 1, "building": "maple-12", "door": "front", "tag": 0, "mqtt_url": "mqtts://broker.example:8884",
         "mqtt_user": "front", "mqtt_password": "geheim", "mqtt_ca": ca.read_text(), "wifi_ssid": "Lobby",
         "wifi_password": "wlan-pass", "ntp": "10.0.0.1:124", "day_start_s": 16200, "release_ms": 3000,
-        "held_ms": 60000, "camera": "required", "has_contact": False,
+        "held_ms": 60000, "camera": "required", "has_contact": False, "areas": ["lobby"], "zone": "UTC0",
+        "bearer": "single-use", "bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix", "issuers": [],
     }  # fmt: skip
     assert not any(secret in text + error for secret in ("geheim", "wlan-pass"))
     again = tmp_path / "again.json"

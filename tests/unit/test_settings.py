@@ -23,6 +23,14 @@ GOOD = {
     "held_ms": 30000,
     "camera": "best-effort",
     "has_contact": True,
+    "issuers": [],
+    "areas": ["lobby"],
+    "zone": "UTC0",
+    "bearer": "single-use",
+    "bearer_s": 86400,
+    "revoked": [],
+    "nfc": "off",
+    "keypad": "matrix",
 }
 PATH = "/tmp/lobbylock-test-settings.json"
 
@@ -31,6 +39,10 @@ def changed(**fields):
     copy = dict(GOOD)
     copy.update(fields)
     return copy
+
+
+def issuer(kid="6b31", name="maple-12", key="82" * 32):
+    return {"kid": kid, "name": name, "key": key}
 
 
 def refused(fields):
@@ -59,6 +71,25 @@ def test_good_settings():
     assert read.full_name == "maple-12/front"
     assert (read.is_tls, read.mqtt, read.ntp) == (False, ("127.0.0.1", 1884), ("127.0.0.1", 12300))
     assert read.code_key == b"\xf9" * 32 and len(read.collector_key) == 32
+
+
+def test_who_may_issue_credentials_and_where():
+    read = settings.Settings(
+        changed(
+            issuers=[issuer(), issuer("6B32", key="83" * 32)],
+            areas=["lobby", "mail-room"],
+            zone="CET-1CEST,M3.5.0,M10.5.0/3",
+            bearer="short",
+            bearer_s=300,
+            revoked=["00" * 8, "Ff" * 16],
+            nfc="spi",
+            keypad="wiegand",
+        )
+    )
+    assert read.issuers == [(b"k1", "maple-12", b"\x82" * 32), (b"k2", "maple-12", b"\x83" * 32)]
+    assert read.areas == ["lobby", "mail-room"] and read.revoked == [bytes(8), b"\xff" * 16]
+    assert read.zone.offset_s(1_789_992_000) == 7_200
+    assert (read.bearer, read.bearer_s, read.nfc, read.keypad) == ("short", 300, "spi", "wiegand")
 
 
 def test_defaults_of_addresses():
@@ -95,6 +126,40 @@ def test_wrong_values_are_named():
         "held_ms": (9_999, 600_001),
         "camera": ("on", None, True),
         "has_contact": (1, "true"),
+        "issuers": (
+            None,
+            {},
+            [[]],
+            [{}],
+            [issuer("")],
+            [issuer("61" * 9)],
+            [issuer("6")],
+            [issuer(name="")],
+            [issuer(name="\u00e4" * 17)],
+            [issuer(name=7)],
+            [issuer(key="82" * 31)],
+            [issuer(key=None)],
+            [issuer("61"), issuer("61", name="other")],
+            [dict(issuer(), more=1)],
+            [issuer("%02x" % kid) for kid in range(5)],
+        ),
+        "areas": (None, [], "lobby", ["Lobby"], ["a"] * 9, [7], [""], ["x" * 33]),
+        "zone": (
+            None,
+            "",
+            "UTC",
+            "Europe/Berlin",
+            "CET-1CEST",
+            "<+03>-25",
+            "UTC0 ",
+            "x" * 65,
+            "EST5EDT,M13.1.0,M1.1.0",
+        ),
+        "bearer": ("on", None, True, 1),
+        "bearer_s": (299, 604_801, "300"),
+        "revoked": (None, "00" * 8, ["00" * 7], ["00" * 17], ["zz" * 8], [8], ["00" * 8] * 65),
+        "nfc": ("i2c", None, False),
+        "keypad": ("off", None, "touch"),
     }
     for name in wrong:
         for value in wrong[name]:

@@ -1,18 +1,40 @@
 """The board's settings.json, docs/protocol.md section 6."""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple
 
 from cryptography import x509
 
+from firmware.core.zone import Zone
 from lobbylock.errors import UserError
-from lobbylock.names import check_host_port, parse_broker_url
+from lobbylock.names import check_host_port, is_name, parse_broker_url
 
 CAMERA_POLICIES = ("required", "best-effort", "off")
+_CHOICES = {
+    "camera": CAMERA_POLICIES,
+    "bearer": ("off", "single-use", "short"),
+    "nfc": ("off", "uart", "spi"),
+    "keypad": ("matrix", "wiegand"),
+}
+MAX_AREAS = 8
+MAX_REVOKED = 64
+MAX_ISSUER_NAME_BYTES = 32
 MAX_SETTINGS_BYTES = 8192
 _TEXT_BYTES = {"mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
 _RANGES = {"day_start_s": (0, 86_399), "release_ms": (1_000, 10_000), "held_ms": (10_000, 600_000)}
+_RANGES["bearer_s"] = (300, 604_800)
+# What records of doors made by 0.1.0 lack.
+_ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad"))
+
+
+class IssuerKey(NamedTuple):
+    """Who may sign credentials: `kid` is 1 to 8 bytes, `public_key` 32 bytes of Ed25519."""
+
+    kid: bytes
+    name: str
+    public_key: bytes
 
 
 @dataclass(frozen=True)
@@ -31,15 +53,24 @@ class Options:
     held_ms: int = 30_000
     camera: str = "best-effort"
     has_contact: bool = True
+    areas: list[str] = field(default_factory=lambda: ["lobby"])
+    zone: str = "UTC0"
+    bearer: str = "single-use"
+    bearer_s: int = 86_400
+    revoked: list[str] = field(default_factory=list)
+    nfc: str = "off"
+    keypad: str = "matrix"
 
     @classmethod
     def load(cls, value: object) -> "Options":
         """Returns the options in a decoded JSON value. Raises UserError on any field that is not as it should be."""
-        if not isinstance(value, dict) or set(value) != {field.name for field in fields(cls)}:
+        names = {each.name for each in fields(cls)}
+        if not isinstance(value, dict) or not names - _ADDED <= set(value) <= names:
             raise UserError("fields are missing or unknown in the door's options")
-        for field in fields(cls):
-            if type(value[field.name]) is not type(field.default):
-                raise UserError(f"{field.name} is of another type")
+        usual = asdict(cls())
+        for name in value:
+            if type(value[name]) is not type(usual[name]):
+                raise UserError(f"{name} is of another type")
         options = cls(**value)
         options.check()
         return options
@@ -56,8 +87,10 @@ class Options:
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise UserError(f"{name} is {getattr(self, name)}, but must be {low} to {high}.")
-        if self.camera not in CAMERA_POLICIES:
-            raise UserError(f"The camera policy is one of {', '.join(CAMERA_POLICIES)}.")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name} is one of {', '.join(choices)}.")
+        self._check_credentials()
         if self.ntp:
             check_host_port(self.ntp, "The time server")
         is_tls = bool(self.mqtt_url) and parse_broker_url(self.mqtt_url)[2]
@@ -65,6 +98,18 @@ class Options:
             raise UserError("An mqtts broker needs its CA certificate: give it with --mqtt-ca FILE.")
         if self.mqtt_ca:
             _check_pem(self.mqtt_ca)
+
+    def _check_credentials(self) -> None:
+        if not 1 <= len(self.areas) <= MAX_AREAS or not all(map(is_name, self.areas)):
+            raise UserError(f"A door has 1 to {MAX_AREAS} areas, each 1 to 32 characters of a-z, 0-9 and -.")
+        if len(self.revoked) > MAX_REVOKED or not all(map(_is_credential_id, self.revoked)):
+            raise UserError(f"A door knows up to {MAX_REVOKED} revoked credentials, each by 16 to 32 hex digits.")
+        try:
+            Zone(self.zone)
+        except ValueError:
+            raise UserError(
+                f"{self.zone[:80]!r} is not a TZ string with its own rules, like EST5EDT,M3.2.0,M11.1.0."
+            ) from None
 
 
 def _check_pem(text: str) -> None:
@@ -74,11 +119,27 @@ def _check_pem(text: str) -> None:
         raise UserError("The CA file holds no PEM certificate.") from None
 
 
-def compose(building: str, door: str, tag: int, code_key: bytes, collector_key: bytes, options: Options) -> bytes:
+def _is_credential_id(text: object) -> bool:
+    if not isinstance(text, str) or not 16 <= len(text) <= 32 or len(text) % 2:
+        return False
+    return all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+def compose(
+    building: str,
+    door: str,
+    tag: int,
+    code_key: bytes,
+    collector_key: bytes,
+    options: Options,
+    issuers: Sequence[IssuerKey] = (),
+) -> bytes:
     """Returns the bytes of settings.json, `code_key` (secret) and `collector_key` (public) being 32 bytes each.
 
     Raises UserError if they are more than the lock reads.
     """
+    if any(len(key.name.encode()) > MAX_ISSUER_NAME_BYTES for key in issuers):
+        raise UserError(f"The issuer's name is longer than the {MAX_ISSUER_NAME_BYTES} bytes that locks read.")
     value: dict[str, Any] = {
         "version": 1,
         "building": building,
@@ -86,6 +147,7 @@ def compose(building: str, door: str, tag: int, code_key: bytes, collector_key: 
         "tag": tag,
         "code_key": code_key.hex(),
         "collector_key": collector_key.hex(),
+        "issuers": [{"kid": key.kid.hex(), "name": key.name, "key": key.public_key.hex()} for key in issuers],
         **asdict(options),
     }
     data = (json.dumps(value, indent=1) + "\n").encode()
