@@ -1,0 +1,24 @@
+"""Nonces that nobody has seen and nobody can foresee, whatever the chip's random numbers are worth.
+
+An ESP32's generator is a true one only while its radio is on. So a nonce is a MAC, under a key of this door alone, over
+the number of the start, a counter and random bytes: the first two never repeat, and the key keeps them from being guessed.
+"""
+
+from struct import pack
+
+from hkdf import Hmac, hkdf_sha256
+
+
+class Nonces:
+    """`secret` is the seed of the door's own key, `boot` the number of this start, `random(n)` gives n bytes."""
+
+    def __init__(self, secret: bytes, boot: int, random) -> None:
+        self._mac = Hmac(hkdf_sha256(secret, b"", b"lobbylock nonce key 1", 32))
+        self._boot = boot
+        self._count = 0
+        self._random = random
+
+    def next(self) -> bytes:
+        """Returns 16 bytes."""
+        self._count += 1
+        return self._mac.digest(pack(">II", self._boot, self._count) + self._random(16))[:16]
