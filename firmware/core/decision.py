@@ -56,3 +56,49 @@ def decide(claim, is_used) -> Decision:
     if claim.is_single_use and is_used(claim.slot, claim.window):
         return Decision(event.ALREADY_USED, claim)
     return Decision(event.GRANTED, claim)
+
+
+def judge(credential, door, now_s, via: int, uses_of) -> Decision:
+    """Returns the Decision on a verified credential.Credential at Unix time `now_s`, None while that is unknown.
+
+    `door` tells `building`, `areas`, `zone` (a zone.Zone), `bearer`, `bearer_s` and `revoked`, as store.settings does;
+    `uses_of(key)` how often a credential has opened. A grant to the holder of a key still wants the proof.
+    """
+    credential.judged_s = now_s
+    return Decision(_judge(credential, door, now_s, via, uses_of), credential, via)
+
+
+def _judge(credential, door, now_s, via: int, uses_of) -> int:
+    if credential.id in door.revoked:
+        return event.REVOKED
+    if credential.building != door.building:
+        return event.OTHER_BUILDING
+    if not any(area in door.areas for area in credential.areas):
+        return event.WRONG_AREA
+    if now_s is None:
+        return event.TIME_UNKNOWN
+    if credential.not_before_s is not None and now_s < credential.not_before_s:
+        return event.NOT_YET_VALID
+    if now_s >= credential.expires_s:
+        return event.EXPIRED
+    if credential.hours is not None and not door.zone.is_within(credential.hours, now_s):
+        return event.OUTSIDE_HOURS
+    if not _may_come(credential, door, via):
+        return event.NO_BEARER
+    if credential.uses is not None and uses_of(credential.key) >= credential.uses:
+        return event.ALREADY_USED
+    return event.GRANTED
+
+
+def _may_come(credential, door, via: int) -> bool:
+    """Whether a credential may be shown this way: what can be copied off a badge opens only within the policy."""
+    if credential.holder is not None:
+        return via == event.PHONE
+    if door.bearer == "off":
+        return False
+    if credential.uses == 1:
+        return True
+    # Without a "not before" the window has no length that anybody promised.
+    if door.bearer != "short" or credential.not_before_s is None:
+        return False
+    return credential.expires_s - credential.not_before_s <= door.bearer_s

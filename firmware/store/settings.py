@@ -7,6 +7,7 @@ from os import stat
 from constant import const
 
 from firmware.core.errors import SettingsError
+from firmware.core.name import is_name
 from firmware.core.zone import Zone
 
 _PATH = const("settings.json")
@@ -57,7 +58,7 @@ class Settings:
             if name not in fields:
                 raise SettingsError(name)
         for name in _NAMES:
-            _require(_is_name(fields[name]), name)
+            _require(is_name(fields[name]), name)
         for name in _NUMBERS:
             _require(_is_in_range(fields[name], _NUMBERS[name]), name)
         for name in _TEXTS:
@@ -84,7 +85,7 @@ class Settings:
         self.issuers = _issuers(fields["issuers"])
         self.areas = fields["areas"]
         for name in self.areas:
-            _require(_is_name(name), "areas")
+            _require(is_name(name), "areas")
         self.revoked = [_hex(text, 8, 16, "revoked") for text in fields["revoked"]]
         try:
             self.zone = Zone(fields["zone"])
@@ -121,15 +122,6 @@ def load(path: str = _PATH) -> Settings:
 def _require(is_right: bool, name: str) -> None:
     if not is_right:
         raise SettingsError(name)
-
-
-def _is_name(value) -> bool:
-    if not isinstance(value, str) or not 1 <= len(value) <= 32:
-        return False
-    for character in value:
-        if character not in "abcdefghijklmnopqrstuvwxyz0123456789-":
-            return False
-    return True
 
 
 def _is_in_range(value, bounds: tuple) -> bool:
