@@ -19,6 +19,7 @@ from lobbylock import (
     door_command,
     driver_command,
     issuer_command,
+    phone_command,
 )
 from lobbylock.errors import UserError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(issuer_command.app, name="issuer")
 app.add_typer(door_command.app, name="door")
 app.add_typer(driver_command.app, name="driver")
+app.add_typer(phone_command.app, name="phone")
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")
