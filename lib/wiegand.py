@@ -81,7 +81,9 @@ class Collector:
         return NOISE if flags & _SPOILT else decode(count, value)
 
     def wait_ms(self, now_ms: int) -> int:
-        """Returns how long until the last frame is certainly over."""
+        """Returns how long until the frame that comes in is certainly over, 0 if none does."""
+        if self._take_at == self._put_at:
+            return 0
         return max(0, _GAP_MS - self._ticks_diff(now_ms, self._last_ms))
 
 

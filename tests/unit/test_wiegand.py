@@ -69,12 +69,12 @@ def test_other_lengths_are_noise():
 
 def test_a_frame_ends_with_a_pause():
     collector = Collector(difference)
-    assert collector.take(0) is None
+    assert collector.take(0) is None and collector.wait_ms(0) == 0
     after_ms = send(collector, "0101", 1000)
     assert collector.take(after_ms) is None
     assert 0 < collector.wait_ms(after_ms) <= 25
     assert collector.take(after_ms + collector.wait_ms(after_ms)) == "5"
-    assert collector.take(after_ms + 100) is None
+    assert collector.take(after_ms + 100) is None and collector.wait_ms(after_ms) == 0
 
 
 def test_frames_queue_up():
