@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from virtualboard.chip.pn532 import Pn532
+from virtualboard.chip.wiegand import Wiegand
 from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
@@ -265,6 +267,20 @@ class VirtualBoard:
     def at_repl(self) -> bool:
         """Whether the program ended, so that a board would show its prompt."""
         return self.cpu.at_repl
+
+    @property
+    def nfc(self) -> Pn532:
+        """The card reader. Raises ValueError for a board without one."""
+        if self.wiring.nfc is None:
+            raise ValueError("no card reader is fitted")
+        return self.wiring.nfc
+
+    @property
+    def wiegand(self) -> Wiegand:
+        """The Wiegand keypad. Raises ValueError for a board without one."""
+        if self.wiring.wiegand is None:
+            raise ValueError("no Wiegand keypad is fitted")
+        return self.wiring.wiegand
 
     @property
     def wlan(self) -> AccessPoint:

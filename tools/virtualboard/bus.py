@@ -8,8 +8,16 @@ if TYPE_CHECKING:
     from virtualboard.pins import Pins
 
 
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def reverse_bits(data: bytes) -> bytes:
+    """Returns the bytes with the bits of each in the other order."""
+    return data.translate(_REVERSED)
+
+
 class SpiChip(Protocol):
-    """A chip on an SPI bus, selected while its pin is low."""
+    """A chip on an SPI bus, selected while its pin is low. The first bit on the wire is the highest of a byte."""
 
     def transfer(self, data: bytes) -> bytes:
         """Returns as many bytes as it is sent."""
@@ -36,10 +44,12 @@ class Buses:
     def wire_i2c(self, bus: int, address: int, chip: I2cChip) -> None:
         self._i2c[bus, address] = chip
 
-    def spi(self, bus: int, data: bytes) -> bytes:
+    def spi(self, bus: int, data: bytes, is_lowest_first: bool = False) -> bytes:
         """Returns what the selected chip answers; nobody there reads as 0xFF."""
         for number, select, chip in self._spi:
             if number == bus and not self._pins.level(select):
+                if is_lowest_first:
+                    return reverse_bits(chip.transfer(reverse_bits(data)))
                 return chip.transfer(data)
         return b"\xff" * len(data)
 

@@ -70,7 +70,7 @@ class Cpu:
             link.UART_INIT: self._uart_init,
             link.UART_SEND: lambda request: self.serial.send(request.number, request.data),
             link.UART_READ: self._uart_read,
-            link.SPI: lambda request: self._reply(data=self.buses.spi(request.number, request.data)),
+            link.SPI: self._spi,
             link.I2C: self._i2c,
             link.FLASH_TABLE: self._flash_table,
             link.FLASH_PROGRAM: self._program_flash,
@@ -261,6 +261,9 @@ class Cpu:
             return
         data = self.serial.take(request.number, min(request.value, 4096)) if request.value else b""
         self._reply(self.serial.waiting(request.number), data)
+
+    def _spi(self, request: Request) -> None:
+        self._reply(data=self.buses.spi(request.number, request.data, bool(request.value)))
 
     def _i2c(self, request: Request) -> None:
         data = self.buses.i2c(request.number, request.value & 127, request.data, request.value >> 8)

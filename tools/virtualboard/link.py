@@ -21,7 +21,7 @@ PIN_IRQ = 5  # number = GPIO; value = edges (1 rising, 2 falling)
 UART_INIT = 6  # number = UART; value = baud | tx << 24 | rx << 32 | buffer size << 40; 0 = off
 UART_SEND = 7  # number = UART; data
 UART_READ = 8  # asks; number = UART; value = up to how many (0: only count); + 128: when all is sent (us)
-SPI = 9  # asks; number = bus; data out; reply data in
+SPI = 9  # asks; number = bus; value = 1 for the lowest bit first; data out; reply data in
 I2C = 10  # asks; number = bus; value = address | bytes to read << 8; data out; reply number = 1 if nobody is there
 FLASH_TABLE = 11  # asks; reply data: "type subtype address size label" lines
 FLASH_PROGRAM = 12  # asks; value = address; data

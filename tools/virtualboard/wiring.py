@@ -7,13 +7,15 @@ from virtualboard.chip.camera import Camera
 from virtualboard.chip.contact import DoorContact
 from virtualboard.chip.indicator import Indicator
 from virtualboard.chip.keypad import Keypad
+from virtualboard.chip.pn532 import Pn532
 from virtualboard.chip.strike import Strike
+from virtualboard.chip.wiegand import Wiegand
 from virtualboard.circuit import Chip
 
 
 @dataclass
 class Wiring:
-    """`more` are chips of a test's own."""
+    """`more` are chips of a test's own. A Wiegand keypad is on the wires of the matrix, which is left alone then."""
 
     keypad: Keypad = field(default_factory=Keypad)
     camera: Camera = field(default_factory=Camera)
@@ -22,8 +24,11 @@ class Wiring:
     exit_button: Button = field(default_factory=Button)
     led: Indicator = field(default_factory=lambda: Indicator(13))
     buzzer: Indicator = field(default_factory=lambda: Indicator(4))
+    nfc: Pn532 | None = field(default_factory=Pn532)
+    wiegand: Wiegand | None = None
     more: list[Chip] = field(default_factory=list)
 
     def chips(self) -> list[Chip]:
         fitted: list[Chip] = [self.keypad, self.camera, self.strike, self.contact, self.exit_button]
-        return [*fitted, self.led, self.buzzer, *self.more]
+        optional: list[Chip | None] = [self.nfc, self.wiegand]
+        return [*fitted, self.led, self.buzzer, *filter(None, optional), *self.more]

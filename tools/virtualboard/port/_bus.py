@@ -13,16 +13,19 @@ class SPI:
 
     def __init__(self, id: int = 1, baudrate: int = 500000, **options) -> None:
         self._id = id
+        self._firstbit = 0
+        self.init(baudrate, **options)
 
-    def init(self, baudrate: int = 500000, **options) -> None:
-        pass
+    def init(self, baudrate: int = 500000, firstbit: int = -1, **options) -> None:
+        if firstbit >= 0:
+            self._firstbit = firstbit
 
     def deinit(self) -> None:
         pass
 
     def _transfer(self, data) -> bytes:
         _virtual.clock(1)
-        _virtual.ask(_frames.SPI, self._id, 0, data)
+        _virtual.ask(_frames.SPI, self._id, self._firstbit, data)
         return bytes(_virtual.payload)
 
     def write(self, data) -> None:
@@ -89,6 +92,7 @@ class I2C:
 class SoftSPI(SPI):
     def __init__(self, baudrate: int = 500000, **options) -> None:
         self._id = 255
+        self._firstbit = 0
 
 
 class SoftI2C(I2C):
