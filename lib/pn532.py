@@ -131,7 +131,7 @@ class Pn532:
             raise BadFrame("targets")
 
     async def exchange(self, target: Target, data: bytes, timeout_ms: int = 1_000) -> bytes:
-        """Returns what the card answers to `data`, at most 262 bytes either way. Raises ReaderError, CardLost above all.
+        """Returns what the card answers to `data`, at most 262 bytes either way. Raises ReaderError, mostly CardLost.
 
         `data` is an APDU for an ISO-DEP card, whose blocks the chip looks after, or a command of a Type 2 tag.
         """

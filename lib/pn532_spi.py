@@ -1,7 +1,7 @@
 """The PN532 on SPI, mode 0, least significant bit first, 5 MHz at most: what `pn532` writes to and reads from.
 
-Each transaction begins with a byte that says what it is (UM0701-02, 6.2.5). A frame is read in one transaction, once the
-status says, or the line IRQ by being low, that there is one.
+Each transaction begins with a byte that says what it is (UM0701-02, 6.2.5). A frame is read in one transaction, once
+the status says that there is one. The line IRQ is low then.
 """
 
 import asyncio

@@ -11,3 +11,16 @@ DOOR_CONTACT = 27
 EXIT_BUTTON = 14
 LED = 13
 BUZZER = 4
+# The card reader chip by UART: seen from here.
+NFC_TX = 5
+NFC_RX = 35
+# Low is reset.
+NFC_RESET = 15
+# The same by SPI; select and data to us are where TX and RX would be.
+NFC_SELECT = 5
+NFC_CLOCK = 2
+NFC_MOSI = 0
+NFC_MISO = 35
+NFC_IRQ = 34
+# A Wiegand keypad comes in place of the matrix, on two of its columns.
+WIEGAND = (21, 22)

@@ -1,0 +1,41 @@
+"""A Wiegand keypad or card reader: pulses on two lines, collected in interrupts."""
+
+import asyncio
+import time
+
+import wiegand
+from machine import Pin
+
+
+class Wiegand:
+    """`d0` and `d1` are GPIO numbers; both lines rest high and a pulse is low."""
+
+    # What `next` returns besides keys and cards.
+    NOISE = wiegand.NOISE
+
+    def __init__(self, d0: int, d1: int) -> None:
+        self._collector = wiegand.Collector(time.ticks_diff)
+        self._flag = asyncio.ThreadSafeFlag()
+        Pin(d0, Pin.IN, Pin.PULL_UP).irq(self._zero, Pin.IRQ_FALLING)
+        Pin(d1, Pin.IN, Pin.PULL_UP).irq(self._one, Pin.IRQ_FALLING)
+
+    async def next(self):
+        """Returns the next key, a character, card, (facility, number), or NOISE."""
+        while True:
+            now_ms = time.ticks_ms()
+            found = self._collector.take(now_ms)
+            if found is not None:
+                return found
+            wait_ms = self._collector.wait_ms(now_ms)
+            if wait_ms:
+                await asyncio.sleep_ms(wait_ms)
+            else:
+                await self._flag.wait()
+
+    def _zero(self, pin) -> None:
+        self._collector.edge(0, time.ticks_ms())
+        self._flag.set()
+
+    def _one(self, pin) -> None:
+        self._collector.edge(1, time.ticks_ms())
+        self._flag.set()
