@@ -17,6 +17,10 @@ _USABLE_UNCERTAINTY_S = const(600)
 # Answers that lie this far behind the clock are the same time seen through a slow network: the clock just goes on.
 _TOLERANCE_S = const(5)
 
+# The farthest that a time of issue may move the floor: an issuer's computer with a calendar of its own must not leave
+# a lock that refuses the right time for years.
+_LEAP_S = const(63_072_000)
+
 # Outcomes of `tell`.
 SET = 0
 KEPT = 1
@@ -66,6 +70,17 @@ class Clock:
             return KEPT, step_s
         self._set(time_s, uncertainty_s, uptime_ms)
         return SET, step_s
+
+    def witness(self, issued_s: int, uptime_ms: int) -> bool:
+        """Takes when a verified credential was issued: it is at least that late. Returns whether the floor moved.
+
+        Only while the time is unknown: a clock that goes knows better. A lock that never knew the time, or was off for
+        more than two years, learns nothing from it.
+        """
+        if self.now_s(uptime_ms) is not None or not 0 < issued_s - self.floor_s <= _LEAP_S or not self.floor_s:
+            return False
+        self.floor_s = issued_s
+        return True
 
     def _set(self, time_s: int, uncertainty_s: int, uptime_ms: int) -> None:
         self._base_s = time_s

@@ -4,6 +4,8 @@ Values by number, newest wins, in a ring of flash sectors:
 
     sector = header {generation}, snapshot of all values, end-of-snapshot mark, changed values as they come
 
+The uses of credentials are one value by its number but not by its size: a record holds one or more rows of that table.
+
 A sector counts only with its mark; until then the sector before it still does. So a cut at any moment leaves either
 the old values or the new ones, and at first start either nothing or a whole snapshot.
 """
@@ -12,8 +14,9 @@ from struct import pack, unpack
 
 from micropython import const
 
-from firmware.core.errors import FlashError
+from firmware.core.errors import FlashError, LedgerFull
 from firmware.store import sector
+from firmware.store.uses import ROW_BYTES, Uses
 
 # Numbers of the values; never renumbered.
 IDENTITY = 1
@@ -22,10 +25,13 @@ CLOCK_FLOOR = 3
 THROTTLE = 4
 USED_CODES = 5
 ACKED_SEQ = 6
+_USES = const(7)
 
 _MAGIC = const(b"LBL1")
 _MARK = const(b"\0end")
 _MAX_VALUE_BYTES = const(64)
+# Of the table of uses so much goes into a record of the snapshot: 16 rows.
+_PIECE_BYTES = const(208)
 
 
 class Ledger:
@@ -35,6 +41,7 @@ class Ledger:
         self._flash = flash
         self._count = sector.count(flash)
         self._values = {}
+        self._uses = Uses()
         self._generation = 0
         self._sector = -1
         self._at = sector.SECTOR_BYTES
@@ -53,27 +60,33 @@ class Ledger:
             if found:
                 self._generation = generation
                 self._sector = number
-                self._values, self._at = found
+                self._values, self._uses, self._at = found
 
     def _load(self, number: int):
-        """Returns (values, offset behind them) of a sector, or None if its snapshot has no end."""
+        """Returns (values, uses, offset behind them) of a sector, or None if its snapshot has no end."""
         values = {}
+        uses = Uses()
         at = sector.OVERHEAD_BYTES + 8
         is_whole = False
         while True:
-            record = sector.record_at(self._flash, number, at, _MAX_VALUE_BYTES + 1)
+            record = sector.record_at(self._flash, number, at, _PIECE_BYTES + 1)
             if not record:
                 break
             at += sector.OVERHEAD_BYTES + len(record)
             if record == _MARK:
                 is_whole = True
+            elif record[0] == _USES:
+                # With the floor of that moment, every row finds the place that it had, or one that is over.
+                floor_s = _integer(values.get(CLOCK_FLOOR))
+                for start in range(1, len(record), ROW_BYTES):
+                    uses.put(record[start : start + ROW_BYTES], floor_s)
             else:
                 values[record[0]] = record[1:]
         if not is_whole:
             return None
         if not sector.is_erased_from(self._flash, number, at):
             at = sector.SECTOR_BYTES
-        return values, at
+        return values, uses, at
 
     def get(self, number: int):
         """Returns the bytes kept under `number`, or None."""
@@ -86,25 +99,35 @@ class Ledger:
         if self._values.get(number) == value:
             return
         record = bytes([number]) + value
-        if sector.fits(self._at, len(record)):
-            at = self._at
-            # Should the write fail half way, the rest of the sector is spoiled.
-            self._at = sector.SECTOR_BYTES
-            self._at = sector.append(self._flash, self._sector, at, record)
-            self._values[number] = value
-            return
-        values = dict(self._values)
-        values[number] = value
-        self._move(values)
+        if not self._append(record):
+            values = dict(self._values)
+            values[number] = value
+            self._move(values, b"")
+        self._values[number] = value
 
-    def _move(self, values: dict) -> None:
-        """Starts the next sector with all `values`."""
+    def _append(self, record: bytes) -> bool:
+        """Writes `record` behind the others, if there is room. Raises FlashError."""
+        if not sector.fits(self._at, len(record)):
+            return False
+        at = self._at
+        # Should the write fail half way, the rest of the sector is spoiled.
+        self._at = sector.SECTOR_BYTES
+        self._at = sector.append(self._flash, self._sector, at, record)
+        return True
+
+    def _move(self, values: dict, more: bytes) -> None:
+        """Starts the next sector with all `values`, the uses, and the record `more`, if that is not empty."""
         number = (self._sector + 1) % self._count
         sector.erase(self._flash, number)
         header = _MAGIC + pack(">I", self._generation + 1)
         at = sector.append(self._flash, number, 0, header)
         for key in values:
             at = sector.append(self._flash, number, at, bytes([key]) + values[key])
+        rows = self._uses.rows
+        for start in range(0, len(rows), _PIECE_BYTES):
+            at = sector.append(self._flash, number, at, bytes([_USES]) + rows[start : start + _PIECE_BYTES])
+        if more:
+            at = sector.append(self._flash, number, at, more)
         at = sector.append(self._flash, number, at, _MARK)
         self._values = values
         self._sector = number
@@ -116,8 +139,7 @@ class Ledger:
 
     def integer(self, number: int) -> int:
         """Returns a value that is kept as four bytes; 0 if there is none."""
-        value = self.get(number)
-        return unpack(">I", value)[0] if value else 0
+        return _integer(self.get(number))
 
     def put_integer(self, number: int, value: int) -> None:
         self.put(number, pack(">I", value))
@@ -147,3 +169,28 @@ class Ledger:
     def _used(self) -> tuple:
         value = self.get(USED_CODES)
         return (unpack(">I", value[:4])[0], value[4:]) if value else (0, bytes(13))
+
+    def uses_of(self, key: bytes) -> int:
+        """Returns how often the credential under `key` (8 bytes) has opened."""
+        return self._uses.count(key)
+
+    def use(self, key: bytes, expires_s: int, now_s: int) -> None:
+        """Counts one use more of the credential under `key`, which expires at `expires_s`; it is in flash on return.
+
+        Raises FlashError, or LedgerFull when 128 others have not expired yet; then it must not open.
+        """
+        uses = self._uses
+        if not uses.has_room(key, self.integer(CLOCK_FLOOR)):
+            if not uses.has_room(key, now_s):
+                raise LedgerFull()
+            # That the one it replaces is over has to outlast a power cut.
+            self.put_integer(CLOCK_FLOOR, now_s)
+        row = uses.row(key, expires_s)
+        record = bytes([_USES]) + row
+        if not self._append(record):
+            self._move(self._values, record)
+        uses.put(row, self.integer(CLOCK_FLOOR))
+
+
+def _integer(value) -> int:
+    return unpack(">I", value)[0] if value else 0

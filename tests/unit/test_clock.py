@@ -74,3 +74,30 @@ def test_uptime_counts_on_through_wraps():
         ticks[0] = (ticks[0] + period // 3) & (period - 1)
         total += period // 3
         assert uptime.now_ms() == total
+
+
+def test_a_credential_tells_that_it_is_at_least_so_late():
+    clock = Clock(NOW_S)
+    assert clock.witness(NOW_S + 86_400, 0) and clock.floor_s == NOW_S + 86_400
+    assert clock.now_s(0) is None
+    # An answer from before it was issued is now refused, and an earlier credential says nothing new.
+    assert clock.tell(NOW_S + 3_600, 1, 0)[0] == REFUSED
+    assert not clock.witness(NOW_S + 86_400, 0) and not clock.witness(NOW_S, 0)
+    assert clock.tell(NOW_S + 86_401, 1, 0)[0] == SET
+
+
+def test_a_known_time_is_not_moved_by_a_credential():
+    clock = Clock(NOW_S)
+    clock.tell(NOW_S, 1, 0)
+    assert not clock.witness(NOW_S + 60, 0)
+    assert clock.floor_s == clock.now_s(0) == NOW_S
+    # A second later the right answer still is one.
+    assert clock.tell(NOW_S + 1, 1, 1_000)[0] == KEPT
+
+
+def test_a_credential_from_another_calendar_does_not_lock_the_clock():
+    clock = Clock(NOW_S)
+    assert not clock.witness(NOW_S + 2 * 365 * 86_400 + 1, 0) and clock.floor_s == NOW_S
+    assert clock.witness(NOW_S + 2 * 365 * 86_400, 0)
+    new = Clock(0)
+    assert not new.witness(1, 0) and not new.witness(NOW_S, 0) and new.floor_s == 0
