@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-input --retries 2
-READY := .venv/ready build/micropython-lib/ready build/micropython-hashlib/ready
+READY := .venv/ready build/micropython-lib/ready build/micropython-hashlib/ready build/ndeflib/ready
 
 # hypothesis would keep its examples in the root.
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
@@ -70,4 +70,11 @@ build/micropython-lib/ready build/micropython-hashlib/ready:
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@$(BIN)/python tools/board_packages.py $(@D) $< >$(@D).log 2>&1 && ls $(@D)/*/*.py >/dev/null 2>&1 || \
 		{ tail -n 20 $(@D).log >&2; echo "pipkin could not install $<: is there a network?" >&2; exit 1; }
+	@touch $@
+
+# Not in .venv: its package has the name of a module of ours.
+build/ndeflib/ready: requirements-peer.txt | .venv/ready
+	@echo "Installing $<" >&2
+	@rm -rf $(@D)
+	@$(PIP) --no-deps --target $(@D) -r $< || { echo "ndeflib could not be installed: is there a network?" >&2; exit 1; }
 	@touch $@
