@@ -4,9 +4,9 @@
     longer than 255 bytes: 00 00 ff ff ff length (2 bytes) -sum d4 ...    section 6.2.1
     ack: 00 00 ff 00 ff 00     nack: 00 00 ff ff 00 00     error: 00 00 ff 01 ff 7f 81 00
 
-The chip acknowledges each command, then answers it. An acknowledge from our side ends a command that runs. The line is
-not trusted: what precedes a frame is skipped, a command without acknowledge is sent again, an answer that came garbled
-is asked for again, all of it a few times at most. A chip that then still says nothing needs `start`.
+The chip acknowledges each command, then answers it. Our acknowledge ends a command that runs. The line is not trusted:
+what precedes a frame is skipped, a command without acknowledge is sent again, an answer that came garbled is asked for
+again, each a few times at most. A chip that then still says nothing needs `start`.
 """
 
 import asyncio
@@ -23,38 +23,30 @@ _IN_RELEASE = const(0x52)
 
 _ACK = const(b"\x00\x00\xff\x00\xff\x00")
 _NACK = const(b"\x00\x00\xff\xff\x00\x00")
-_IC = const(0x32)
 # Normal mode, no security module; the time-out is for another mode; the IRQ pin tells of answers.
 _NORMAL_MODE = const(b"\x01\x14\x01")
 # Item 5, retries: of activating a card without end, so that the chip waits for cards and nobody else has to.
 _WAIT_FOR_CARDS = const(b"\x05\xff\x01\xff")
 _TWO_OF_106A = const(b"\x02\x00")
-_ALL = const(b"\x00")
 
-# Frame identifier, command and target number of the longest frame, and the data behind them.
 _MOST_BODY = const(265)
-_MOST_DATA = const(262)
+_MOST_DATA = const(262)  # behind frame identifier, command and target number
 _OVERHEAD = const(10)
 _MOST_NOISE = const(300)
 _TRIES = const(3)
 _RESET_MS = const(20)
-# The chip has 15 ms for its acknowledge, and the longest command takes 24 ms on the line.
+# The chip takes up to 15 ms, and the longest command 24 ms on the line.
 _ACK_MS = const(50)
 _ANSWER_MS = const(300)
 _POLL_MS = const(2)
-# The longest frame on the line, and time for the chip to think.
+# The longest frame on the line, and time to think.
 _FRAME_MS = const(60)
 _QUIET_MS = const(5)
 _MOST_LOOKS = const(16)
 
-# Status of an exchange, section 7.1: those that say something of the chip and nothing of the card.
-_NO_FIELD = const(0x0A)
-_OVERHEATED = const(0x0D)
-_OVERCURRENT = const(0x2D)
-
 
 class ReaderError(Exception):
-    """Anything that goes wrong here; by itself: the chip cannot power the field."""
+    """Anything that goes wrong here; in itself: the chip cannot power the field."""
 
 
 class NoReader(ReaderError):
@@ -70,18 +62,17 @@ class CardLost(ReaderError):
 
 
 class Target:
-    """A card that the chip has activated, up to the next `find` or `release`. `number` is the chip's, 1 or 2."""
+    """A card that the chip has activated, up to the next `find` or `release`. `number` is the chip's, 1 or 2.
+
+    `is_isodep`: it takes APDUs (ISO/IEC 14443-4); if not, the commands of a Type 2 tag.
+    """
 
     def __init__(self, number: int, uid: bytes, sak: int, atqa: int) -> None:
         self.number = number
         self.uid = uid
         self.sak = sak
         self.atqa = atqa
-
-    @property
-    def is_isodep(self) -> bool:
-        """Whether it takes APDUs (ISO/IEC 14443-4); a Type 2 tag's commands otherwise."""
-        return bool(self.sak & 0x20)
+        self.is_isodep = bool(sak & 0x20)
 
 
 class Pn532:
@@ -98,18 +89,16 @@ class Pn532:
 
     async def start(self) -> None:
         """Resets the chip and sets it up: normal mode, cards are waited for. Raises NoReader."""
-        self._power(0)
-        await asyncio.sleep_ms(_RESET_MS)
-        self._power(1)
-        await asyncio.sleep_ms(_RESET_MS)
-        self._is_busy = False
+        for level in (0, 1):
+            self._power(level)
+            await asyncio.sleep_ms(_RESET_MS)
         await self._link.wake()
         try:
             await self._settle()
             # First of all: until it is told its mode, a chip that was just reset knows little else.
             await self._ask(_SAM_CONFIGURATION, _NORMAL_MODE)
             version = await self._ask(_GET_FIRMWARE_VERSION, b"")
-            if len(version) != 4 or version[0] != _IC:
+            if len(version) != 4 or version[0] != 0x32:
                 raise NoReader("another chip")
             await self._ask(_RF_CONFIGURATION, _WAIT_FOR_CARDS)
         except BadFrame:
@@ -121,12 +110,10 @@ class Pn532:
         Waiting costs nothing. That none were found does not say that the chip lives: the next call finds out.
         """
         try:
-            answer = await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms, True)
+            return _targets(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms, True))
         except asyncio.TimeoutError:
             await self._abort()
             return []
-        try:
-            return _targets(answer)
         except IndexError:
             raise BadFrame("targets")
 
@@ -143,19 +130,17 @@ class Pn532:
             # A card can put the chip off again and again.
             await self._abort()
             raise CardLost(1)
-        if not answer:
-            raise BadFrame("no status")
-        status = answer[0]
-        if status & 63 in (_NO_FIELD, _OVERHEATED, _OVERCURRENT):
-            raise ReaderError("status %02x" % status)
-        if status:
+        # No status at all, no field, too hot, too much current (section 7.1): no fault of the card.
+        if not answer or answer[0] & 63 in (0x0A, 0x0D, 0x2D):
+            raise ReaderError("field")
+        if answer[0]:
             # Also bit 6: a card that says more than fits has nothing to say to us.
-            raise CardLost(status)
+            raise CardLost(answer[0])
         return bytes(answer[1:])
 
     async def release(self) -> None:
         """Lets all cards go. Raises ReaderError."""
-        await self._ask(_IN_RELEASE, _ALL)
+        await self._ask(_IN_RELEASE, b"\x00")
 
     async def _ask(self, command: int, arguments: bytes, timeout_ms: int = 0, is_patient: bool = False):
         """Returns the answer's data, valid until the next command. Raises NoReader and BadFrame.
@@ -169,9 +154,8 @@ class Pn532:
         if answer is None:
             if is_patient:
                 await self._link.wait(timeout_ms)
-            deadline_ms = _from_now(_FRAME_MS if is_patient else timeout_ms or _ANSWER_MS)
             try:
-                answer = await self._listen(command, deadline_ms)
+                answer = await self._listen(command, _FRAME_MS if is_patient else timeout_ms or _ANSWER_MS)
             except asyncio.TimeoutError:
                 if timeout_ms:
                     raise
@@ -190,8 +174,9 @@ class Pn532:
                 await self._abort()
         raise NoReader("no acknowledge")
 
-    async def _listen(self, command: int, deadline_ms: int):
+    async def _listen(self, command: int, timeout_ms: int):
         """Returns the answer's data. Raises BadFrame, asyncio.TimeoutError."""
+        deadline_ms = _from_now(timeout_ms)
         for _ in range(_TRIES):
             try:
                 answer = await self._receive(command, deadline_ms)
@@ -277,11 +262,10 @@ class Pn532:
         while at < len(view):
             taken = self._link.readinto(view[at:])
             at += taken
-            if taken:
-                continue
-            if time.ticks_diff(deadline_ms, time.ticks_ms()) < 0:
-                raise asyncio.TimeoutError
-            await asyncio.sleep_ms(_POLL_MS)
+            if not taken:
+                if time.ticks_diff(deadline_ms, time.ticks_ms()) < 0:
+                    raise asyncio.TimeoutError
+                await asyncio.sleep_ms(_POLL_MS)
 
     async def _abort(self) -> None:
         """Ends the command that runs, and waits for what it may still have had to say."""

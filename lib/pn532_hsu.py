@@ -43,4 +43,4 @@ class Hsu:
 
     def _readable(self):
         # As StreamReader waits, but without taking anything.
-        yield asyncio.core._io_queue.queue_read(self._uart)
+        yield asyncio.core._io_queue.queue_read(self._uart)  # pyright: ignore[reportAttributeAccessIssue]

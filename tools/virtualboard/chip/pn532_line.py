@@ -8,7 +8,6 @@ from virtualboard.bus import reverse_bits
 from virtualboard.serial import byte_us
 
 if TYPE_CHECKING:
-    from virtualboard.chip.pn532 import Pn532
     from virtualboard.circuit import Circuit
 
 HSU_BAUD = 115_200
@@ -20,10 +19,18 @@ _STATUS = 2
 _READ = 3
 
 
+class Listener(Protocol):
+    """The chip behind a line."""
+
+    is_on: bool
+
+    def hear(self, data: bytes, is_whole: bool = False) -> None: ...
+
+
 class Line(Protocol):
     """One of the two. The chip says whole frames; the line gives it the bytes that it hears."""
 
-    def attach(self, circuit: Circuit, chip: Pn532) -> None: ...
+    def attach(self, circuit: Circuit, chip: Listener) -> None: ...
     def say(self, frame: bytes) -> None: ...
     def hush(self) -> None:
         """Forgets what has not been said yet."""
@@ -40,7 +47,7 @@ class HsuLine:
         self._awake_us: int | None = None
         self._edges = 0
 
-    def attach(self, circuit: Circuit, chip: Pn532) -> None:
+    def attach(self, circuit: Circuit, chip: Listener) -> None:
         self._chip = chip
         self._clock = circuit.clock
         self._wire = circuit.serial.wire(self.tx, self.rx, HSU_BAUD, self._receive)
@@ -89,7 +96,7 @@ class SpiLine:
         self._received = b""
         self._given = 0
 
-    def attach(self, circuit: Circuit, chip: Pn532) -> None:
+    def attach(self, circuit: Circuit, chip: Listener) -> None:
         self._chip = chip
         self._clock = circuit.clock
         self._pins = circuit.pins
