@@ -62,10 +62,7 @@ class CardLost(ReaderError):
 
 
 class Target:
-    """A card that the chip has activated, up to the next `find` or `release`. `number` is the chip's, 1 or 2.
-
-    `is_isodep`: it takes APDUs (ISO/IEC 14443-4); if not, the commands of a Type 2 tag.
-    """
+    """A card, active up to the next `find` or `release`. It takes APDUs if `is_isodep`, else commands of Type 2 tags."""
 
     def __init__(self, number: int, uid: bytes, sak: int, atqa: int) -> None:
         self.number = number
@@ -177,12 +174,14 @@ class Pn532:
     async def _listen(self, command: int, timeout_ms: int):
         """Returns the answer's data. Raises BadFrame, asyncio.TimeoutError."""
         deadline_ms = _from_now(timeout_ms)
-        for _ in range(_TRIES):
+        for left in range(_TRIES, 0, -1):
             try:
                 answer = await self._receive(command, deadline_ms)
                 if answer is not None:
                     return answer
             except BadFrame:
+                if left == 1:
+                    break
                 await self._settle()
                 self._link.write(_NACK)
                 deadline_ms = _from_now(_FRAME_MS)
