@@ -62,7 +62,7 @@ class CardLost(ReaderError):
 
 
 class Target:
-    """A card, active up to the next `find` or `release`. It takes APDUs if `is_isodep`, else commands of Type 2 tags."""
+    """A card, active up to the next `find` or `release`. Takes APDUs if `is_isodep`, else a Type 2 tag's commands."""
 
     def __init__(self, number: int, uid: bytes, sak: int, atqa: int) -> None:
         self.number = number

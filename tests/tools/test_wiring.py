@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from virtualboard.chip.pn532 import Pn532
+from virtualboard.chip.wiegand import Wiegand
 from virtualboard.flash import PARTITIONS
 from virtualboard.wiring import Wiring
 
@@ -28,7 +30,30 @@ def test_readme_says_what_the_firmware_drives():
     rows, columns, *single = readme_pins()
     assert tuple(rows) == pins["KEYPAD_ROWS"] and tuple(columns) == pins["KEYPAD_COLUMNS"]
     names = ("CAMERA_TX", "CAMERA_RX", "CAMERA_POWER", "STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
+    names += ("NFC_TX", "NFC_RX", "NFC_RESET")
     assert single == [[pins[name]] for name in names]
+
+
+def test_hardware_page_has_the_pins_of_the_other_readers():
+    page = (ROOT / "docs/hardware.md").read_text()
+    pins = firmware_pins()
+    names = {"NSS": "SELECT", "SCK": "CLOCK", "MOSI": "MOSI", "MISO": "MISO", "IRQ": "IRQ", "RSTPD": "RESET"}
+    rows = dict(re.findall(r"^\| (NSS|SCK|MOSI|MISO|IRQ|RSTPD) \| (\d+) \|", page, re.MULTILINE))
+    assert rows == {line: str(pins["NFC_" + name]) for line, name in names.items()}
+    assert tuple(map(int, re.findall(r"^\| D[01] \| (\d+) \|", page, re.MULTILINE))) == pins["WIEGAND"]
+    # One of the two is fitted, never both.
+    assert set(pins["WIEGAND"]) <= set(pins["KEYPAD_COLUMNS"])
+
+
+def test_no_pin_has_two_uses_but_for_parts_in_place_of_others():
+    pins = firmware_pins()
+    used = [*pins["KEYPAD_ROWS"], *pins["KEYPAD_COLUMNS"]]
+    single = {name: value for name, value in pins.items() if name.isupper() and isinstance(value, int)}
+    by_uart = [value for name, value in single.items() if not name.startswith("NFC_")]
+    by_uart += [pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"]]
+    by_spi = [value for name, value in single.items() if name not in ("NFC_TX", "NFC_RX")]
+    for others in (by_uart, by_spi):
+        assert len(set(used + others)) == len(used + others)
 
 
 def test_boot_rests_the_strike_of_the_firmware_and_nothing_comes_before():
@@ -42,6 +67,12 @@ def test_virtual_board_is_wired_alike():
     assert (wiring.keypad.rows, wiring.keypad.columns) == (pins["KEYPAD_ROWS"], pins["KEYPAD_COLUMNS"])
     camera = wiring.camera
     assert (camera.tx, camera.rx, camera.power) == (pins["CAMERA_TX"], pins["CAMERA_RX"], pins["CAMERA_POWER"])
+    nfc = Pn532()
+    assert (nfc.line.tx, nfc.line.rx, nfc.reset) == (pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"])
+    spi = Pn532("spi").line
+    assert (spi.select, spi.irq) == (pins["NFC_SELECT"], pins["NFC_IRQ"])
+    wiegand = Wiegand()
+    assert (wiegand.d0, wiegand.d1) == pins["WIEGAND"]
     found = (wiring.strike, wiring.contact, wiring.exit_button, wiring.led, wiring.buzzer)
     names = ("STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
     assert [chip.gpio for chip in found] == [pins[name] for name in names]
