@@ -185,8 +185,9 @@ class Pn532:
         self.line.say(data[lost:])
 
     def _answer(self, command: int, data: bytes = b"", delay_us: float = 0) -> None:
-        answer = frame(bytes((0xD5, command + 1)) + data)
+        self._give_frame(frame(bytes((0xD5, command + 1)) + data), delay_us)
 
+    def _give_frame(self, answer: bytes, delay_us: float) -> None:
         def say() -> None:
             self._last = answer
             self._say(answer)
@@ -210,7 +211,7 @@ class Pn532:
         action = actions.get(body[1]) if body[0] == 0xD4 and len(body) > 1 else None
         is_allowed = self._is_normal or (len(body) > 1 and body[1] in (GET_FIRMWARE_VERSION, SAM_CONFIGURATION))
         if not action or not is_allowed or not action(body[1], body[2:]):
-            self._later(0, lambda: self._say(ERROR))
+            self._give_frame(ERROR, 0)
 
     def _version(self, command: int, _: bytes) -> bool:
         self._answer(command, _VERSION)
