@@ -98,6 +98,20 @@ def read(data: bytes, issuers: dict) -> Credential:
 
     `issuers` maps a kid to an object with `name` and `verify(message, signature) -> bool`.
     """
+    kid, payload, protected, signature = unwrap(data)
+    issuer = issuers.get(kid)
+    if issuer is None:
+        raise CredentialError(event.UNKNOWN_ISSUER)
+    if not issuer.verify(cose.to_be_signed(payload, protected), signature):
+        raise CredentialError(event.FORGED)
+    credential = parse(kid, payload)
+    if credential.issuer != issuer.name:
+        raise CredentialError(event.UNKNOWN_ISSUER)
+    return credential
+
+
+def unwrap(data: bytes) -> tuple:
+    """Returns (kid, payload, protected header, signature), nothing of it checked but its form. Raises CredentialError."""
     _require(len(data) <= MAX_BYTES)
     # What a CWT may wear: tag 18, or tag 61 around that (RFC 8392 section 6).
     if data[:3] == b"\xd8\x3d\xd2":
@@ -109,20 +123,17 @@ def read(data: bytes, issuers: dict) -> Credential:
     except cose.CoseError:
         raise CredentialError(event.MALFORMED)
     _require(alg == -8 and payload is not None)
-    issuer = issuers.get(_bytes(kid, 1, 8))
-    if issuer is None:
-        raise CredentialError(event.UNKNOWN_ISSUER)
-    if not issuer.verify(cose.to_be_signed(payload, protected), signature):
-        raise CredentialError(event.FORGED)
+    return _bytes(kid, 1, 8), payload, protected, signature
+
+
+def parse(kid: bytes, payload: bytes) -> Credential:
+    """Returns what `payload` claims; whether anybody signed it is not looked at. Raises CredentialError."""
     try:
         claims = cbor.decode(payload)
     except cbor.CborError:
         raise CredentialError(event.MALFORMED)
     _require(isinstance(claims, dict))
-    credential = Credential(kid, claims)
-    if credential.issuer != issuer.name:
-        raise CredentialError(event.UNKNOWN_ISSUER)
-    return credential
+    return Credential(kid, claims)
 
 
 def _require(is_right: bool) -> None:

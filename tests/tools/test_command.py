@@ -59,7 +59,7 @@ def test_issuer_new(empty):
     issuer, collector = (json.loads((empty / name).read_text()) for name in ("issuer.json", "collector.json"))
     assert mode(empty / "issuer.json") == mode(empty / "collector.json") == 0o600
     assert issuer["name"] == "Maple Street 12"
-    secrets = {issuer["code_secret"], issuer["ed25519_seed"], collector["ed25519_seed"]}
+    secrets = {issuer["code_secret"], *issuer["ed25519_seeds"], collector["ed25519_seed"]}
     assert len(secrets) == 3 and all(len(bytes.fromhex(secret)) == 32 for secret in secrets)
     assert collector["public_key"] in result.output
     assert not any(secret in result.output for secret in secrets)
@@ -84,6 +84,8 @@ def test_settings(run, home, tmp_path):
     assert code == 0, error
     value = json.loads(out.read_text("utf-8"))
     assert mode(out) == 0o600
+    key = home.issuer().keys[0]
+    assert value.pop("issuers") == [{"kid": key.kid.hex(), "name": "tester", "key": key.public_key.hex()}]
     assert value.pop("code_key") == home.code_key(home.door(DOOR)).hex()
     assert value.pop("collector_key") == home.collector().public_key.hex()
     assert value == {
@@ -91,7 +93,7 @@ def test_settings(run, home, tmp_path):
         "mqtt_user": "front", "mqtt_password": "geheim", "mqtt_ca": ca.read_text(), "wifi_ssid": "Lobby",
         "wifi_password": "wlan-pass", "ntp": "10.0.0.1:124", "day_start_s": 16200, "release_ms": 3000,
         "held_ms": 60000, "camera": "required", "has_contact": False, "areas": ["lobby"], "zone": "UTC0",
-        "bearer": "single-use", "bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix", "issuers": [],
+        "bearer": "single-use", "bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix",
     }  # fmt: skip
     assert not any(secret in text + error for secret in ("geheim", "wlan-pass"))
     again = tmp_path / "again.json"

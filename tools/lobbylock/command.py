@@ -15,6 +15,7 @@ from lobbylock import (
     audit_command,
     code_command,
     collect_command,
+    credential_command,
     demo_command,
     door_command,
     driver_command,
@@ -33,6 +34,7 @@ app.add_typer(issuer_command.app, name="issuer")
 app.add_typer(door_command.app, name="door")
 app.add_typer(driver_command.app, name="driver")
 app.add_typer(phone_command.app, name="phone")
+app.add_typer(credential_command.app, name="credential")
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")

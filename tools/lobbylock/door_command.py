@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +15,11 @@ from lobbylock.door import Door, parse_public_key
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
+from lobbylock.moment import parse_duration
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.settings import CAMERA_POLICIES, Options, compose
 from lobbylock.terminal import open_console
+from lobbylock.zones import parse_zone
 
 app = typer.Typer(help="Doors, their settings and their keys.", no_args_is_help=True)
 
@@ -41,6 +45,12 @@ def new(
     held_ms: Annotated[int, typer.Option(help="Open this long is held, 10000 to 600000.")] = 30_000,
     day_start: Annotated[str, typer.Option(metavar="HH:MM|SECONDS", help="Start of 24-hour codes, in UTC.")] = "00:00",
     contact: Annotated[bool, typer.Option(help="Whether a door contact is fitted.")] = True,
+    zone: Annotated[str, typer.Option(metavar="NAME|TZ", help="Time zone of the building: America/New_York.")] = "UTC",
+    area: Annotated[list[str] | None, typer.Option(help="What is behind it; may be repeated. [default: lobby]")] = None,
+    bearer: Annotated[str, typer.Option(help="Badges without a key: off, single-use or short.")] = "single-use",
+    bearer_for: Annotated[str, typer.Option(metavar="DURATION", help="Longest window of a short one.")] = "1d",
+    nfc: Annotated[str, typer.Option(help="How the NFC reader is wired: off, uart or spi.")] = "off",
+    keypad: Annotated[str, typer.Option(help="matrix or wiegand.")] = "matrix",
     out: OutOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -61,6 +71,12 @@ def new(
         held_ms=held_ms,
         camera=camera,
         has_contact=contact,
+        areas=area or ["lobby"],
+        zone=parse_zone(zone, int(time.time())),
+        bearer=bearer,
+        bearer_s=parse_duration(bearer_for),
+        nfc=nfc,
+        keypad=keypad,
     )
     options.check()
     door = folder.new_door(name, options)
@@ -82,6 +98,26 @@ def settings(
     folder = open_home(home)
     _check_out(out)
     _write_settings(folder, folder.door(name), out)
+
+
+@app.command("revoke")
+def revoke(
+    name: DoorArgument,
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of credentials, in hex.")],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Name credentials that open this door no more, from its next settings on."""
+    folder = open_home(home)
+    with folder.locked():
+        door = folder.door(name)
+        known = door.options.revoked
+        door.options = replace(
+            door.options, revoked=[*known, *dict.fromkeys(id.lower() for id in ids if id.lower() not in known)]
+        )
+        door.options.check()
+        folder.save_door(door)
+    typer.echo(f"{name} has {len(door.options.revoked)} revoked credentials; its board learns of them by its settings:")
+    typer.echo(f"lobbylock door settings {name} --out settings.json")
 
 
 @app.command("enrol")
@@ -136,7 +172,8 @@ def _check_out(out: Path | None) -> None:
 
 def _write_settings(folder: Home, door: Door, out: Path) -> None:
     code_key, collector_key = folder.code_key(door), folder.collector().public_key
-    data = compose(door.building, door.door, door.tag, code_key, collector_key, door.options)
+    keys = folder.issuer().keys
+    data = compose(door.building, door.door, door.tag, code_key, collector_key, door.options, keys)
     if str(out) == "-":
         sys.stdout.write(data.decode())
     else:

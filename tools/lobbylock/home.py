@@ -1,6 +1,6 @@
 """The issuer's folder: keys, doors and drivers.
 
-issuer.json               code secret and issuer seed            (secret)
+issuer.json               code secret and seeds of issuer keys   (secret)
 collector.json            the collector's seed and public key    (secret)
 buildings.json            which tag each building was given
 doors/BUILDING/DOOR.json  one record a door, with its passwords  (secret)
@@ -10,15 +10,16 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware.core import keycode
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, read_json, write_json
+from lobbylock.grant import key_id
 from lobbylock.names import is_door, split_door
-from lobbylock.settings import Options
+from lobbylock.settings import MAX_ISSUERS, IssuerKey, Options
 from lobbylock.signature import Signer
 
 _SEED_BYTES = 32
@@ -27,11 +28,24 @@ TAGS = 10
 
 @dataclass(frozen=True, repr=False)
 class Issuer:
-    """Who makes codes: `code_secret` and `seed` are 32 secret bytes each."""
+    """Who makes codes and credentials: `code_secret` and each of `seeds` are 32 secret bytes.
+
+    The newest seed is the last and the one that signs; doors know the keys of all of them.
+    """
 
     name: str
     code_secret: bytes
-    seed: bytes
+    seeds: tuple[bytes, ...]
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.seeds[-1])
+
+    @property
+    def keys(self) -> list[IssuerKey]:
+        """What doors know of this issuer, the oldest key first."""
+        public_keys = [Signer(seed).public_key for seed in self.seeds]
+        return [IssuerKey(key_id(public_key), self.name, public_key) for public_key in public_keys]
 
 
 class Home:
@@ -56,22 +70,49 @@ class Home:
             for file in ("issuer.json", "collector.json"):
                 if (self.path / file).exists():
                     raise UserError(f"{self.path} has an issuer already; its keys are never overwritten.")
-            issuer = Issuer(name, os.urandom(_SEED_BYTES), os.urandom(_SEED_BYTES))
+            issuer = Issuer(name, os.urandom(_SEED_BYTES), (os.urandom(_SEED_BYTES),))
             seed = os.urandom(_SEED_BYTES)
             public_key = Signer(seed).public_key.hex()
             write_json(
                 self.path / "collector.json", {"version": 1, "ed25519_seed": seed.hex(), "public_key": public_key}
             )
             # Last, because its presence is what makes the folder an issuer's.
-            write_json(
-                self.path / "issuer.json",
-                {
-                    "version": 1,
-                    "name": name,
-                    "code_secret": issuer.code_secret.hex(),
-                    "ed25519_seed": issuer.seed.hex(),
-                },
-            )
+            self._write_issuer(issuer)
+        return issuer
+
+    def _write_issuer(self, issuer: Issuer) -> None:
+        write_json(
+            self.path / "issuer.json",
+            {
+                "version": 1,
+                "name": issuer.name,
+                "code_secret": issuer.code_secret.hex(),
+                "ed25519_seeds": [seed.hex() for seed in issuer.seeds],
+            },
+        )
+
+    def rotate_issuer(self) -> Issuer:
+        """Adds a key that signs from now on. Raises UserError if doors could not know all of them."""
+        with self.locked():
+            issuer = self.issuer()
+            if len(issuer.seeds) >= MAX_ISSUERS:
+                raise UserError(f"A door knows {MAX_ISSUERS} keys at most; `issuer retire` the oldest one first.")
+            issuer = replace(issuer, seeds=(*issuer.seeds, os.urandom(_SEED_BYTES)))
+            self._write_issuer(issuer)
+        return issuer
+
+    def retire_issuer(self, kid: str) -> Issuer:
+        """Forgets the key with `kid`, hex. Raises UserError if it is the one that signs, or none of the issuer's."""
+        with self.locked():
+            issuer = self.issuer()
+            kids = [key.kid.hex() for key in issuer.keys]
+            if kid.lower() not in kids:
+                raise UserError(f"The issuer has no key {kid[:16]!r}; `issuer keys` shows them.")
+            at = kids.index(kid.lower())
+            if at == len(kids) - 1:
+                raise UserError("That is the key that signs; `issuer rotate` makes another one first.")
+            issuer = replace(issuer, seeds=issuer.seeds[:at] + issuer.seeds[at + 1 :])
+            self._write_issuer(issuer)
         return issuer
 
     def issuer(self) -> Issuer:
@@ -80,8 +121,12 @@ class Home:
         if not path.exists():
             raise UserError(f"There is no issuer at {self.path}; `lobbylock issuer new` makes one.")
         value = read_json(path, "issuer file")
-        secret, seed = (_secret(value.get(field), path) for field in ("code_secret", "ed25519_seed"))
-        return Issuer(str(value.get("name", "")), secret, seed)
+        # 0.1.0 kept one seed, with nothing to sign yet.
+        seeds = value.get("ed25519_seeds", [value.get("ed25519_seed")])
+        if not isinstance(seeds, list) or not 1 <= len(seeds) <= MAX_ISSUERS:
+            raise UserError(f"{path} is damaged: its list of keys is not one.")
+        secret = _secret(value.get("code_secret"), path)
+        return Issuer(str(value.get("name", "")), secret, tuple(_secret(seed, path) for seed in seeds))
 
     def collector(self) -> Signer:
         """Returns the key that acknowledgements are signed with. Needs only collector.json and doors/."""

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED_CODECS = ("cbor", "constant", "cose", "hkdf")
+SHARED_CODECS = ("cbor", "constant", "cose", "hkdf", "ndef")
 
 
 def open_path() -> None:

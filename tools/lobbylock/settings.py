@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 
-from firmware.core.zone import Zone
+from firmware.core import tz_string
 from lobbylock.errors import UserError
 from lobbylock.names import check_host_port, is_name, parse_broker_url
 
@@ -18,6 +18,7 @@ _CHOICES = {
     "nfc": ("off", "uart", "spi"),
     "keypad": ("matrix", "wiegand"),
 }
+MAX_ISSUERS = 4
 MAX_AREAS = 8
 MAX_REVOKED = 64
 MAX_ISSUER_NAME_BYTES = 32
@@ -105,7 +106,7 @@ class Options:
         if len(self.revoked) > MAX_REVOKED or not all(map(_is_credential_id, self.revoked)):
             raise UserError(f"A door knows up to {MAX_REVOKED} revoked credentials, each by 16 to 32 hex digits.")
         try:
-            Zone(self.zone)
+            tz_string.parse(self.zone)
         except ValueError:
             raise UserError(
                 f"{self.zone[:80]!r} is not a TZ string with its own rules, like EST5EDT,M3.2.0,M11.1.0."

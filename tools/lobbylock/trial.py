@@ -1,0 +1,82 @@
+"""A door's decision on a credential, made on the host by the code that the lock runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware.core import credential, event, tz_string
+from firmware.core.decision import judge
+from firmware.core.zone import Zone
+from lobbylock.errors import UserError
+from lobbylock.files import read_json
+from lobbylock.settings import IssuerKey, Options
+from lobbylock.signature import is_signed
+
+
+@dataclass(frozen=True)
+class KnownIssuer:
+    """What `core.credential` asks of an issuer."""
+
+    name: str
+    public_key: bytes
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        return is_signed(self.public_key, message, signature)
+
+
+@dataclass(frozen=True)
+class TrialDoor:
+    """What `core.decision` asks of a door, and who may issue credentials for it, by kid."""
+
+    building: str
+    areas: Sequence[str]
+    zone: Zone
+    bearer: str
+    bearer_s: int
+    revoked: Sequence[bytes]
+    issuers: dict[bytes, KnownIssuer]
+
+    @classmethod
+    def of(cls, building: str, options: Options, keys: Sequence[IssuerKey]) -> "TrialDoor":
+        options.check()
+        return cls(
+            building,
+            options.areas,
+            tz_string.parse(options.zone),
+            options.bearer,
+            options.bearer_s,
+            [bytes.fromhex(text) for text in options.revoked],
+            {key.kid: KnownIssuer(key.name, key.public_key) for key in keys},
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "TrialDoor":
+        """Returns the door of a board's settings.json. Raises UserError; not all that a lock refuses is refused."""
+        value = read_json(path, "settings file")
+        try:
+            names = ("areas", "zone", "bearer", "bearer_s", "revoked")
+            options = Options(**{name: value[name] for name in names})
+            keys = [
+                IssuerKey(bytes.fromhex(item["kid"]), str(item["name"]), bytes.fromhex(item["key"]))
+                for item in value["issuers"]
+            ]
+            return cls.of(str(value["building"]), options, keys)
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path} is not a board's settings: fields are missing or of another type.") from None
+
+
+def judge_at(
+    data: bytes, door: TrialDoor, time_s: int, via: str | None, used: int
+) -> tuple[int, credential.Credential | None]:
+    """Returns (reason of `core.event`, the credential if it is genuine).
+
+    `via` is "badge" or "phone", None for what the credential is made for; `used` is how often it has opened.
+    """
+    try:
+        found = credential.read(data, door.issuers)
+    except credential.CredentialError as error:
+        return error.args[0], None
+    if via is None:
+        via = "badge" if found.holder is None else "phone"
+    decision = judge(found, door, time_s, event.BADGE if via == "badge" else event.PHONE, lambda key: used)
+    return decision.reason, found
