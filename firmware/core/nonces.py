@@ -1,7 +1,8 @@
 """Nonces that nobody has seen and nobody can foresee, whatever the chip's random numbers are worth.
 
 An ESP32's generator is a true one only while its radio is on. So a nonce is a MAC, under a key of this door alone, over
-the number of the start, a counter and random bytes: the first two never repeat, and the key keeps them from being guessed.
+the number of the start, a counter and random bytes: the first two never repeat, and nobody guesses what the key makes
+of them.
 """
 
 from struct import pack

@@ -6,17 +6,13 @@ from os import stat
 
 from constant import const
 
+from firmware.core import tz_string
+from firmware.core.config import BEST_EFFORT, OFF, REQUIRED, Config
 from firmware.core.errors import SettingsError
 from firmware.core.name import is_name
-from firmware.core.zone import Zone
 
 _PATH = const("settings.json")
 _MAX_BYTES = const(8192)
-
-# Camera policies.
-REQUIRED = "required"
-BEST_EFFORT = "best-effort"
-OFF = "off"
 
 # Field -> what it may say. `bearer` is read by core.decision, `nfc` and `keypad` by build.
 _CHOICES = {
@@ -42,69 +38,7 @@ _NAMES = const(("building", "door"))
 _LISTS = {"issuers": (0, 4), "areas": (1, 8), "revoked": (0, 64)}
 
 
-class Settings:
-    """Validated settings as attributes: keys as 32 bytes, `mqtt` and `ntp` as (host, port) or None, `zone` as a Zone,
-    `issuers` as [(kid, name, public key)], `areas` as names and `revoked` as credential ids, bytes.
-    """
-
-    def __init__(self, fields: dict) -> None:
-        """Takes the parsed JSON object. Raises SettingsError with the name of the first field that is wrong."""
-        expected = set(_TEXTS) | set(_NUMBERS) | set(_KEYS) | set(_NAMES) | set(_CHOICES) | set(_LISTS)
-        expected.add("has_contact")
-        for name in fields:
-            if name not in expected:
-                raise SettingsError(name[:32])
-        for name in expected:
-            if name not in fields:
-                raise SettingsError(name)
-        for name in _NAMES:
-            _require(is_name(fields[name]), name)
-        for name in _NUMBERS:
-            _require(_is_in_range(fields[name], _NUMBERS[name]), name)
-        for name in _TEXTS:
-            _require(isinstance(fields[name], str) and len(fields[name]) <= _TEXTS[name], name)
-        for name in _CHOICES:
-            _require(fields[name] in _CHOICES[name], name)
-        for name in _LISTS:
-            _require(isinstance(fields[name], list) and _is_in_range(len(fields[name]), _LISTS[name]), name)
-        _require(isinstance(fields["has_contact"], bool), "has_contact")
-        self.building = fields["building"]
-        self.door = fields["door"]
-        self.tag = fields["tag"]
-        self.day_start_s = fields["day_start_s"]
-        self.release_ms = fields["release_ms"]
-        self.held_ms = fields["held_ms"]
-        self.camera = fields["camera"]
-        self.bearer = fields["bearer"]
-        self.bearer_s = fields["bearer_s"]
-        self.nfc = fields["nfc"]
-        self.keypad = fields["keypad"]
-        self.has_contact = fields["has_contact"]
-        self.code_key = _hex(fields["code_key"], 32, 32, "code_key")
-        self.collector_key = _hex(fields["collector_key"], 32, 32, "collector_key")
-        self.issuers = _issuers(fields["issuers"])
-        self.areas = fields["areas"]
-        for name in self.areas:
-            _require(is_name(name), "areas")
-        self.revoked = [_hex(text, 8, 16, "revoked") for text in fields["revoked"]]
-        try:
-            self.zone = Zone(fields["zone"])
-        except ValueError:
-            raise SettingsError("zone")
-        self.wifi = (fields["wifi_ssid"], fields["wifi_password"])
-        self.is_tls, self.mqtt = _broker(fields["mqtt_url"])
-        self.mqtt_user = fields["mqtt_user"]
-        self.mqtt_password = fields["mqtt_password"]
-        self.mqtt_ca = fields["mqtt_ca"]
-        _require(bool(self.mqtt_ca) or not self.is_tls, "mqtt_ca")
-        self.ntp = _address(fields["ntp"], 123, "ntp") if fields["ntp"] else None
-
-    @property
-    def full_name(self) -> str:
-        return self.building + "/" + self.door
-
-
-def load(path: str = _PATH) -> Settings:
+def load(path: str = _PATH) -> Config:
     """Returns the settings in the file. Raises SettingsError: "file" when it is missing, too long or not JSON."""
     try:
         if stat(path)[6] > _MAX_BYTES:
@@ -116,7 +50,62 @@ def load(path: str = _PATH) -> Settings:
         raise SettingsError("file")
     if not isinstance(fields, dict):
         raise SettingsError("file")
-    return Settings(fields)
+    return read(fields)
+
+
+def read(fields: dict) -> Config:
+    """Returns the settings in the parsed JSON object. Raises SettingsError with the first field that is wrong."""
+    expected = set(_TEXTS) | set(_NUMBERS) | set(_KEYS) | set(_NAMES) | set(_CHOICES) | set(_LISTS)
+    expected.add("has_contact")
+    for name in fields:
+        if name not in expected:
+            raise SettingsError(name[:32])
+    for name in expected:
+        if name not in fields:
+            raise SettingsError(name)
+    for name in _NAMES:
+        _require(is_name(fields[name]), name)
+    for name in _NUMBERS:
+        _require(_is_in_range(fields[name], _NUMBERS[name]), name)
+    for name in _TEXTS:
+        _require(isinstance(fields[name], str) and len(fields[name]) <= _TEXTS[name], name)
+    for name in _CHOICES:
+        _require(fields[name] in _CHOICES[name], name)
+    for name in _LISTS:
+        _require(isinstance(fields[name], list) and _is_in_range(len(fields[name]), _LISTS[name]), name)
+    _require(isinstance(fields["has_contact"], bool), "has_contact")
+    config = Config()
+    config.building = fields["building"]
+    config.door = fields["door"]
+    config.tag = fields["tag"]
+    config.day_start_s = fields["day_start_s"]
+    config.release_ms = fields["release_ms"]
+    config.held_ms = fields["held_ms"]
+    config.camera = fields["camera"]
+    config.bearer = fields["bearer"]
+    config.bearer_s = fields["bearer_s"]
+    config.nfc = fields["nfc"]
+    config.keypad = fields["keypad"]
+    config.has_contact = fields["has_contact"]
+    config.code_key = _hex(fields["code_key"], 32, 32, "code_key")
+    config.collector_key = _hex(fields["collector_key"], 32, 32, "collector_key")
+    config.issuers = _issuers(fields["issuers"])
+    config.areas = fields["areas"]
+    for name in config.areas:
+        _require(is_name(name), "areas")
+    config.revoked = [_hex(text, 8, 16, "revoked") for text in fields["revoked"]]
+    try:
+        config.zone = tz_string.parse(fields["zone"])
+    except ValueError:
+        raise SettingsError("zone")
+    config.wifi = (fields["wifi_ssid"], fields["wifi_password"])
+    config.is_tls, config.mqtt = _broker(fields["mqtt_url"])
+    config.mqtt_user = fields["mqtt_user"]
+    config.mqtt_password = fields["mqtt_password"]
+    config.mqtt_ca = fields["mqtt_ca"]
+    _require(bool(config.mqtt_ca) or not config.is_tls, "mqtt_ca")
+    config.ntp = _address(fields["ntp"], 123, "ntp") if fields["ntp"] else None
+    return config
 
 
 def _require(is_right: bool, name: str) -> None:

@@ -8,7 +8,7 @@ from firmware.core.errors import LedgerFull, StrikeError
 class Access:
     """`release(access_seq)` opens the door or raises StrikeError.
 
-    `photographer` is None on a board without valid settings; nothing is granted there.
+    `photographer` is None where no camera is fitted, and on a board without valid settings; the latter grants nothing.
     """
 
     def __init__(self, ledger, photographer, trail, release, indicator) -> None:

@@ -12,7 +12,6 @@ from vc0706 import CameraError
 
 from firmware.core import event
 from firmware.core.errors import FlashError
-from firmware.store import settings
 
 # A person is waiting: so long for the frame, so long for the whole picture where that is required.
 _FREEZE_MS = const(700)
@@ -26,10 +25,12 @@ _SMALLEST_BYTES = const(128)
 
 
 class Photographer:
-    def __init__(self, camera, photos, policy: str, trail, uptime) -> None:
+    """`is_required`: no picture, no entry."""
+
+    def __init__(self, camera, photos, is_required: bool, trail, uptime) -> None:
         self._camera = camera
         self._photos = photos
-        self._policy = policy
+        self.is_required = is_required
         self._trail = trail
         self._uptime = uptime
         self._is_ready = False
@@ -40,17 +41,11 @@ class Photographer:
         self._shared_until_ms = 0
         self._buffer = bytearray(512)
 
-    @property
-    def is_required(self) -> bool:
-        return self._policy == settings.REQUIRED
-
     async def shoot(self, is_grant: bool):
         """Takes a picture; returns its number, or None if there is none (then an event says why).
 
         A grant always gets a picture of its own; a refusal shares the last refusal's for a minute.
         """
-        if self._policy == settings.OFF:
-            return None
         now_ms = self._uptime.now_ms()
         if not is_grant and self._shared is not None and now_ms < self._shared_until_ms:
             return self._shared
@@ -149,8 +144,6 @@ class Photographer:
 
     async def run(self) -> None:
         """Keeps the camera ready and brings frozen frames into flash."""
-        if self._policy == settings.OFF:
-            await asyncio.Event().wait()
         self._give_up_torn()
         while True:
             if not self._is_ready:

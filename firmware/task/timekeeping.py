@@ -37,6 +37,11 @@ class Timekeeping:
             pass
         self._rtc.set(self._clock.now_s(now_ms))
 
+    def witness(self, issued_s: int) -> None:
+        """Takes the time at which a verified credential was issued. Raises FlashError."""
+        if self._clock.witness(issued_s, self._uptime.now_ms()):
+            self.keep_floor()
+
     def keep_floor(self) -> None:
         """Writes down how late it is, so that a power cut cannot make it earlier. Raises FlashError."""
         self._clock.now_s(self._uptime.now_ms())

@@ -47,7 +47,7 @@ def issuer(kid="6b31", name="maple-12", key="82" * 32):
 
 def refused(fields):
     try:
-        settings.Settings(fields)
+        settings.read(fields)
     except SettingsError as error:
         return error.args[0]
     raise AssertionError("taken")
@@ -67,14 +67,14 @@ def load_refused():
 
 
 def test_good_settings():
-    read = settings.Settings(GOOD)
+    read = settings.read(GOOD)
     assert read.full_name == "maple-12/front"
     assert (read.is_tls, read.mqtt, read.ntp) == (False, ("127.0.0.1", 1884), ("127.0.0.1", 12300))
     assert read.code_key == b"\xf9" * 32 and len(read.collector_key) == 32
 
 
 def test_who_may_issue_credentials_and_where():
-    read = settings.Settings(
+    read = settings.read(
         changed(
             issuers=[issuer(), issuer("6B32", key="83" * 32)],
             areas=["lobby", "mail-room"],
@@ -93,12 +93,12 @@ def test_who_may_issue_credentials_and_where():
 
 
 def test_defaults_of_addresses():
-    assert settings.Settings(changed(mqtt_url="mqtt://b")).mqtt == ("b", 1883)
-    read = settings.Settings(changed(mqtt_url="mqtts://b", mqtt_ca="PEM"))
+    assert settings.read(changed(mqtt_url="mqtt://b")).mqtt == ("b", 1883)
+    read = settings.read(changed(mqtt_url="mqtts://b", mqtt_ca="PEM"))
     assert read.mqtt == ("b", 8883) and read.is_tls
-    assert settings.Settings(changed(mqtt_url="")).mqtt is None
-    assert settings.Settings(changed(ntp="pool.example")).ntp == ("pool.example", 123)
-    assert settings.Settings(changed(ntp="")).ntp is None
+    assert settings.read(changed(mqtt_url="")).mqtt is None
+    assert settings.read(changed(ntp="pool.example")).ntp == ("pool.example", 123)
+    assert settings.read(changed(ntp="")).ntp is None
 
 
 def test_every_field_is_required_and_no_other_is_known():

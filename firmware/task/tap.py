@@ -1,0 +1,120 @@
+"""The card reader's way in: card -> presentation -> credential -> decision; a phone proves that it holds the key."""
+
+import asyncio
+
+from micropython import const
+from ndef import TagError
+from pn532 import CardLost, ReaderError
+
+from firmware.core import event, indication, proof
+from firmware.core.decision import Decision
+from firmware.core.errors import FlashError
+from firmware.reader.presentation import NOTHING
+
+# The chip waits for cards by itself; after so long it is asked again, which shows whether it still lives.
+_LOOK_MS = const(30_000)
+# Between two looks at a card that is held to the reader.
+_HELD_MS = const(200)
+_RESTART_MS = const(5_000)
+
+# Signatures cannot be guessed, so nobody is locked out. But cards that are refused one after the other fill the
+# journal: once there were some, the reader rests after each.
+_REFUSALS = const(5)
+_REST_MS = const(5_000)
+
+
+class Tap:
+    """Serves the card reader. `cards` turns what `chip` found into Presentations; `gate` judges credentials.
+
+    `verify(holder, message, signature) -> bool` checks a phone's ES256 proof.
+    """
+
+    def __init__(self, chip, cards, gate, nonces, verify, access, trail, indicator, attention, uptime):
+        self._chip = chip
+        self._cards = cards
+        self._gate = gate
+        self._nonces = nonces
+        self._verify = verify
+        self._access = access
+        self._trail = trail
+        self._indicator = indicator
+        self._attention = attention
+        self._uptime = uptime
+        self._refusals = 0
+        self._is_faulty = False
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._chip.start()
+                self._note_fault(False)
+                while True:
+                    await self._look()
+            except ReaderError:
+                self._note_fault(True)
+                await asyncio.sleep_ms(_RESTART_MS)
+
+    def _note_fault(self, is_faulty: bool) -> None:
+        """Says once that the reader is out of order, and once that it works again."""
+        if is_faulty == self._is_faulty:
+            return
+        self._is_faulty = is_faulty
+        try:
+            if is_faulty:
+                self._trail.record(event.READER_FAULT, {event.REASON: event.READER})
+            else:
+                self._trail.record(event.READER_RECOVERED, {})
+        except FlashError:
+            self._indicator.show(indication.FAULT)
+
+    async def _look(self) -> None:
+        """Waits for a card and serves it. Raises ReaderError."""
+        targets = await self._chip.find(_LOOK_MS)
+        if not targets:
+            return
+        shown = await self._cards.show(targets)
+        is_granted = True
+        if shown is not None:
+            self._attention.touch(self._uptime.now_ms())
+            is_granted = await self._serve(shown)
+        await self._chip.release()
+        self._refusals = 0 if is_granted and shown else self._refusals + (not is_granted)
+        await asyncio.sleep_ms(_HELD_MS if is_granted or self._refusals < _REFUSALS else _REST_MS)
+
+    async def _serve(self, shown) -> bool:
+        """Returns whether the door was opened for it; a flash that fails refuses. Raises ReaderError."""
+        try:
+            decision = await self._access.act(await self._decide(shown))
+        except FlashError:
+            self._indicator.show(indication.FAULT)
+            return False
+        if decision.reason == event.CARD_LOST:
+            # So that it may be tried again at once.
+            self._cards.forget()
+        elif shown.session is not None:
+            try:
+                await shown.session.tell(decision.reason)
+            except (CardLost, TagError):
+                pass
+        return decision.is_granted
+
+    async def _decide(self, shown) -> Decision:
+        if shown.kind == NOTHING:
+            return Decision(shown.reason, None, shown.via)
+        decision = self._gate.judge(shown.credential, shown.via)
+        if decision.is_granted and decision.claim.holder is not None:
+            return await self._challenge(shown, decision)
+        return decision
+
+    async def _challenge(self, shown, decision: Decision) -> Decision:
+        """Returns `decision` if the phone proves that it holds the credential's key, a refusal otherwise."""
+        challenge = proof.challenge(self._gate.door, self._nonces.next())
+        try:
+            said = await shown.session.prove(challenge)
+        except TagError:
+            return decision.refused(event.WRONG_HOLDER)
+        except CardLost:
+            return decision.refused(event.CARD_LOST)
+        if proof.holds(decision.claim.holder, shown.credential, challenge, said, self._verify):
+            return decision
+        return decision.refused(event.WRONG_HOLDER)
