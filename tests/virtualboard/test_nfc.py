@@ -209,6 +209,8 @@ def test_two_cards_at_once_are_both_found(play, line):
     board.nfc.place(tag)
     board.nfc.place(other)
     lines = finish(board)
+    # Both came while it looked, and were told of once.
+    assert [body[1] for body in board.nfc.commands] == [0x14, 0x02, 0x32, 0x4A, 0x4A, 0x40, 0x40]
     assert lines[1] == "[(1, '045a1b72c36482', 0, 68), (2, '042b518a0e5d80', 32, 836)]"
     assert lines[2:] == [str(bytes(tag.memory[:16])), repr(b"\x69\x86")]
 

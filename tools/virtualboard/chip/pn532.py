@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from virtualboard.chip.card import Card, NakError
+from virtualboard.chip.card import Card
+from virtualboard.chip.pn532_field import Field
 from virtualboard.chip.pn532_frame import ACK, ERROR, NACK, FrameReader, frame
 from virtualboard.chip.pn532_line import HsuLine, Line, SpiLine
 
@@ -20,32 +21,13 @@ GET_FIRMWARE_VERSION = 0x02
 SAM_CONFIGURATION = 0x14
 POWER_DOWN = 0x16
 RF_CONFIGURATION = 0x32
-IN_DATA_EXCHANGE = 0x40
-IN_DESELECT = 0x44
-IN_LIST_PASSIVE_TARGET = 0x4A
-IN_RELEASE = 0x52
-IN_SELECT = 0x54
-
-# Status bytes.
-OK = 0x00
-TIME_OUT = 0x01
-BAD_FORMAT = 0x13
-NOT_ACCEPTABLE = 0x27
-MORE = 0x40
 
 _VERSION = b"\x32\x01\x06\x07"
 # What RFConfiguration knows: item and length.
 _ITEMS = {0x01: 1, 0x02: 3, 0x04: 1, 0x05: 3, 0x0A: 11, 0x0B: 8, 0x0C: 3, 0x0D: 9}
-_FOREVER = 0xFF
-_MOST_DATA = 262
 
 _ACK_US = 700
 _THINK_US = 500
-# One round of looking for cards; selecting one; RATS and its answer; a byte on air.
-_LOOK_US = 4_000
-_SELECT_US = 3_000
-_RATS_US = 5_000
-_BYTE_US = 85
 
 
 class Pn532:
@@ -71,17 +53,18 @@ class Pn532:
         self.is_on = False
         self.is_hung = False
         self.commands: list[bytes] = []
-        self.cards: list[Card] = []
         self.deaf = 0
         self.late_ms = 0.0
         self._reader = FrameReader()
         self._events: list[Event] = []
         self._damage: list[Callable[[bytes], bytes]] = []
         self._drop = 0
-        self._restart()
+        self._is_normal = False
+        self._last = b""
 
     def attach(self, circuit: Circuit) -> None:
         self._circuit = circuit
+        self.field = Field(circuit.random, self._answer, self._later)
         line: Line = self.line
         line.attach(circuit, self)
         circuit.pins.watch(self.reset, lambda _, level: self._switch(bool(level)))
@@ -92,17 +75,17 @@ class Pn532:
     def place(self, card: Card) -> None:
         """Holds a card to the reader, perhaps besides others."""
         with self._circuit.lock:
-            self.cards.append(card)
-            card.enter(self._circuit.random, lambda: self.remove(card))
-            if self._listing and self.is_on and not self.is_hung:
-                self._later(self._circuit.random.randrange(_LOOK_US), self._look)
+            self.field.enter(card)
 
     def remove(self, card: Card) -> None:
         """Takes it away; one that is not there is none."""
         with self._circuit.lock:
-            if card in self.cards:
-                self.cards.remove(card)
-                card.deselect()
+            self.field.leave(card)
+
+    @property
+    def cards(self) -> list[Card]:
+        """What is held to it now."""
+        return self.field.cards
 
     # Faults.
 
@@ -132,12 +115,9 @@ class Pn532:
         self.is_hung = False
         # "Low battery": awake it may be, but what it does is limited until it is told its mode.
         self._is_normal = False
-        self._retries = _FOREVER
-        self._listing = 0
-        self._targets: dict[int, Card] = {}
-        self._more = b""
         self._last = b""
         self._reader.clear()
+        self.field.reset()
 
     # The line.
 
@@ -174,10 +154,12 @@ class Pn532:
         for event in self._events:
             event.cancel()
         self._events.clear()
-        self._listing = 0
+        self.field.stop()
         self.line.hush()
 
     def _say(self, data: bytes) -> None:
+        if self.is_hung:
+            return
         if self._damage:
             data = self._damage.pop(0)(data)
         lost = min(self._drop, len(data))
@@ -202,11 +184,7 @@ class Pn532:
             SAM_CONFIGURATION: self._configure,
             POWER_DOWN: self._power_down,
             RF_CONFIGURATION: self._configure_field,
-            IN_DATA_EXCHANGE: self._exchange,
-            IN_DESELECT: self._release,
-            IN_LIST_PASSIVE_TARGET: self._list,
-            IN_RELEASE: self._release,
-            IN_SELECT: self._select,
+            **self.field.commands,
         }
         action = actions.get(body[1]) if body[0] == 0xD4 and len(body) > 1 else None
         is_allowed = self._is_normal or (len(body) > 1 and body[1] in (GET_FIRMWARE_VERSION, SAM_CONFIGURATION))
@@ -227,7 +205,7 @@ class Pn532:
     def _power_down(self, command: int, arguments: bytes) -> bool:
         if not arguments:
             return False
-        self._answer(command, bytes((OK,)))
+        self._answer(command, b"\0")
         self._later(self.late_ms * 1000 + 3_000, self.line.sleep)
         return True
 
@@ -235,97 +213,9 @@ class Pn532:
         if not arguments or _ITEMS.get(arguments[0]) != len(arguments) - 1:
             return False
         if arguments[0] == 0x05:
-            self._retries = arguments[3]
+            self.field.retries = arguments[3]
         self._answer(command)
         return True
-
-    def _list(self, command: int, arguments: bytes) -> bool:
-        if len(arguments) < 2 or arguments[0] not in (1, 2):
-            return False
-        self._let_go()
-        # Other kinds of cards are never there.
-        self._listing = arguments[0] if arguments[1] == 0 else 0
-        self._look()
-        if not self.cards and self._retries != _FOREVER:
-            self._answer(command, b"\0", (self._retries + 1) * _LOOK_US)
-        return True
-
-    def _look(self) -> None:
-        found = self.cards[: self._listing]
-        if found:
-            delay_us = sum(_SELECT_US + (_RATS_US if card.ats else 0) for card in found)
-            self._later(_LOOK_US + delay_us, lambda: self._activate(found))
-
-    def _activate(self, found: list[Card]) -> None:
-        if any(card not in self.cards for card in found):
-            self._look()
-            return
-        self._listing = 0
-        data = bytes((len(found),))
-        for number, card in enumerate(found, 1):
-            uid = card.select(self._circuit.random)
-            self._targets[number] = card
-            data += bytes((number, card.atqa >> 8, card.atqa & 255, card.sak, len(uid))) + uid + card.ats
-        self._answer(IN_LIST_PASSIVE_TARGET, data)
-
-    def _exchange(self, command: int, arguments: bytes) -> bool:
-        if not arguments:
-            return False
-        card = self._targets.get(arguments[0])
-        if card is None:
-            self._answer(command, bytes((NOT_ACCEPTABLE,)))
-            return True
-        data = arguments[1:]
-        if self._more and not data:
-            self._give(command, card, self._more, 0)
-            return True
-        try:
-            answer = card.exchange(data) if card in self.cards else None
-        except NakError:
-            self._answer(command, bytes((BAD_FORMAT,)), 1_000)
-            return True
-        if answer is None:
-            self._answer(command, bytes((TIME_OUT,)), card.timeout_ms * 1000)
-        else:
-            self._give(command, card, answer, card.delay_ms * 1000 + _BYTE_US * (len(data) + len(answer) + 6))
-        return True
-
-    def _give(self, command: int, card: Card, data: bytes, delay_us: float) -> None:
-        data, self._more = data[:_MOST_DATA], data[_MOST_DATA:]
-
-        def finish() -> None:
-            if card.is_selected:
-                self._answer(command, bytes((MORE if self._more else OK,)) + data)
-            else:
-                # Taken away while it thought or talked.
-                self._answer(command, bytes((TIME_OUT,)), card.timeout_ms * 1000)
-
-        self._later(delay_us, finish)
-
-    def _release(self, command: int, arguments: bytes) -> bool:
-        if len(arguments) != 1:
-            return False
-        if arguments[0] == 0:
-            self._let_go()
-        elif arguments[0] in self._targets:
-            self._targets.pop(arguments[0]).deselect()
-        else:
-            self._answer(command, bytes((NOT_ACCEPTABLE,)))
-            return True
-        self._answer(command, bytes((OK,)), 1_000)
-        return True
-
-    def _select(self, command: int, arguments: bytes) -> bool:
-        if len(arguments) != 1:
-            return False
-        self._answer(command, bytes((OK if arguments[0] in self._targets else NOT_ACCEPTABLE,)))
-        return True
-
-    def _let_go(self) -> None:
-        for card in self._targets.values():
-            card.deselect()
-        self._targets.clear()
-        self._more = b""
 
 
 def _flip(data: bytes) -> bytes:
