@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test demo bench clean
+.PHONY: help setup check fmt test fuzz demo bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ fmt: $(READY) ## Format the sources and repair what lint can
 test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
 	@sh tools/system_packages.sh mosquitto valgrind
 	@$(BIN)/pytest -n 2 $(if $(RUN_SLOW),,-m "not slow")
+
+fuzz: $(READY) ## Throw wrong input at every parser on both interpreters; N=... inputs each, 1,000,000 if not given
+	@$(BIN)/python -m fuzz $(if $(N),--inputs $(N))
 
 demo: $(READY) ## Open the virtual door by hand; ONCE=1 plays a whole delivery by itself
 	@$(BIN)/lobbylock demo $(if $(ONCE),--once)
