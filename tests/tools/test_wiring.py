@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from virtualboard.chip.pn532 import Pn532
+from virtualboard.chip.pn532_line import HsuLine, SpiLine
 from virtualboard.chip.wiegand import Wiegand
 from virtualboard.flash import PARTITIONS
 from virtualboard.wiring import Wiring
@@ -67,9 +68,9 @@ def test_virtual_board_is_wired_alike():
     assert (wiring.keypad.rows, wiring.keypad.columns) == (pins["KEYPAD_ROWS"], pins["KEYPAD_COLUMNS"])
     camera = wiring.camera
     assert (camera.tx, camera.rx, camera.power) == (pins["CAMERA_TX"], pins["CAMERA_RX"], pins["CAMERA_POWER"])
-    nfc = Pn532()
-    assert (nfc.line.tx, nfc.line.rx, nfc.reset) == (pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"])
-    spi = Pn532("spi").line
+    nfc, hsu, spi = Pn532(), Pn532().line, Pn532("spi").line
+    assert isinstance(hsu, HsuLine) and isinstance(spi, SpiLine)
+    assert (hsu.tx, hsu.rx, nfc.reset) == (pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"])
     assert (spi.select, spi.irq) == (pins["NFC_SELECT"], pins["NFC_IRQ"])
     wiegand = Wiegand()
     assert (wiegand.d0, wiegand.d1) == pins["WIEGAND"]

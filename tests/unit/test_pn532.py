@@ -175,6 +175,8 @@ def test_a_garbled_answer_is_asked_for_again():
     # A wrong command or frame identifier with a right sum, cut short, too long, a head without a body.
     bad += [_frame(b"\xd4\x41\x00") * 3, _frame(b"\xd5\x43\x00") * 3, good[:-3], good[:4]]
     bad += [bytes.fromhex("0000ffffff010af5"), bytes.fromhex("0000ffffff000000"), bytes.fromhex("0000ff0000"), _NACK]
+    # Right in all but that no frame is so long.
+    bad.append(_frame(b"\xd5\x41\x00" + bytes(263)))
     for garbled in bad:
         assert _play([(_READ_4, _ACK + garbled), (_NACK, good)], _read) == bytes(16), garbled
 
