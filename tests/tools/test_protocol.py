@@ -3,6 +3,7 @@
 import hmac
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from scripted_door import encode
 
-from firmware.core import event, event_names, keycode
+from firmware.core import credential, event, event_names, keycode, tz_string
 from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
+from lobbylock.grant import MAX_MINTED_BYTES, Grant, mint
 from lobbylock.picture import MAX_PIECE_BYTES, Piece, parse_piece
 from lobbylock.settings import MAX_SETTINGS_BYTES, Options, compose
 from lobbylock.signature import Signer
+from lobbylock.trial import KnownIssuer
 from lobbylock.verify import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Known, check_batch, parse_batch
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text("utf-8")
@@ -66,9 +69,10 @@ def table(*headers: str) -> list[list[str]]:
 
 
 def test_page_holds_the_examples():
-    assert set(EXAMPLES) == {
+    # Badges and phones have tests of their own.
+    assert set(EXAMPLES) >= {
         "code key", "public key", "head(0)", "record(1)", "head(1)", "record(2)", "head(2)", "signed", "signature",
-        "record(3)", "head(3)", "events", "ack", "picture", "its ack",
+        "record(3)", "head(3)", "events", "ack", "picture", "its ack", "issuer key", "kid", "claims", "credential",
     }  # fmt: skip
 
 
@@ -213,3 +217,78 @@ def test_settings():
         fields.update(name.strip(" `") for name in row[0].split(","))
     written = compose("maple-12", "front", 3, EXAMPLES["code key"], EXAMPLES["public key"], Options())
     assert set(json.loads(written)) == fields
+
+
+ISSUER_SEED = b"\x03" * 32
+# RFC 8392 appendix A.2.3.
+HOLDER = bytes.fromhex(
+    "143329cce7868e416927599cf65a34f3ce2ffda55a7eca69ed8919a394d42f0f"
+    "60f7f1a780d8a783bfb7a2dd6b2796e8128dbbcef9d3d168db9529971a36e7b9"
+)
+CLAIMS = {
+    1: "maple-office", 2: "Anna", 3: "maple-12", 4: 1790553600, 5: 1789948800, 6: 1789940000, 7: bytes(range(1, 9)),
+    8: {1: {1: 2, -1: 1, -2: HOLDER[:32], -3: HOLDER[32:]}},
+    -70001: 1, -70002: ["lobby", "mail-room"], -70003: 3, -70004: [[31, 480, 1080]],
+}  # fmt: skip
+
+
+def test_credential():
+    signer = Ed25519PrivateKey.from_private_bytes(ISSUER_SEED)
+    public_key = signer.public_key().public_bytes_raw()
+    assert public_key == EXAMPLES["issuer key"] and sha256(public_key).digest()[:4] == EXAMPLES["kid"]
+    payload = encode(CLAIMS)
+    assert payload == EXAMPLES["claims"]
+    signature = signer.sign(encode(["Signature1", b"\xa1\x01\x27", b"", payload]))
+    assert encode([b"\xa1\x01\x27", {4: EXAMPLES["kid"]}, payload, signature]) == EXAMPLES["credential"]
+    assert f"It has {len(EXAMPLES['credential'])} bytes" in PAGE
+    assert f"`{sha256(EXAMPLES['kid'] + bytes(range(1, 9))).hexdigest()[:16]}`" in PAGE
+
+
+def test_credential_as_the_lock_reads_it():
+    issuer = KnownIssuer("maple-office", EXAMPLES["issuer key"])
+    found = credential.read(EXAMPLES["credential"], {EXAMPLES["kid"]: issuer})
+    assert found.key.hex() in PAGE and found.holder == HOLDER and found.hours == [(31, 480, 1080)]
+    granted = Grant("Anna", "maple-12", 1, found.areas, 1789948800, 1790553600, 1789940000, found.id, 3)
+    granted = replace(granted, hours=[[31, 480, 1080]], holder=HOLDER)
+    assert mint(granted, "maple-office", Signer(ISSUER_SEED)) == EXAMPLES["credential"]
+    assert f"At most {credential.MAX_BYTES}" in PAGE.replace("\n", " ") and f"at most {MAX_MINTED_BYTES}." in PAGE
+
+
+def test_claims_of_the_page_are_those_of_the_code():
+    rows = table("claim", "name", "must be there", "type and range", "meaning")
+    assert {int(row[0]) for row in rows} == set(CLAIMS)
+    issuer = {b"kid": AnyIssuer()}
+    for row in rows:
+        claims = {key: value for key, value in CLAIMS.items() if key != int(row[0])}
+        message = encode([b"\xa1\x01\x27", {4: b"kid"}, encode(claims), bytes(64)])
+        if row[2] == "yes":
+            with pytest.raises(credential.CredentialError):
+                credential.read(message, issuer)
+        else:
+            assert credential.read(message, issuer).subject == "Anna"
+
+
+class AnyIssuer:
+    name = "maple-office"
+
+    def verify(self, message, signature):
+        return True
+
+
+def test_zones_of_the_page():
+    found = re.search(r"Examples: (.*?)\. In an hour", PAGE, re.DOTALL)
+    assert found
+    offsets = [tz_string.parse(text).offset_s(1789992000) for text in re.findall(r"`([^`]+)`", found[1])]
+    assert offsets == [0, -14400, 7200, 12600]
+
+
+def test_reasons_of_a_credential_are_those_of_the_table():
+    names = [row[1] for row in table("step", "reason")]
+    assert set(names) <= set(event_names.REASON_NAMES)
+    assert names[5:14] == [
+        event_names.REASON_NAMES[number]
+        for number in (
+            event.REVOKED, event.OTHER_BUILDING, event.WRONG_AREA, event.TIME_UNKNOWN, event.NOT_YET_VALID,
+            event.EXPIRED, event.OUTSIDE_HOURS, event.NO_BEARER, event.ALREADY_USED,
+        )
+    ]  # fmt: skip
