@@ -73,6 +73,7 @@ def test_page_holds_the_examples():
     assert set(EXAMPLES) >= {
         "code key", "public key", "head(0)", "record(1)", "head(1)", "record(2)", "head(2)", "signed", "signature",
         "record(3)", "head(3)", "events", "ack", "picture", "its ack", "issuer key", "kid", "claims", "credential",
+        "badge", "tag data", "select", "get", "challenge", "prove", "to sign", "proof", "result",
     }  # fmt: skip
 
 
