@@ -152,8 +152,12 @@ def _bend(random: Random, item: Any) -> Any:
     if isinstance(item, int):
         return item + random.choice((-1, 1, 1000, -1000, 1 << 31, -item))
     if isinstance(item, (str, bytes)):
-        at = random.randrange(len(item) + 1)
-        return random.choice(
-            (item[:at], item[at:], item + item, item[:at] + item[at + 1 :], item[:at] + item[:1] + item[at:])
-        )
+        return _cut(random, item)
     return random.choice(([item], {1: item} if isinstance(item, dict) else item * 5))
+
+
+def _cut(random: Random, item: Any) -> Any:
+    """Returns a text or byte string with a part of it missing or there twice."""
+    at = random.randrange(len(item) + 1)
+    front, back = item[:at], item[at:]
+    return random.choice((front, back, item + item, front + back[1:], front + item[:1] + back))
