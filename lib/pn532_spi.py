@@ -20,12 +20,14 @@ _LONGEST_PAUSE_MS = const(20)
 
 
 class Spi:
-    """`spi` with the pins `select`, low while it is meant, and `irq`, an input, or None where that is not wired."""
+    """`spi` with the pins `select`, low while it is meant, and `irq`, an input, or None."""
 
     def __init__(self, spi, select, irq) -> None:
         self._spi = spi
         self._select = select
         self._irq = irq
+        # Whether the line IRQ told of the last frame: it may not be wired after all.
+        self._is_told = False
         self._is_reading = False
         self._status = bytearray(2)
         select(1)
@@ -53,6 +55,7 @@ class Spi:
         if not self._is_reading:
             if not self._is_ready():
                 return 0
+            self._is_told = bool(self._irq) and not self._irq()
             self._is_reading = True
             self._select(0)
             self._spi.write(_READ)
@@ -77,7 +80,7 @@ class Spi:
             left_ms = time.ticks_diff(deadline_ms, time.ticks_ms())
             if left_ms <= 0:
                 return
-            if self._irq:
+            if self._is_told:
                 try:
                     await asyncio.wait_for_ms(self._flag.wait(), left_ms)
                 except asyncio.TimeoutError:
@@ -87,8 +90,6 @@ class Spi:
                 pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)
 
     def _is_ready(self) -> bool:
-        if self._irq and self._irq():
-            return False
         self._select(0)
         self._spi.write_readinto(_STATUS, self._status)
         self._select(1)

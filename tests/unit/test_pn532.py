@@ -338,7 +338,8 @@ class FakeSpi:
 
 
 def test_spi_writes_and_reads_whole_frames():
-    spi = FakeSpi([_ACK, _VERSION_IS, _ACK, _ONE])
+    # One of them answers something else.
+    spi = FakeSpi([_ACK, _VERSION_IS, _ACK, _RELEASED, _ONE])
     reader = Pn532(Spi(spi, spi.select, None), lambda level: None)
 
     async def use():

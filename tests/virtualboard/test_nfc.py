@@ -232,6 +232,15 @@ def test_waiting_for_cards_costs_nothing(play, line):
     assert board.console[-1].startswith("[(1,")
 
 
+def test_an_irq_line_that_is_not_wired_is_noticed(play):
+    board = play("spi", "await reader.start()\nawait show(reader.find(5000))", (Pn532("spi", irq=39),))
+    board.at(1_000, lambda: board.nfc.place(Ntag213()))
+    # GPIO 34 stays high by the pull-up that docs/hardware.md asks for.
+    board.pins.pull(34, 1)
+    assert finish(board) == ["[(1, '045a1b72c36480', 0, 68)]"]
+    assert times_ms(board)[0] < 1_050
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_nobody_there_is_an_empty_list_in_time_and_the_next_call_works(play, line):
     board = play(
