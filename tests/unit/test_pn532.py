@@ -126,7 +126,7 @@ def test_find_gives_up_by_an_acknowledge():
 def test_a_list_of_cards_that_contradicts_itself_is_refused():
     whole = _ONE[5:-2]
     bad = [whole[: 2 + size] for size in range(1, len(whole) - 2)]
-    bad += [b"\xd5\x4b\x02" + whole[3:], b"\xd5\x4b\xff" + whole[3:]]
+    bad += [b"\xd5\x4b\x02" + whole[3:], b"\xd5\x4b\xff" + whole[3:], b"\xd5\x4b\x03" + whole[3:] * 3]
     bad += [whole[:7] + bytes((length,)) + whole[8:] for length in (5, 255)]
     # Says that it takes APDUs, and says nothing of how.
     bad += [whole[:6] + b"\x20" + whole[7:], whole[:6] + b"\x20" + whole[7:] + b"\x09\x01"]
