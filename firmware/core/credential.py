@@ -111,7 +111,7 @@ def read(data: bytes, issuers: dict) -> Credential:
 
 
 def unwrap(data: bytes) -> tuple:
-    """Returns (kid, payload, protected header, signature), nothing of it checked but its form. Raises CredentialError."""
+    """Returns (kid, payload, protected header, signature); only the form was checked. Raises CredentialError."""
     _require(len(data) <= MAX_BYTES)
     # What a CWT may wear: tag 18, or tag 61 around that (RFC 8392 section 6).
     if data[:3] == b"\xd8\x3d\xd2":

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import cwt
 import pytest
@@ -57,12 +58,12 @@ def make_grant(**changed) -> grant.Grant:
     return grant.Grant(**{**fields, **changed})
 
 
-def cwt_key(kid: bytes | None = KID) -> cwt.COSEKey:
+def cwt_key(kid: bytes | None = KID) -> Any:
     pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return cwt.COSEKey.from_pem(pem, kid=kid)
 
 
-def cwt_public_key() -> cwt.COSEKey:
+def cwt_public_key() -> Any:
     key = Ed25519PrivateKey.from_private_bytes(SEED).public_key()
     return cwt.COSEKey.from_pem(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), kid=KID)
 
@@ -86,7 +87,7 @@ def test_cwt_reads_what_we_mint(tag, changed):
 
 def test_cwt_refuses_ours_under_another_key():
     other = Ed25519PrivateKey.generate().public_key()
-    key = cwt.COSEKey.from_pem(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), kid=KID)
+    key: Any = cwt.COSEKey.from_pem(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), kid=KID)
     with pytest.raises(cwt.VerifyError):
         cwt.decode(b"\xd2" + grant.mint(make_grant(), NAME, SIGNER), key)
 
@@ -115,7 +116,7 @@ def test_kid_where_cwt_may_put_it(is_protected):
     payload = cbor.encode(make_grant().claims(NAME))
     sender = cwt.COSE.new(alg_auto_inclusion=True, kid_auto_inclusion=not is_protected)
     header = {1: -8, 4: KID} if is_protected else {1: -8}
-    data = sender.encode_and_sign(payload, cwt_key(), protected=header)
+    data: Any = sender.encode_and_sign(payload, cwt_key(), protected=header)
     assert credential.read(data, ISSUERS).kid == KID
 
 
@@ -129,10 +130,11 @@ def test_claims_that_cwt_adds_by_itself_must_be_in_order():
 
 
 def test_other_algorithms_of_cwt():
-    key = cwt.COSEKey.generate_symmetric_key(alg="HS256", kid=KID)
+    es256: Any = cwt.COSEKey.from_pem(_p256_pem(), kid=KID)
+    key: Any = cwt.COSEKey.generate_symmetric_key(alg="HS256", kid=KID)
     for data in (
         cwt.encode(ordered(make_grant().claims(NAME)), key),
-        cwt.encode(ordered(make_grant().claims(NAME)), cwt.COSEKey.from_pem(_p256_pem(), kid=KID)),
+        cwt.encode(ordered(make_grant().claims(NAME)), es256),
     ):
         with pytest.raises(credential.CredentialError) as refused:
             credential.read(data, ISSUERS)

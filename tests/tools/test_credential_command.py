@@ -83,7 +83,7 @@ def test_files(run, door, tmp_path):
         run, "--out", str(out), "--ndef", str(badge), "--tag", "ntag215", "--page", "https://maple.example/help"
     )
     assert out.read_bytes().hex() == made["hex"]
-    assert bytes(ndef.find(badge.read_bytes(), proof.MEDIA_TYPE)) == out.read_bytes()
+    assert ndef.find(badge.read_bytes(), proof.MEDIA_TYPE) == out.read_bytes()
     assert b"\x04maple.example/help" in badge.read_bytes()
     hexed.write_text(made["hex"] + "\n")
     for path in (out, badge, hexed):
