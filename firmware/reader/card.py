@@ -42,8 +42,12 @@ class Recent:
         self._seen = [item for item in self._seen if item[0] != key][1 - _MOST_KEYS :]
         self._seen.append((key, now_ms))
 
-    def forget(self) -> None:
-        self._seen = []
+    def keep(self, since_ms: int, now_ms: int) -> None:
+        """What was seen from `since_ms` on counts as seen now."""
+        self._seen = [(key, now_ms if seen_ms >= since_ms else seen_ms) for key, seen_ms in self._seen]
+
+    def forget(self, all_but: bytes) -> None:
+        self._seen = [item for item in self._seen if item[0] == all_but]
 
 
 class CardReader:
@@ -53,17 +57,22 @@ class CardReader:
         self._pn532 = pn532
         self._uptime = uptime
         self._recent = Recent()
+        self._since_ms = 0
+
+    def keep(self) -> None:
+        """Says that the card was served until now: nobody looked whether it was there, and it counts as held."""
+        self._recent.keep(self._since_ms, self._uptime.now_ms())
 
     def forget(self) -> None:
         """Lets the card that was shown be shown again at once: it went away before it was served."""
-        self._recent.forget()
+        self._recent.forget(_LOST)
 
     async def show(self, targets):
         """Returns what `targets` (one or more) show, or None if that was shown already. Raises pn532.ReaderError.
 
         A card that is lost half way is not remembered, so that it is read when it is back; but the loss is shown once.
         """
-        now_ms = self._uptime.now_ms()
+        now_ms = self._since_ms = self._uptime.now_ms()
         if len(targets) > 1:
             # Those that were shown before are still here.
             for target in targets:

@@ -213,6 +213,26 @@ async def test_lost_card_is_read_when_it_is_back():
     assert is_badge(await field.show(uid))
 
 
+async def test_card_is_lost_once_even_if_forgotten():
+    field = field_of(CardLost(1))
+    for number in range(5):
+        assert bool(await field.show(b"\x04abcdef")) == (number == 0)
+        field.cards.forget()
+
+
+async def test_card_held_while_it_is_served_is_shown_once():
+    field = Field()
+    old, uid = b"\x04bbbbbb", b"\x04aaaaaa"
+    for one in (old, uid):
+        field.put(one, FakeType2(type2_memory(tlv(MESSAGE))))
+        assert await field.show(one)
+    field.clock.at_ms += 10_000
+    field.cards.keep()
+    assert await field.show(uid, after_ms=1_900) is None
+    # Not so the one that was there before.
+    assert await field.show(old)
+
+
 async def test_card_lost_at_any_command():
     for make in (
         lambda: FakeType2(type2_memory(tlv(MESSAGE))),
