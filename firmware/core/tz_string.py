@@ -20,7 +20,7 @@ _MAX_CHARACTERS = const(64)
 
 
 def parse(text: str) -> Zone:
-    """Returns the rules in `text`, at most 64 characters. Raises ValueError if it is no TZ string with its own rules."""
+    """Returns the rules in `text`, up to 64 characters. Raises ValueError if it is no TZ string with its own rules."""
     if len(text) > _MAX_CHARACTERS:
         raise ValueError("zone")
     west_s, at = _time(text, _name(text, 0), 24)

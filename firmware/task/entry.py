@@ -1,4 +1,4 @@
-"""The keypad's way in: keys -> presentation -> claim -> decision."""
+"""The keypad's way in: keys -> presentation -> claim -> decision. A Wiegand reader's card numbers come this way too."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from firmware.core import event, indication, keycode
 from firmware.core.decision import Decision, decide
 from firmware.core.errors import FlashError
 from firmware.reader import keypad
-from firmware.reader.presentation import TWO_KEYS
+from firmware.reader.presentation import NOTHING, TWO_KEYS, Presentation
 
 
 class Entry:
@@ -51,6 +51,8 @@ class Entry:
 
     def _press(self, key, now_ms: int):
         """Feeds one key; returns a Presentation if it completes one."""
+        if isinstance(key, Presentation):
+            return key
         if key == self._keys.TWO_KEYS:
             return self._entry.spoil()
         if key == self._keys.STUCK:
@@ -86,6 +88,8 @@ class Entry:
             return Decision(event.NOT_CONFIGURED)
         if shown.kind == TWO_KEYS:
             return Decision(event.TWO_KEYS)
+        if shown.kind == NOTHING:
+            return Decision(shown.reason, None, shown.via)
         # Paid before it is known, so that a power cut after a wrong guess gains nothing.
         self._throttle.charge()
         if shown.is_too_long:

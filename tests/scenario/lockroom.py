@@ -11,7 +11,8 @@ house.open_path()
 from firmware.core import event, keycode  # noqa: E402
 from firmware.store.journal import Journal  # noqa: E402
 from lobbylock.demo.timeserver import TimeServer  # noqa: E402
-from virtualboard import VirtualBoard  # noqa: E402
+from virtualboard import VirtualBoard, Wiring  # noqa: E402
+from virtualboard.chip.wiegand import Wiegand  # noqa: E402
 
 # Monday 21 September 2026, 12:00:00 UTC.
 NOON_S = 1_789_992_000
@@ -81,7 +82,8 @@ class Lockroom:
     """Starts with the power off. `day` moves what the time server says."""
 
     def __init__(self, folder: Path, **changed) -> None:
-        self.board = VirtualBoard(folder, use_mpy=True)
+        is_wiegand = changed.get("keypad") == "wiegand"
+        self.board = VirtualBoard(folder, use_mpy=True, wiring=Wiring(wiegand=Wiegand() if is_wiegand else None))
         self.day_s = NOON_S
         self.last_press_ms = 0.0
         self._read_at = -1

@@ -30,7 +30,7 @@ _MAX_PEM_BYTES = 4_096
 
 
 class Phone:
-    """Answers APDUs; `reason` is what the lock said in the end, a number of firmware.core.event, None before that.
+    """Answers APDUs; `reason` is what the lock said to the last proof: a number of firmware.core.event or None.
 
     `credential` goes out as it is. One proof is given for each SELECT, so for each tap.
     """
@@ -60,7 +60,6 @@ class Phone:
         self._is_selected = self._may_prove = name == proof.AID
         if not self._is_selected:
             return NOT_FOUND
-        self.reason = None
         return bytes([proof.VERSION]) + len(self.credential).to_bytes(2, "big") + DONE
 
     def _get(self, apdu: bytes) -> bytes:
@@ -77,6 +76,7 @@ class Phone:
         if challenge is None or not _is_challenge(challenge):
             return WRONG_DATA
         self._may_prove = False
+        self.reason = None
         return proof.pack(sign(self._key, proof.to_be_signed(self.credential, challenge))) + DONE
 
     def _hear(self, result: bytes | None) -> bytes:

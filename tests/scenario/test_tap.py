@@ -1,0 +1,153 @@
+"""Badges and phones at the real firmware's reader: who gets in, who does not, and what the trail says."""
+
+import cardcase
+import pytest
+from cardcase import HOUR_S, badge, badge_credential, phone, phone_credential
+from lockroom import NOON_S
+
+from firmware.core import event
+from virtualboard.chip.card import Ntag213
+
+
+@pytest.fixture
+def door(make_room):
+    """A lock with a card reader that is up and knows the time."""
+    made = make_room(**cardcase.SETTINGS)
+    made.power_on()
+    return made
+
+
+def tap(room, card, held_ms: int = 700) -> int | None:
+    """Holds `card` to the reader; returns the reason of the access event that follows, None if none does."""
+    before = room.count(event.ACCESS)
+    room.board.nfc.place(card)
+    came = room.until_event(event.ACCESS, held_ms, before + 1)
+    room.board.run_for(300)
+    room.board.nfc.remove(card)
+    # Long enough for the same card to be another presentation.
+    room.board.run_for(2_500)
+    assert room.count(event.ACCESS) <= before + 1
+    return room.last(event.ACCESS).reason if came else None
+
+
+def test_a_badge_opens_once_and_its_copy_does_not(door):
+    data = badge_credential()
+    assert tap(door, badge(data)) == event.GRANTED
+    details = door.last(event.ACCESS).details
+    assert details[event.VIA] == event.BADGE
+    assert details[event.SUBJECT] == "UPS 4711"
+    assert details[event.CREDENTIAL_ID] == b"delivery"
+    assert details[event.ROLE] == 1
+    assert details[event.PICTURE_NUMBER] == 1
+    door.board.run_for(6_000)
+    assert len(door.pulses) == 1
+    assert tap(door, badge(data, 2)) == event.ALREADY_USED
+    assert len(door.pulses) == 1
+
+
+def test_a_phone_proves_that_it_holds_the_key(door):
+    card, driver = phone(phone_credential())
+    assert tap(door, card) == event.GRANTED
+    assert driver.reason == event.GRANTED
+    assert door.last(event.ACCESS).details[event.VIA] == event.PHONE
+    card, driver = phone(phone_credential(), cardcase.OTHER_KEY)
+    assert tap(door, card) == event.WRONG_HOLDER
+    assert driver.reason == event.WRONG_HOLDER
+    door.board.run_for(6_000)
+    assert len(door.pulses) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "data"),
+    [
+        (event.UNKNOWN_ISSUER, badge_credential(cardcase.STRANGER)),
+        (event.FORGED, badge_credential()[:-1] + b"\x00"),
+        (event.FORGED, badge_credential().replace(b"UPS 4711", b"UPS 4712")),
+        (event.EXPIRED, badge_credential(from_s=NOON_S - 9 * HOUR_S, until_s=NOON_S - HOUR_S)),
+        (event.NOT_YET_VALID, badge_credential(from_s=NOON_S + HOUR_S)),
+        (event.OTHER_BUILDING, badge_credential(building="oak-3")),
+        (event.WRONG_AREA, badge_credential(areas=["garage"])),
+        (event.OUTSIDE_HOURS, badge_credential(hours=[[1, 0, 600]])),
+        (event.NO_BEARER, badge_credential(uses=None)),
+        (event.NO_BEARER, phone_credential()),
+        (event.MALFORMED, b"\x84" + bytes(50)),
+    ],
+)
+def test_what_does_not_open_is_refused_with_its_reason(door, reason, data):
+    assert tap(door, badge(data)) == reason
+    assert not door.board.strike.pulses
+
+
+def test_a_revoked_credential(make_room):
+    room = make_room(**cardcase.SETTINGS, revoked=[b"delivery".hex()])
+    room.power_on()
+    assert tap(room, badge(badge_credential())) == event.REVOKED
+
+
+def test_a_card_that_is_held_is_one_presentation(door):
+    card = badge(badge_credential())
+    door.board.nfc.place(card)
+    door.board.run_for(20_000)
+    assert door.count(event.ACCESS) == 1
+    driver, _ = phone(phone_credential())
+    door.board.nfc.remove(card)
+    door.board.run_for(2_500)
+    door.board.nfc.place(driver)
+    door.board.run_for(20_000)
+    assert door.count(event.ACCESS) == 2
+
+
+def test_two_cards_at_once_are_refused(door):
+    one, two = badge(badge_credential(), 1), badge(badge_credential(id=b"another one"), 2)
+    door.board.nfc.place(one)
+    door.board.nfc.place(two)
+    door.board.run_for(1_000)
+    assert door.last(event.ACCESS).reason in (event.TWO_CARDS, event.GRANTED)
+    door.board.run_for(3_000)
+    assert [found.reason for found in door.events if found.kind == event.ACCESS][-1] == event.TWO_CARDS
+
+
+def test_without_the_time_a_credential_waits(make_room):
+    room = make_room(**cardcase.SETTINGS)
+    room.power_on(knows_time=False)
+    assert tap(room, badge(badge_credential())) == event.TIME_UNKNOWN
+
+
+def test_a_use_survives_a_power_cut(door):
+    data = badge_credential()
+    door.board.nfc.place(badge(data))
+    assert door.board.run_until(lambda: door.is_released, 3_000)
+    door.board.power_off()
+    door.board.nfc.remove(door.board.nfc.cards[0])
+    door.power_on()
+    assert tap(door, badge(data, 2)) == event.ALREADY_USED
+
+
+def test_a_card_of_another_kind_is_unreadable(door):
+    assert tap(door, Ntag213()) == event.UNREADABLE
+
+
+def test_a_reader_that_hangs_is_reset_and_reported(door):
+    door.board.nfc.hang()
+    assert door.until_event(event.READER_FAULT, 60_000)
+    assert door.until_event(event.READER_RECOVERED, 60_000)
+    assert tap(door, badge(badge_credential())) == event.GRANTED
+
+
+def test_residents_are_not_photographed(door):
+    card, _ = phone(phone_credential(role=2))
+    assert tap(door, card) == event.GRANTED
+    assert event.PICTURE_NUMBER not in door.last(event.ACCESS).details
+
+
+def test_a_wiegand_keypad_types_codes_and_its_card_numbers_are_nothing(make_room):
+    room = make_room(keypad="wiegand")
+    room.power_on()
+    room.board.wiegand.card(12, 3456)
+    assert room.until_event(event.ACCESS, 2_000)
+    refused = room.last(event.ACCESS)
+    assert (refused.reason, refused.details[event.VIA]) == (event.UNREADABLE, event.CARD_NUMBER)
+    assert not any(b"3456" in repr(value).encode() for value in refused.details.values())
+    room.board.wiegand.type(room.code() + "#")
+    assert room.until_event(event.ACCESS, 5_000, 2)
+    assert room.last(event.ACCESS).reason == event.GRANTED
