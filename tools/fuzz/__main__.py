@@ -28,7 +28,7 @@ def fuzz(target: str, count: int, seed: int) -> list[str]:
 
 def main() -> int:
     names = list(corpora())
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Throws wrong input at the parsers, on both interpreters.")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="for each target")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(names))
