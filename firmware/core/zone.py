@@ -16,7 +16,7 @@ ZERO = 2  # n: day 0 to 365, 29 February counted
 class Zone:
     """Standard time and daylight saving time as seconds ahead of UTC, and the rules that change to and fro, if any."""
 
-    def __init__(self, standard_s: int, daylight_s: int, starts=None, ends=None) -> None:
+    def __init__(self, standard_s: int, daylight_s: int, starts: tuple = (), ends: tuple = ()) -> None:
         self._standard_s = standard_s
         self._daylight_s = daylight_s
         self._starts = starts
@@ -24,7 +24,7 @@ class Zone:
 
     def offset_s(self, time_s: int) -> int:
         """Returns how far local time is ahead of UTC at Unix time `time_s`."""
-        if self._starts is None:
+        if not self._starts:
             return self._standard_s
         # The last change before `time_s` tells. A rule's time may lie days outside its year (-167 to 167 hours), and
         # `year` may be off by one around New Year, so the years around count as well.

@@ -58,9 +58,9 @@ def make_grant(**changed) -> grant.Grant:
     return grant.Grant(**{**fields, **changed})
 
 
-def cwt_key(kid: bytes | None = KID) -> Any:
+def cwt_key() -> Any:
     pem = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return cwt.COSEKey.from_pem(pem, kid=kid)
+    return cwt.COSEKey.from_pem(pem, kid=KID)
 
 
 def cwt_public_key() -> Any:

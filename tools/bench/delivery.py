@@ -24,8 +24,8 @@ _SETTINGS = (
     '{"version": 1, "building": "maple-12", "door": "front", "tag": 3, "code_key": "%s", "collector_key": "%s", '
     '"mqtt_url": "", "mqtt_user": "", "mqtt_password": "", "mqtt_ca": "", "wifi_ssid": "lobby", "wifi_password": "", '
     '"ntp": "%s", "day_start_s": 0, "release_ms": 1000, "held_ms": 30000, "camera": "best-effort", '
-    '"has_contact": true, "issuers": [], "areas": ["lobby"], "zone": "UTC0", "bearer": "single-use", "bearer_s": 86400, "revoked": [], '
-    '"nfc": "off", "keypad": "matrix"}'
+    '"has_contact": true, "issuers": [], "areas": ["lobby"], "zone": "UTC0", "bearer": "single-use", '
+    '"bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix"}'
 )
 _SETTLE_MS = 5_000
 _DELIVERY_MS = 10_000
