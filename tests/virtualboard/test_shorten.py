@@ -69,3 +69,24 @@ def test_somebody_elses_private_name_is_refused():
 def test_imported_private_names_stay():
     text = "import _thread\n_thread.start_new_thread(print, ())\n"
     assert shorten({"m": text})["m"] == text
+
+
+def test_arguments_that_no_call_names_are_private_too():
+    text = "def f(given, kept):\n    return given.given + kept\n"
+    made = shorten({"m": text, "n": "import m\nm.f(1, kept=2)\n"})["m"]
+    assert made == "def f(_0, kept):\n    return _0.given + kept\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import given\ndef f(given):\n    return given\n",
+        "given = 1\ndef f(given):\n    return given\n",
+        "def given():\n    pass\ndef f(given):\n    return given\n",
+        "class A:\n    given = 1\n    def f(self, given):\n        return given\n",
+        "def f(given):\n    return given\ndef g():\n    global given\n    given = 1\n",
+        "def f(list):\n    return list\n",
+    ],
+)
+def test_arguments_with_a_name_that_is_something_else_as_well_keep_it(text):
+    assert shorten({"m": text})["m"] == text

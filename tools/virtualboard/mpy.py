@@ -55,7 +55,7 @@ def _compiled_tree(root: Path) -> Path:
     if not (folder / "ready").exists():
         short = shorten({name: path.read_text() for name, path in files.items()})
         for name, path in files.items():
-            _compile_text(short[name], path.name, folder / path.relative_to(root).with_suffix(".mpy"))
+            _compile_text(short[name], path.stem, folder / path.relative_to(root).with_suffix(".mpy"))
         (folder / "ready").touch()
     return folder
 
@@ -102,7 +102,7 @@ def _compile(source: Path, target: Path) -> Path:
 
 
 def _compile_text(text: str, shown: str, compiled: Path) -> None:
-    """Compiles a source, which tracebacks will call `shown`."""
+    """Compiles a source, which tracebacks will call `shown`; a module's own name is in the heap anyway."""
     compiled.parent.mkdir(parents=True, exist_ok=True)
     # Several test processes may do this at once: each makes a file of its own and renames it.
     made = compiled.with_suffix(f".{os.getpid()}.new")

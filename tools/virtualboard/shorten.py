@@ -1,15 +1,17 @@
 """What the board's modules are told before they are compiled, so that their names take less of the heap.
 
 MicroPython interns every name in the heap, once for all modules, and a module's numbers lie in a dict. Two things need
-neither, and leave a lock some 15 KB more (docs/architecture.md):
+neither, and leave a lock some 15 KB more (docs/architecture.md, "Memory"):
 
-- private names are nobody else's business, so each module may use the same few: `self._photographer` becomes `self._3`;
+- private names, and those of arguments, are nobody else's business, so each module may use the same few:
+  `self._photographer` becomes `self._3`;
 - a number that has a name in one module, `event.GRANTED`, is put in its place everywhere, as `const` does inside one.
 
 Lines stay where they are, so the line numbers of a traceback are those of the source.
 """
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -69,6 +71,12 @@ def shorten(tree: dict[str, str]) -> dict[str, str]:
     Raises NameTaken for a private name from elsewhere that is neither imported nor made where it is used.
     """
     modules = {name: Module(text) for name, text in tree.items()}
+    keywords = {
+        node.arg
+        for module in modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.keyword) and node.arg
+    }
     new: dict[str, dict[int, str]] = {name: {} for name in modules}
     left = Counter[str]()
     for name, module in modules.items():
@@ -77,7 +85,7 @@ def shorten(tree: dict[str, str]) -> dict[str, str]:
             if token.type == tokenize.NAME and at not in new[name]:
                 left[token.string] += 1
     for name, module in modules.items():
-        new[name].update(_private_in(module))
+        new[name].update(_private_in(module, keywords))
         module.replace(new[name])
         for number, (row, _) in module.numbers.items():
             # Nobody asks for it by its name any more; what is left is the definition itself.
@@ -102,14 +110,18 @@ def _numbers_in(name: str, module: Module, modules: dict[str, Module]) -> dict[i
     return found
 
 
-def _private_in(module: Module) -> dict[int, str]:
+def _private_in(module: Module, keywords: set[str]) -> dict[int, str]:
+    """Returns the tokens of `module` that are private names, or arguments that no call names, and what they become."""
+    arguments = _arguments(module.tree) - module.imported - keywords
     names = Counter[str]()
     places = []
     for at, token in enumerate(module.tokens):
-        if token.type == tokenize.NAME and _PRIVATE.match(token.string):
-            if token.string not in module.imported | _FOREIGN:
-                names[token.string] += 1
-                places.append(at)
+        if token.type != tokenize.NAME or token.string in module.imported | _FOREIGN:
+            continue
+        is_attribute = at and module.tokens[at - 1].string == "."
+        if _PRIVATE.match(token.string) or token.string in arguments and not is_attribute:
+            names[token.string] += 1
+            places.append(at)
     for name in names.keys() - module.made:
         raise NameTaken(name)
     # The most frequent names first, so that they get the shortest; then by name, so that it is always the same.
@@ -168,6 +180,33 @@ def _made(tree: ast.AST) -> set[str]:
             found.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             found.add(node.attr)
+    return found
+
+
+def _arguments(tree: ast.Module) -> set[str]:
+    """Returns the names that are arguments somewhere in the module and local variables at most elsewhere."""
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    known = {"self", "cls"} | set(dir(builtins))
+    for scope in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
+        known.update(_stored(scope.body))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            known.add(node.name)
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            known.update(node.names)
+    return arguments - known
+
+
+def _stored(body: list[ast.stmt]) -> set[str]:
+    """Returns the names that the statements of a module or class body themselves give a value to."""
+    found = set()
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
     return found
 
 
