@@ -35,7 +35,9 @@ def _judge(check, data: bytes) -> str:
         return "!! " + text.getvalue().replace("\n", " | ")
 
 
-def _heap() -> int:
+def _heap(check) -> int:
+    """Returns how much of the heap is taken, once the last input cannot lie about on the stack any more."""
+    _judge(check, b"")
     gc.collect()
     return gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
 
@@ -52,9 +54,9 @@ def main(name: str, path: str) -> None:
             print(verdict)
             count += 1
             if count == _WARM:
-                before = _heap()
+                before = _heap(check)
     if before:
-        after = _heap()
+        after = _heap(check)
     print("heap", after - before)
 
 
