@@ -1,10 +1,13 @@
 """Ed25519 signatures (RFC 8032 section 5.1).
 
-Secrets: the arithmetic of `edwards25519` is made of Python integers, whose time depends on their value, and secret bits
-pick table entries. Whoever can time many signatures to within microseconds, or measure the current they draw, may learn
-something of the seed. Python cannot wipe what it computed either: a seed is lost with the board it lies on.
+Secrets: a signature does the same additions and doublings whatever the seed and the nonce are, in arithmetic without a
+branch that looks at a number. Not constant are which table entries are read, whether they are added or taken off, the
+inversion at the end, and what Python's integers do modulo the group order. Whoever can time many signatures to within
+microseconds, or measure the current they draw, may learn something of the seed. Python cannot wipe what it computed
+either: a seed is lost with the board it lies on. A verification has no secrets.
 """
 
+import comb25519
 import edwards25519
 from edwards25519 import ORDER
 from sha512 import sha512
@@ -54,23 +57,53 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     below the group order, coordinates not below p, and the eight public keys of small order, which RFC 8032 allows but
     under which signatures exist that hold for messages nobody signed.
     """
-    if len(public) != 32 or len(signature) != 64:
-        return False
-    commitment = bytes(signature[:32])
-    answer = int.from_bytes(bytes(signature[32:]), "little")
-    if answer >= ORDER:
-        return False
-    point = edwards25519.decode(bytes(public))
+    answer = _answer(public, signature)
+    point = edwards25519.decode(public) if answer >= 0 else None
     if point is None or edwards25519.is_of_small_order(point):
         return False
     # S * B = R + k * A, solved for R.
-    challenge = _hash_number(commitment, public, message)
-    expected = edwards25519.combine(answer, challenge, edwards25519.negate(point))
-    return edwards25519.encode(expected) == commitment
+    signature = bytes(signature)
+    challenge = _hash_number(signature[:32], public, message)
+    expected = comb25519.combine(answer, challenge, (edwards25519.P - point[0], point[1]))
+    return edwards25519.encode(expected) == signature[:32]
+
+
+class Prepared:
+    """A public key known ahead: verifies in a quarter of the time, with the verdicts of `verify`.
+
+    `table`, `base` are the tables of `public` and of the base point, as `table25519.build` writes them, which refuses
+    keys of small order. Each is an object with `read_into(offset, buffer)`, so that it need not lie in memory. A table
+    decides over valid and forged like the key itself: keep it where only the lock writes, or compare its hash.
+    """
+
+    def __init__(self, public: bytes, table, base) -> None:
+        self._public = bytes(public)
+        self._table = table
+        self._base = base
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` over `message` was made with the seed of the public key."""
+        answer = _answer(self._public, signature)
+        if answer < 0:
+            return False
+        signature = bytes(signature)
+        challenge = _hash_number(signature[:32], self._public, message)
+        expected = comb25519.combine_prepared(answer, self._base, challenge, self._table)
+        if expected is None:
+            return verify(self._public, message, signature)
+        return edwards25519.encode(expected) == signature[:32]
+
+
+def _answer(public: bytes, signature: bytes) -> int:
+    """Returns S of the signature; -1 if it is not below the order, or if a length is wrong."""
+    if len(public) != 32 or len(signature) != 64:
+        return -1
+    answer = int.from_bytes(bytes(signature[32:]), "little")
+    return answer if answer < ORDER else -1
 
 
 def _multiple_of_base(scalar: int) -> bytes:
-    return edwards25519.encode(edwards25519.combine(scalar))
+    return edwards25519.encode(comb25519.combine(scalar))
 
 
 def _hash_number(*pieces: bytes) -> int:

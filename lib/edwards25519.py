@@ -1,274 +1,168 @@
-"""The group of Ed25519 (RFC 8032 section 5.1) in plain Python integers.
+"""The group of Ed25519 (RFC 8032 section 5.1), by programs for `field25519`.
 
-A point is (x, y, z, ta, tb): the extended coordinates of section 5.1.4, but t = ta * tb is left unmultiplied, since a
-doubling does not need it. A table entry is (y + x, y - x, 2z, 2dt), all that an addition needs of its second operand.
+A running sum of points is an area in which X, Y, Z and T of the extended coordinates of section 5.1.4 have their units;
+T is there only where an addition follows. An entry is what an addition needs of its second operand: (y + x) / 2,
+(y - x) / 2, dxy of an affine point, or Y + X, Y - X, 2dT, 2Z of any other; and in front of it a 16-bit word, 1 to take
+the point off.
 """
 
-from constant import const
+from field25519 import AREA_BYTES, run
+from micropython import const
+from number25519 import P, get, invert, put, store
 
-_P = const((1 << 255) - 19)
-_LOW_255 = const((1 << 255) - 1)
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
 _D = const(0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3)
-_TWICE_D = 2 * _D % _P
+_TWICE_D = const(0x2406D9DC56DFFCE7198E80F2EEF3D13000E0149A8283B156EBD69B9426B2F159)
 _ROOT_OF_MINUS_1 = const(0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0)
-_NEUTRAL = const((0, 1, 1, 0, 1))
 
-# The comb for multiples of the base point B: 4 teeth 64 bits apart, cut into 2 blocks of 32 columns. Each block has 8
-# entries, since the top tooth's sign is taken out: of 2^(32 b) * (2^192 +- 2^128 +- 2^64 +- 1) * B the numbers y + x,
-# y - x and 2dxy, 32 bytes each, little-endian. Bit t of the entry's number tells that tooth t is added, not taken off.
-# Written down rather than computed, which takes as long as a verification; and as bytes, which take a quarter of the
-# memory that integers would. The unit test makes it anew.
-_TEETH = const(4)
-_BLOCK_COLUMNS = const(32)
-_TOOTH_BITS = const(2 * _BLOCK_COLUMNS)
-_ENTRY_BYTES = const(96)
-_COMB = (
-    b"\x3e\x38\x73\x24\xc8\xa2\xb0\x4b\x54\x48\x9a\xd3\x1c\xd9\x93\x8b\x51\x8b\x45\xaa\xee\xc2\x83\x64\x27\x68\x08\x48"
-    b"\x46\x94\xce\x4b\xad\xd0\x88\xdb\x13\xa8\xe2\xe3\xc1\x4d\xb1\x5b\x3d\xb1\x40\x6f\xd2\x2b\x1e\x55\x25\x54\x71\xc6"
-    b"\x6d\x39\x64\xc4\xae\xb7\x05\x40\x1c\x79\xec\x5b\x82\xe1\x80\xcc\x25\x76\x6d\xaf\xd0\xa9\xb4\xe0\x98\x2e\xbb\x2f"
-    b"\x7d\x35\x4d\x61\xda\x43\xa6\x63\x76\xbb\x77\x1c\xe7\x68\x3e\xae\x59\xb5\xd2\x16\xbd\xac\x47\x58\x73\x62\xc5\x6f"
-    b"\x75\x08\x29\x96\x54\x1f\x89\xb9\x66\x8a\xf3\x6f\xcf\xfd\xa8\x43\xb0\x34\x71\x9d\x75\xd2\xde\xe9\x0d\x0a\x7b\x54"
-    b"\x93\xb5\xbc\xe7\xfb\x44\x73\x02\xf0\x65\xbc\x5e\xa7\x80\xbc\x89\x8f\x35\x4f\x66\xb4\xeb\x15\x67\x64\x39\xd4\x3d"
-    b"\xf1\xa3\xe4\x3b\xf1\x92\x4d\x11\x59\xc1\xd4\x57\x67\x8b\x43\xe1\x85\x6c\xef\x7c\x9c\x7c\xb5\x51\x81\x47\x04\xac"
-    b"\x05\x3e\x14\x99\x52\x86\x72\xc6\xa6\xfd\x80\x55\xd2\xbc\x15\x0c\xd9\x84\xf4\x3e\x57\x26\xce\x48\x1e\x9c\x9d\x1d"
-    b"\xc9\xd5\x0d\x5a\x65\x1b\x33\x1f\xd3\x2b\x86\xc9\x61\x5f\x54\x0b\x33\x78\x73\x15\xb3\x89\x97\x39\x5c\xd4\x43\x77"
-    b"\x90\x73\x50\x13\xab\x1e\xad\xf5\x2f\x86\xe0\x13\x7a\xd1\x71\x90\xb9\x63\xfa\xfe\xeb\x8c\x82\xf3\x93\x66\x37\xd8"
-    b"\x5a\x05\x5d\x4a\xb1\xe7\x56\x0a\x9c\x8c\x5f\x25\x6a\xce\xcf\xad\xee\x88\x44\xc9\x41\x77\xd8\x8b\xfd\x5b\x44\x04"
-    b"\xd4\x94\x3a\x09\x8a\x14\xe9\xfc\xf3\x11\x25\x7b\x3e\x5b\x23\xbf\xf7\x46\x42\x12\xcb\x7d\xd8\x1e\x54\x6e\x7e\xe8"
-    b"\x92\x55\x38\xc1\x34\xec\x52\x78\x13\x5f\x42\x65\x88\x5a\x18\x7c\xef\xaf\xd9\x9e\x8e\x81\x4f\x97\x19\x7c\x06\x6b"
-    b"\x01\x39\x33\x03\xa5\xf0\x65\xa1\xdd\x9a\x7c\x44\xb5\x57\x18\x14\xa0\x04\x64\x59\x8d\x0c\xbf\xd8\x1f\x1b\x89\xf7"
-    b"\xc9\xae\x0b\x9f\x8b\x27\x52\xb3\x33\xe2\xcd\xac\x39\x17\x26\x08\x5c\xc8\xd9\xf2\x54\x87\x68\x6e\x2d\x4a\x94\x84"
-    b"\x91\x8f\x63\x82\x04\x30\x82\x97\xad\xae\x54\x61\xee\xac\xc0\x2f\xdf\x49\xa3\x78\xc0\x59\xe0\x47\xa4\xdd\xaa\x11"
-    b"\xb9\xcf\x54\xf2\xd9\x33\x63\xa3\xda\xc3\xef\x0d\x54\x3c\xf8\xbe\xa2\xca\x6f\xf5\xc3\xf8\x96\x8e\xbb\xad\x77\x4b"
-    b"\x23\xb2\xcc\x42\x33\xd9\xfd\x77\x68\xfd\xd2\xcc\x42\x9e\x75\x43\xfe\x6e\x77\x82\x74\xc3\x97\xe4\x9f\xf4\xc4\xde"
-    b"\x1a\x8c\x24\x48\x57\x69\x44\x5e\xab\x71\x9a\x2f\xc4\x80\xf8\x63\x3a\x06\x02\x91\xb0\x91\x0b\x45\xd1\x1b\x29\xd4"
-    b"\x82\x7c\xe9\x46\x6e\xfb\xa8\xf8\xb3\xfe\xd2\x43\xfe\x1f\x09\x97\x74\x16\xbd\x28\x08\xa7\x4b\x9d\xd0\x95\x29\x70"
-    b"\x94\xed\x00\x5f\x1a\xd3\x37\xfb\xbc\x12\x14\x9f\xef\xfb\x4e\x15\xa2\x53\x60\x15\xc8\x2e\x7b\x05\x29\x91\xfd\xf2"
-    b"\x26\xb4\xac\x0d\xd5\xdd\x10\xbd\x20\x8d\x0d\xe3\x2e\xb3\x9b\x07\x9d\x96\xb7\x27\x9d\x11\x1a\x27\xb0\x74\x7e\x08"
-    b"\x42\x1f\x0e\x0b\x27\xe0\xc0\x67\x8f\x64\x2b\x0d\x9d\x83\xdc\xee\x8b\x8a\x9c\xfb\x96\xa0\xe6\x6a\x81\x82\x8d\x90"
-    b"\x5a\x3e\x24\xa7\xd1\x8c\x51\x8f\xda\x8c\xe1\x72\xac\xdc\x8d\x1f\x3b\xe8\xe3\xf2\x3c\x7b\x8f\xbd\xba\x3d\xd1\x70"
-    b"\x42\xb8\xfb\x47\x67\xeb\x7e\x13\x8b\x1a\x81\x60\x75\x5c\xdf\x79\x9a\xc8\xf8\x71\x6f\xa7\x2b\x5a\xc2\xff\xc8\x3b"
-    b"\x56\x2a\x95\x09\x3c\xf8\x7e\xdc\x4b\xcb\xa8\xa2\x26\xc2\x93\x5f\xfa\xc6\xb5\x96\xa5\xe3\x64\x06\x1b\xeb\xeb\xd4"
-    b"\x2f\xcf\xc6\xe5\xdc\x4a\x9b\x40\xc4\x50\x43\x83\xb9\x3d\xd5\x44\xb4\x05\xf5\xa5\x05\x93\x29\x89\x2f\xff\x49\x59"
-    b"\xa2\xfa\x22\xfb\x64\x7d\x65\x04\xa7\x68\xb9\x69\xe9\xa2\x12\x42\x94\xb5\x80\x0b\xf7\x87\x39\xbd\xb8\x93\x9f\x31"
-    b"\xf8\xbb\xc2\x60\x26\x2c\x3e\x5f\x46\x7b\x57\x60\xf3\x8b\xfd\x7a\x20\x17\xc2\xb7\x0b\x3c\xb7\x3b\x76\x5e\x08\x03"
-    b"\x7c\x40\x16\xf4\x22\x24\xa2\x3c\x40\x91\x1f\x92\x60\x49\x6a\x57\x96\x4b\x45\x6b\x86\xe2\x43\xca\xb9\x16\x61\x56"
-    b"\xf7\xf4\xd4\xbb\x5f\xca\xa8\xd6\x0c\xa3\x58\xc8\xe5\x91\x47\x82\x2c\x8a\x53\x19\x5d\x5c\xde\x35\x5d\xfa\xba\xed"
-    b"\x58\xc7\x96\x7c\x84\xdd\x98\x06\xed\x17\xf1\x8c\x0e\x88\xdb\x19\xa2\x4a\xff\xa0\xb5\x17\x33\x4e\xcb\x63\x7d\x42"
-    b"\x24\x5b\x79\x06\xf6\x4b\xb2\xa9\x08\x1f\x1f\xce\xa7\x2e\xd8\x50\xe0\x1d\x5a\x7d\x69\xd0\xd7\x67\x92\x53\x5d\xfe"
-    b"\x16\x8f\x15\x6f\xca\x72\xa2\x32\x5c\x50\xd1\xa3\xe9\x2d\x61\xfc\x0a\x7c\x05\x68\xed\x34\xfa\x5d\x85\x5b\xae\x8e"
-    b"\x4b\x73\x0e\xb1\x1a\xd1\x2a\x0d\xcd\xf4\x8c\xff\x51\x93\x9e\x86\xb3\x20\x7b\xa0\xe1\x05\x7e\x10\x78\xbe\xd6\x90"
-    b"\x22\x34\xea\xcc\x33\x3e\x01\xdc\x7f\x76\x1b\x17\xd4\xac\x47\x1d\x63\x2a\xa7\x8c\xa4\x45\x55\x62\xbf\x79\x17\x77"
-    b"\xe1\xf2\x47\x54\x21\xc5\xac\x43\xee\xda\x7b\xf2\xba\x9f\x32\x68\x8c\xb1\x5b\x79\xad\x9e\xa0\x7a\xa1\xc1\x17\xfc"
-    b"\xff\x45\x6f\x85\x83\xe8\x97\x46\x36\xfc\x71\x89\x1b\x9e\x28\xc0\xa1\x58\x28\x1a\x2f\xbe\x1d\xbb\x4c\x9f\xed\xaf"
-    b"\x7b\xb6\x82\xd4\xaa\x8d\xd2\xd1\x74\xb1\xbc\x31\x41\x00\x1c\xb8\x2f\x20\x87\x77\x0f\xef\x49\x3f\xba\xcf\xec\x27"
-    b"\x1c\xb6\x9b\x47\xda\x84\xf1\xae\xe7\x8c\xee\x55\xa5\x35\x63\x32\x5f\x5d\x5e\x4a\x94\xb8\xe7\xd7\x0f\xa7\x99\x14"
-    b"\xc8\x63\xae\xc7\xed\x9a\x09\x10\x7a\xc3\x08\xca\xfe\x09\x6e\x9d\xe7\xfe\xb1\x18\x16\x9b\x20\x1a\xd0\x96\xee\x71"
-    b"\xe5\x9a\x40\x15\x9c\xa2\xaa\x4e\x5e\x5b\xe3\x2c\x92\x39\x08\x11\x10\xbd\x70\xba\xd6\xcd\xd9\x05\xf9\x37\x70\x6b"
-    b"\xbb\xd0\x35\x7c\xdb\x7b\x56\x6e\xb4\x78\xbf\xcd\x82\x50\x8b\x04\xae\xfc\xf7\xff\xc7\x30\x44\x8c\xe8\x27\xe8\x5d"
-    b"\x4e\x84\x9e\xdb\x08\x8c\xfd\xa9\xa3\x3e\xdb\x29\x4a\x95\x30\xa8\x71\x58\xfd\x36\x0b\xb0\x8c\x4f\x2b\x2d\x76\x8b"
-    b"\x06\x1d\x46\x2f\x92\xf4\x20\xbb\xdf\xf3\xb9\xa7\x71\xd7\x8c\x43\xc9\x57\x34\xc8\x23\x11\xd0\x0a\x4a\x0f\x81\x05"
-    b"\x3e\x45\xbd\x19\xcb\x0f\xb9\x12\x88\xed\xed\x79\xa3\xf7\x69\xd9\xa2\x1f\xaf\x65\x5e\x34\x95\xf0\xaf\x65\x04\x15"
-    b"\xca\x54\x58\xd0\x58\x80\xc0\x5f\x30\xb8\xf6\xe2\x14\xe2\xe7\x74\x32\x11\x07\x45\xde\x21\x05\x3b\x20\xd4\xa4\x21"
-    b"\x2e\xad\x22\x84\x71\xc0\xd4\x49\x51\x69\x2d\x06\x04\xbb\x50\xa8\x0a\xc9\xb6\xd3\x0e\x96\xe4\xc1\x85\xd6\xe1\x6f"
-    b"\xdc\xc1\x79\x32\x33\x19\x14\x68\x0c\x68\xc0\xfa\xfa\x05\x9e\x1b\x9f\x54\x8c\x3e\x0b\x7e\x29\xbf\xec\x60\x51\x3f"
-    b"\x27\x5d\xd2\x03\x68\x1f\x77\x0c\xa6\xd6\xeb\xdd\x36\xf9\x44\x82\xe0\x62\x94\x4f\xb7\x60\x2d\xf6\x8a\xdf\x51\xf6"
-    b"\x42\x67\xa0\x6a\xa6\x2c\x76\x6a\xb7\x22\x23\xc8\x4e\x17\xd2\xb7\xa0\x99\xf3\x62\x63\x02\xe9\x7e\xa2\x40\xa4\x1b"
-    b"\x4b\xf0\xb2\xae\x8b\xef\x43\xf7\xc8\xa3\xfd\x42\x4a\xdc\x8c\x2c\x1c\x3e\x9b\x2e\x8f\x2b\x29\x39\xdb\xbd\x01\xf3"
-    b"\x48\xb4\x45\x6f\xdb\x63\x80\x90\xff\x0d\xc8\x25\xb1\xa9\xd2\x03\xb0\x4f\x68\x72\x0a\xdb\xca\x3e\x82\xf6\xc4\x18"
-    b"\xed\xb9\xdf\x6d\xef\xba\xbb\x6d\xe4\x47\x42\xa9\x62\xd5\xb3\xad\x06\xdf\x63\x2c\xfc\xd8\x8d\xba\x43\x8e\x78\xfd"
-    b"\x17\xe2\xb4\x5e\xc2\xe1\xfa\x30\x51\x85\x56\x00\x1e\xc0\x60\xbd\x64\x43\x5c\xf3\x48\x52\x6f\x06"
-)
+# As in field25519.
+_MULTIPLY = const(0)
+_SQUARE = const(1)
+_COMBINE = const(2)
+_COMBINE_SIGNED = const(3)
+_LOAD = const(4)
+_END = const(5)
+_NOWHERE = const(255)
+_SUMS = const(128)
 
+# Units. Factors are neighbors, three apart: E F, F G, G H, H E; Y - X, Y + X and T each with the entry's own number; Z
+# with the entry's, which lies where a doubling has W.
+_E = const(0)
+_F = const(3)
+_G = const(6)
+_H = const(9)
+_E_AGAIN = const(12)
+_DIFFERENCE = const(15)
+_ENTRY = const(18)
+_SUM = const(21)
+_T = const(27)
+_X = const(33)
+_Y = const(36)
+_Z = const(39)
+_W = const(42)
+_A = const(45)
+_B = const(48)
+_C = const(51)
+_D_UNIT = const(54)
 
-def _fold(product: int) -> int:
-    """Returns a number of about 20 bits more than half of the product's, congruent to it: a third cheaper than % p."""
-    return (product & _LOW_255) + 19 * (product >> 255)
+# fmt: off
+_POINT = bytes((_MULTIPLY, _E, _X + _SUMS, _MULTIPLY, _F, _Z + _SUMS, _MULTIPLY, _G, _Y + _SUMS))
+_POINT_T = _POINT + bytes((_MULTIPLY, _H, _T + _SUMS))
+# RFC 8032 section 5.1.4. E = H - (X + Y)^2, F = G + 2 Z^2.
+_HALF_DOUBLE = bytes((
+    _COMBINE, _X, _Y, _W, _NOWHERE, _SQUARE, _X, _A, _SQUARE, _Y, _B, _SQUARE, _Z, _C, _SQUARE, _W, _D_UNIT,
+    _COMBINE, _A, _B, _H, _G, _COMBINE, _H, _D_UNIT, _NOWHERE, _E, _COMBINE, _H, _D_UNIT, _NOWHERE, _E_AGAIN,
+    _COMBINE, _G, _C, _F, _NOWHERE, _COMBINE, _F, _C, _F, _NOWHERE,
+))
+_FACTORS = bytes((_MULTIPLY, _DIFFERENCE, _A, _MULTIPLY, _SUM, _B, _MULTIPLY, _T, _C))
+_HALF_ADD = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 3)) + _FACTORS + bytes((
+    _COMBINE, _B, _A, _H, _E, _COMBINE, _B, _A, _NOWHERE, _E_AGAIN, _COMBINE_SIGNED, _Z, _C, _G, _F,
+))
+_HALFADD_ANY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 4)) + _FACTORS + bytes((
+    _MULTIPLY, _Z, _D_UNIT,
+    _COMBINE, _B, _A, _H, _E, _COMBINE, _B, _A, _NOWHERE, _E_AGAIN, _COMBINE_SIGNED, _D_UNIT, _C, _G, _F,
+))
+_STOP = bytes((_END,))
+
+# What a step of a sum consists of. ADD takes entries of affine points, ADD_ANY those of any.
+DOUBLE = _HALF_DOUBLE + _POINT + _STOP
+DOUBLE_T = _HALF_DOUBLE + _POINT_T + _STOP
+ADD = _HALF_ADD + _POINT + _STOP
+ADD_T = _HALF_ADD + _POINT_T + _STOP
+ADD_ANY = _HALFADD_ANY + _POINT + _STOP
+ADD_ANY_T = _HALFADD_ANY + _POINT_T + _STOP
+# The sum that the next entry is.
+FIRST = bytes((_LOAD, _ENTRY, 3, _COMBINE, _ENTRY + 6, _ENTRY, _Y, _X, _MULTIPLY, _X, _T + _SUMS, _END))
+_TO_ENTRY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _COMBINE, _Z, _Z, _C, _NOWHERE, _MULTIPLY, _T, _A, _END))
+# fmt: on
 
 
 def _power(z: int) -> int:
-    """Returns z^(2^252 - 3) mod p: what both inversion and the square root are made of.
-
-    Squaring by hand; the built-in three-argument pow costs four times as much.
-    """
-    # made[n] = z^(2^n - 1). Squaring it m times and multiplying by made[m] gives made[n + m].
-    ones = 1
-    power = z
-    made = {1: z}
-    for more in (1, 2, 1, 5, 10, 20, 10, 50, 100, 50):
-        for _ in range(more):
-            power = power * power % _P
-        power = power * made[more] % _P
-        ones += more
-        made[ones] = power
-    power = power * power % _P
-    return power * power % _P * z % _P
+    """Returns z^(2^252 - 3) mod p, which the square root is made of."""
+    # Unit 0 holds z^(2^n - 1). Squared m times and multiplied by z^(2^m - 1) it becomes z^(2^(n + m) - 1).
+    area = bytearray(AREA_BYTES)
+    put(area, 0, z)
+    put(area, 6, z)
+    # Squarings, the unit that the factor is taken from before them, and where the product is kept as well.
+    for squarings, source, kept in (
+        (1, 0, 9), (2, 0, 9), (1, 6, 9), (5, 0, 9), (10, 0, 18), (20, 0, 18), (10, 9, 12), (50, 0, 18), (100, 0, 18),
+        (50, 12, 18), (2, 6, 18),
+    ):  # fmt: skip
+        program = bytes((_COMBINE, source, 15, 3, _NOWHERE)) + bytes((_SQUARE, 0, _SUMS)) * squarings
+        program += bytes((_MULTIPLY, 0, _SUMS, _COMBINE, 0, 15, kept, _NOWHERE, _END))
+        run(area, 0, area, area, program, program)
+    return get(area, 0)
 
 
-def _inverse(z: int) -> int:
-    """Returns 1/z mod p, for z in 1 to p - 1, by Euclid's extended algorithm: a third of what z^(p - 2) costs."""
-    low, high = z, _P
-    factor, last = 1, 0
-    while low > 1:
-        quotient, rest = divmod(high, low)
-        high, low = low, rest
-        last, factor = factor, last - quotient * factor
-    return factor % _P
+def start(x: int = 0, y: int = 1) -> bytearray:
+    """Returns a sum that is the affine point (x, y), the neutral element if none is given."""
+    area = bytearray(AREA_BYTES)
+    for unit, number in ((_X, x), (_Y, y), (_Z, 1), (_T, x * y % P)):
+        put(area, unit, number)
+    return area
 
 
-def encode(point: tuple) -> bytes:
+def affine(area: bytearray) -> tuple:
+    """Returns (x, y) of a sum."""
+    inverse = invert(get(area, _Z))
+    return get(area, _X) * inverse % P, get(area, _Y) * inverse % P
+
+
+def encode(area: bytearray) -> bytes:
     """Returns the 32 bytes of RFC 8032 section 5.1.2."""
-    x, y, z, _, _ = point
-    inverse = _inverse(z)
-    return (y * inverse % _P | (x * inverse % _P & 1) << 255).to_bytes(32, "little")
+    x, y = affine(area)
+    return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
 def decode(encoded: bytes):
-    """Returns the point, or None if there is none or this is not how RFC 8032 section 5.1.3 writes it."""
+    """Returns (x, y), or None if there is no such point or this is not how RFC 8032 section 5.1.3 writes it."""
     y = int.from_bytes(bytes(encoded), "little")
     sign = y >> 255
     y &= (1 << 255) - 1
-    if y >= _P:
+    if y >= P:
         return None
-    u = (y * y - 1) % _P
-    v = (_D * (y * y % _P) + 1) % _P
-    v3 = v * v % _P * v % _P
-    x = u * v3 % _P * _power(u * v3 % _P * v3 % _P * v % _P) % _P
-    check = v * (x * x % _P) % _P
+    u = (y * y - 1) % P
+    v = (_D * (y * y % P) + 1) % P
+    v3 = v * v % P * v % P
+    x = u * v3 % P * _power(u * v3 % P * v3 % P * v % P) % P
+    check = v * (x * x % P) % P
     if check != u:
-        if check + u != _P:
+        if check + u != P:
             return None
-        x = x * _ROOT_OF_MINUS_1 % _P
+        x = x * _ROOT_OF_MINUS_1 % P
     if not x and sign:
         return None
     if x & 1 != sign:
-        x = _P - x
-    return x, y, 1, x, y
-
-
-def negate(point: tuple) -> tuple:
-    x, y, z, ta, tb = point
-    return _P - x, y, z, _P - ta, tb
+        x = P - x
+    return x, y
 
 
 def is_of_small_order(point: tuple) -> bool:
     """Whether 8 * point is the neutral element."""
+    area = start(*point)
     for _ in range(3):
-        point = _double(point)
-    return not point[0]
+        run(area, 0, area, area, DOUBLE, DOUBLE)
+    return not get(area, _X)
 
 
-def _double(point: tuple) -> tuple:
-    # RFC 8032 section 5.1.4.
-    x, y, z, _, _ = point
-    a = _fold(x * x)
-    b = _fold(y * y)
-    h = a + b
-    x += y
-    e = h - _fold(x * x)
-    g = a - b
-    f = g + _fold((z + z) * z)
-    return e * f % _P, g * h % _P, f * g % _P, e, h
+def _write_entry(entry: memoryview, area: bytearray) -> None:
+    """Writes the four numbers that make an entry of the sum; T has to be there."""
+    put(area, _T + 3, _TWICE_D)
+    run(area, 0, area, area, _TO_ENTRY, entry)
+    for at, unit in ((2, _SUM), (42, _DIFFERENCE), (82, _A), (122, _C)):
+        store(entry[at:], area, unit)
 
 
-def _add(point: tuple, entry: tuple, is_negative: bool) -> tuple:
-    """Returns `point` plus the table's `entry`, or minus it."""
-    x, y, z, ta, tb = point
-    plus, minus, z2, t2d = entry
-    c = _fold(_fold(ta * tb) * t2d)
-    if is_negative:
-        plus, minus, c = minus, plus, -c
-    a = _fold((y - x) * minus)
-    b = _fold((y + x) * plus)
-    d = z + z if z2 == 2 else _fold(z * z2)
-    e = b - a
-    f = d - c
-    g = d + c
-    h = b + a
-    return e * f % _P, g * h % _P, f * g % _P, e, h
-
-
-def _entry(point: tuple) -> tuple:
-    x, y, z, ta, tb = point
-    return y + x, y - x, 2 * z, ta * tb % _P * _TWICE_D % _P
-
-
-def _comb_entry(number: int) -> tuple:
-    """Returns entry `number` of the comb; those of the second block begin at 8."""
-    at = _ENTRY_BYTES * number
-    plus = int.from_bytes(_COMB[at : at + 32], "little")
-    minus = int.from_bytes(_COMB[at + 32 : at + 64], "little")
-    return plus, minus, 2, int.from_bytes(_COMB[at + 64 : at + 96], "little")
-
-
-def _comb_digits(scalar: int) -> bytearray:
-    """Returns what to look up for each of the 64 columns: 0 to 7 of the block's entries to add, 8 to 15 to take off.
-
-    An odd number is a sum of all powers of two below 2^256, each with a sign: bit i of (number + 2^256 - 1) / 2. An
-    even scalar is made odd by adding the order, which does not change the multiple.
-    """
-    if not scalar & 1:
-        scalar += ORDER
-    bits = ((scalar + (1 << _TEETH * _TOOTH_BITS) - 1) >> 1).to_bytes(32, "little")
-    digits = bytearray(_TOOTH_BITS)
-    for column in range(_TOOTH_BITS):
-        signs = 0
-        at = column
-        for tooth in range(_TEETH):
-            signs |= (bits[at >> 3] >> (at & 7) & 1) << tooth
-            at += _TOOTH_BITS
-        # With the top tooth taken off, the entry with all signs turned is the one to take off.
-        digits[column] = signs & 7 if signs & 8 else signs ^ 7 | 8
-    return digits
-
-
-def _window_digits(scalar: int) -> bytearray:
-    """Returns digits for the powers of two up to 2^255: 0, or 8 plus an odd number from -7 to 7, 4 places apart."""
-    bits = scalar.to_bytes(33, "little")
-    digits = bytearray(256)
-    carry = at = 0
-    while at < 256:
-        window = (bits[at >> 3] | bits[(at >> 3) + 1] << 8) >> (at & 7) & 15
-        if window & 1 == carry:
-            at += 1
-            continue
-        window += carry
-        carry = window >> 3
-        digits[at] = window + 8 - 16 * carry
-        at += 4
-    return digits
-
-
-def _odd_multiples(point: tuple) -> list:
-    """Returns the entries of 1, 3, 5 and 7 times the point."""
-    entries = [_entry(point)]
-    double = _entry(_double(point))
-    for _ in range(3):
-        point = _add(point, double, False)
-        entries.append(_entry(point))
+def odd_multiples(point: tuple) -> memoryview:
+    """Returns the entries of 1, 3, 5 and 7 times the point, 162 bytes each."""
+    entries = memoryview(bytearray(4 * 162))
+    double = memoryview(bytearray(162))
+    area = start(*point)
+    run(area, 0, area, area, DOUBLE_T, double)
+    _write_entry(double, area)
+    area = start(*point)
+    _write_entry(entries, area)
+    for at in range(162, 648, 162):
+        run(area, 0, area, area, ADD_ANY_T, double)
+        _write_entry(entries[at:], area)
     return entries
-
-
-def combine(base_scalar: int, scalar: int = 0, point: tuple = _NEUTRAL) -> tuple:
-    """Returns base_scalar * B + scalar * point for scalars below the order, in one run of doublings (Straus)."""
-    columns = _comb_digits(base_scalar)
-    windows = _window_digits(scalar)
-    entries = _odd_multiples(point) if scalar else []
-    top = _BLOCK_COLUMNS - 1
-    for at in range(top, 256):
-        if windows[at]:
-            top = at
-    total = _NEUTRAL
-    for at in range(top, -1, -1):
-        if at != top:
-            total = _double(total)
-        if windows[at]:
-            digit = windows[at] - 8
-            total = _add(total, entries[abs(digit) >> 1], digit < 0)
-        if at < _BLOCK_COLUMNS:
-            low = columns[at]
-            high = columns[at + _BLOCK_COLUMNS]
-            total = _add(total, _comb_entry(low & 7), low > 7)
-            total = _add(total, _comb_entry(8 + (high & 7)), high > 7)
-    return total

@@ -3,6 +3,7 @@
 import gc
 from binascii import unhexlify
 
+import comb25519
 import ed25519
 import edwards25519
 
@@ -138,43 +139,69 @@ def test_decoding_and_encoding_agree():
             point = edwards25519.decode(encoded)
             if point is not None:
                 found += 1
-                assert edwards25519.encode(point) == encoded
-                x, y_back = point[0], point[1]
+                assert edwards25519.encode(edwards25519.start(*point)) == encoded
+                x, y_back = point
                 # -x^2 + y^2 = 1 + d x^2 y^2 with d = -121665/121666, multiplied out.
                 xx, yy = x * x % _P, y_back * y_back % _P
                 assert (121666 * (yy - xx - 1) + 121665 * xx * yy) % _P == 0
     assert 20 < found < 116
 
 
-def test_comb_holds_the_multiples_it_says():
-    d = -121665 * pow(121666, _P - 2, _P) % _P
-    point = edwards25519.decode(bytes([0x58]) + bytes([0x66]) * 31)
+def _plain_sum(p: tuple, q: tuple) -> tuple:
+    """Adds affine points by the definition of the group (RFC 7748 section 4.1), in plain integers."""
+    k = -121665 * pow(121666, _P - 2, _P) * p[0] * q[0] * p[1] * q[1] % _P
+    x = (p[0] * q[1] + q[0] * p[1]) * pow(1 + k, _P - 2, _P)
+    return x % _P, (p[1] * q[1] + p[0] * q[0]) * pow(1 - k, _P - 2, _P) % _P
+
+
+def _plain_multiple(scalar: int, point: tuple) -> tuple:
+    total = (0, 1)
+    while scalar:
+        if scalar & 1:
+            total = _plain_sum(total, point)
+        point = _plain_sum(point, point)
+        scalar >>= 1
+    return total
+
+
+def _base() -> tuple:
+    return edwards25519.decode(bytes([0x58]) + bytes([0x66]) * 31)
+
+
+def test_the_comb_that_is_written_down():
     powers = []
+    point = _base()
     for exponent in range(225):
         if exponent % 32 == 0:
             powers.append(point)
-        point = edwards25519._double(point)
+        point = _plain_sum(point, point)
     for number in range(16):
         block = number >> 3
-        point = powers[6 + block]
+        x, y = powers[6 + block]
         for tooth in range(3):
-            is_taken_off = not number >> tooth & 1
-            point = edwards25519._add(point, edwards25519._entry(powers[2 * tooth + block]), is_taken_off)
-        x, y, z = point[:3]
-        plus, minus, z2, t2d = edwards25519._comb_entry(number)
-        assert z2 == 2 and plus < _P and minus < _P and t2d < _P
-        assert ((plus - minus) * z - 2 * x) % _P == 0, number
-        assert ((plus + minus) * z - 2 * y) % _P == 0, number
-        assert (t2d * z * z - 2 * d * x * y) % _P == 0, number
+            other = powers[2 * tooth + block]
+            if not number >> tooth & 1:
+                other = _P - other[0], other[1]
+            x, y = _plain_sum((x, y), other)
+        d = -121665 * pow(121666, _P - 2, _P)
+        for at, expected in enumerate((y + x, y - x, 2 * d * x * y)):
+            piece = comb25519._SMALL_COMB[96 * number + 32 * at : 96 * number + 32 * at + 32]
+            found = int.from_bytes(piece, "little")
+            assert found < _P and (2 * found - expected) % _P == 0, number
 
 
 def test_scalars_at_the_edges():
-    base = edwards25519.combine(1)
-    for scalar in (0, 1, 2, 3, 15, 16, 31, 1 << 51, 1 << 52, (1 << 208) - 1, edwards25519.ORDER - 1):
-        fixed = edwards25519.encode(edwards25519.combine(scalar))
-        assert fixed == edwards25519.encode(edwards25519.combine(0, scalar, base)), scalar
-        rest = edwards25519.ORDER - scalar if scalar else 0
-        assert edwards25519.encode(edwards25519.combine(rest, scalar, base)) == _little(1), scalar
+    base = _base()
+    order = edwards25519.ORDER
+    for scalar in (0, 1, 2, 3, 15, 16, 31, 1 << 51, 1 << 52, (1 << 208) - 1, (1 << 252) - 1, 1 << 252, order - 1):
+        fixed = edwards25519.encode(comb25519.combine(scalar))
+        assert fixed == edwards25519.encode(comb25519.combine(0, scalar, base)), scalar
+        rest = order - scalar if scalar else 0
+        assert edwards25519.encode(comb25519.combine(rest, scalar, base)) == _little(1), scalar
+    for scalar in (0, 1, 2, 7, 8, 12345):
+        expected = _plain_multiple(scalar, base)
+        assert edwards25519.affine(comb25519.combine(scalar)) == expected, scalar
+        assert edwards25519.affine(comb25519.combine(0, scalar, base)) == expected, scalar
 
 
 def test_leaves_nothing_behind():

@@ -10,7 +10,9 @@ MODULE_LINES = 300
 FUNCTION_LINES = 60
 
 # What may be longer, and why. An entry that is not needed any more is a finding too.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "lib/field25519.py:run": "written out step by step: loops or a call for each operation cost a quarter more",
+}
 
 
 def check(root: Path, exceptions: dict[str, str] = EXCEPTIONS) -> list[Finding]:
