@@ -30,7 +30,7 @@ async def read_message(exchange) -> bytes:
     place = None
     while place is None or len(data) < place[1]:
         data.extend(await _read(exchange, _FIRST_PAGE + len(data) // 4))
-        place = ndef.locate(data, area)
+        place = place or ndef.locate(data, area)
     start, end = place
     page = max(start - 4, 0) // 4
     again = await _read(exchange, _FIRST_PAGE + page)
