@@ -151,7 +151,8 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
     _write_digits(digits, base_scalar, _SMALL_TEETH, _SMALL_COLUMNS)
     windows = _window_digits(scalar)
     entries = odd_multiples(point) if scalar else b""
-    entry = memoryview(bytearray(2 + _ENTRY_BYTES))
+    entry = bytearray(2 + _ENTRY_BYTES)
+    numbers = memoryview(entry)[2:]
     top = _SMALL_COLUMNS - 1
     for at in range(top, 256):
         if windows[at]:
@@ -170,7 +171,7 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
             for block in range(2):
                 digit = digits[4 * (_SMALL_COLUMNS - 1 - at) + block]
                 entry[0] = digit >> 7
-                unpack(entry[2:], _SMALL_COMB[96 * (digit & 127) :], 3)
+                unpack(numbers, _SMALL_COMB, 96 * (digit & 127), 3)
                 run(area, 0, area, area, ADD if block else ADD_T, entry)
     return area
 

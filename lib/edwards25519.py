@@ -97,8 +97,14 @@ def _power(z: int) -> int:
 def start(x: int = 0, y: int = 1) -> bytearray:
     """Returns a sum that is the affine point (x, y), the neutral element if none is given."""
     area = bytearray(AREA_BYTES)
-    for unit, number in ((_X, x), (_Y, y), (_Z, 1), (_T, x * y % P)):
-        put(area, unit, number)
+    # 1, with its sums, leaving no garbage.
+    area[40 * _Y] = area[40 * _Y + 80] = area[40 * _Z] = area[40 * _Z + 80] = 1
+    if x:
+        put(area, _X, x)
+        put(area, _Y, y)
+        put(area, _T, x * y % P)
+    elif y != 1:
+        put(area, _Y, y)
     return area
 
 

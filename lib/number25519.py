@@ -17,21 +17,17 @@ _BY_19 = const(2587)
 
 
 @micropython.viper
-def unpack(limbs: ptr16, data: ptr8, count: int):
-    """Writes `count` 32-byte numbers in `data`, least significant byte first, as 20 16-bit limbs each."""
+def unpack(limbs: ptr16, data: ptr8, at: int, count: int):
+    """Writes `count` 32-byte numbers from `data[at]` on, least significant byte first, as 20 16-bit limbs each."""
+    data = ptr8(int(data) + at)
     while count:
-        word = 0
-        filled = 0
-        left = 32
-        for limb in range(20):
-            while filled < 13 and left:
-                word |= data[0] << filled
-                data = ptr8(int(data) + 1)
-                filled += 8
-                left -= 1
-            limbs[limb] = word & 8191
-            word >>= 13
-            filled -= 13
+        bit = 0
+        for limb in range(19):
+            at = bit >> 3
+            limbs[limb] = ((data[at] | (data[at + 1] << 8) | (data[at + 2] << 16)) >> (bit & 7)) & 8191
+            bit += 13
+        limbs[19] = (data[30] | (data[31] << 8)) >> 7
+        data = ptr8(int(data) + 32)
         limbs = ptr16(int(limbs) + 40)
         count -= 1
 
@@ -72,7 +68,7 @@ def _pack(out: ptr8, area: ptr32, unit: int):
 def put(area: bytearray, unit: int, number: int) -> None:
     """Writes `number`, 0 to 2^256 - 1, to `unit`, with its sums."""
     limbs = bytearray(40)
-    unpack(limbs, number.to_bytes(32, "little"), 1)
+    unpack(limbs, number.to_bytes(32, "little"), 0, 1)
     _fetch(area, unit, limbs)
 
 

@@ -43,6 +43,22 @@ def _store(out: ptr8, words: ptr32):
 
 
 @micropython.viper
+def _copy(to: ptr8, start: int, data: ptr8, at: int, count: int):
+    to = ptr8(int(to) + start)
+    data = ptr8(int(data) + at)
+    for i in range(count):
+        to[i] = data[i]
+
+
+@micropython.viper
+def _pad(block: ptr8, filled: int):
+    """Writes a one bit and zeros behind what the block is filled with: section 5.1.2, but for the length."""
+    block[filled] = 128
+    for i in range(filled + 1, _BLOCK_BYTES):
+        block[i] = 0
+
+
+@micropython.viper
 def _move(words: ptr32, to: int, at: int, count: int):
     for i in range(count):
         words[to + i] = words[at + i]
@@ -201,24 +217,27 @@ class sha512:
         at = 0
         if filled:
             at = min(size, _BLOCK_BYTES - filled)
-            self._block[filled : filled + at] = data[:at]
+            _copy(self._block, filled, data, 0, at)
             if filled + at < _BLOCK_BYTES:
                 return
             self._compress(self._block, 0)
         while at + _BLOCK_BYTES <= size:
             self._compress(data, at)
             at += _BLOCK_BYTES
-        if at < size:
-            self._block[: size - at] = data[at:]
+        _copy(self._block, 0, data, at, size - at)
 
     def digest(self) -> bytes:
         """Returns the hash of everything so far."""
+        block = self._block
         filled = self._length % _BLOCK_BYTES
-        zeros = (111 - filled) % _BLOCK_BYTES
-        tail = self._block[:filled] + b"\x80" + bytes(zeros) + (8 * self._length).to_bytes(16, "big")
         _move(self._words, _SAVED, _STATE, 16)
-        for at in range(0, len(tail), _BLOCK_BYTES):
-            self._compress(tail, at)
+        _pad(block, filled)
+        if filled >= _BLOCK_BYTES - 16:
+            # There is no room for the length: it gets a block of its own, and what is in this one stays there.
+            self._compress(block, 0)
+            block = bytearray(_BLOCK_BYTES)
+        block[_BLOCK_BYTES - 16 :] = (8 * self._length).to_bytes(16, "big")
+        self._compress(block, 0)
         out = bytearray(64)
         _store(out, self._words)
         _move(self._words, _STATE, _SAVED, 16)

@@ -30,7 +30,7 @@ def _write_entry(entry: bytearray, area: bytearray) -> None:
         # Halved: an odd number is made even by the odd p.
         number %= P
         numbers += ((number + P * (number & 1)) >> 1).to_bytes(32, "little")
-    unpack(memoryview(entry)[2:], numbers, 3)
+    unpack(memoryview(entry)[2:], numbers, 0, 3)
 
 
 def _teeth(point: tuple) -> tuple:
