@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware.core import credential, keycode, proof
+from firmware.store import settings
 from lobbylock.errors import UserError
 from lobbylock.hours import format_hours, parse_hours
 
@@ -113,9 +114,9 @@ def test_check_decides_as_the_lock(run, home, door, tmp_path):
     run("door", "new", "maple-12/garage", "--area", "garage")
     assert check(run, made["hex"], "--door", "oak-3/front", *at[2:]) == "other_building"
     assert check(run, made["hex"], "--door", "maple-12/garage", *at[2:]) == "wrong_area"
-    settings = tmp_path / "settings.json"
-    run("door", "settings", DOOR, "--out", str(settings))
-    assert check(run, made["hex"], "--settings", str(settings), *at[2:]) == "granted"
+    path = tmp_path / "settings.json"
+    run("door", "settings", DOOR, "--out", str(path))
+    assert check(run, made["hex"], "--settings", str(path), *at[2:]) == "granted"
     code, text, _ = run("credential", "check", made["hex"], *at)
     assert code == 0 and "once the phone has proven" in text
     code, text, _ = run("credential", "check", forged, *at)
@@ -127,6 +128,19 @@ def test_hours_are_the_building_s(run, door):
     # 08:00 in New York is 12:00 UTC.
     assert check(run, made["hex"], "--door", DOOR, "--at", "2090-09-18T11:59Z") == "outside_hours"
     assert check(run, made["hex"], "--door", DOOR, "--at", "2090-09-18T12:00Z") == "granted"
+
+
+def test_settings_are_what_the_firmware_reads(run, home, tmp_path):
+    path = tmp_path / "settings.json"
+    options = ("--zone", "Europe/Berlin", "--area", "lobby", "--area", "mail-room", "--bearer", "short")
+    assert run("door", "new", DOOR, *options, "--bearer-for", "12h", "--nfc", "uart", "--keypad", "wiegand")[0] == 0
+    assert run("door", "revoke", DOOR, "00" * 8)[0] == run("issuer", "rotate")[0] == 0
+    assert run("door", "settings", DOOR, "--out", str(path))[0] == 0
+    config = settings.load(str(path))
+    assert config.issuers == [(key.kid, "tester", key.public_key) for key in home.issuer().keys] != []
+    assert (config.areas, config.bearer, config.bearer_s) == (["lobby", "mail-room"], "short", 43_200)
+    assert (config.nfc, config.keypad, config.revoked) == ("uart", "wiegand", [bytes(8)])
+    assert config.zone.offset_s(1_789_992_000) == 7_200
 
 
 def test_bearer_policy(run):
@@ -153,8 +167,8 @@ def test_keys_follow_each_other(run, home, door):
     assert [key["kid"] for key in keys] == [first["kid"], second["kid"]]
     for made in (first, second):
         assert check(run, made["hex"], "--door", DOOR) == "granted"
-    settings = json.loads(run("door", "settings", DOOR, "--out", "-")[1])
-    assert [item["kid"] for item in settings["issuers"]] == [first["kid"], second["kid"]]
+    written = json.loads(run("door", "settings", DOOR, "--out", "-")[1])
+    assert [item["kid"] for item in written["issuers"]] == [first["kid"], second["kid"]]
     assert run("issuer", "retire", second["kid"])[0] == 2
     assert run("issuer", "retire", first["kid"].upper())[0] == 0
     assert check(run, first["hex"], "--door", DOOR) == "unknown_issuer"
