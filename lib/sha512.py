@@ -20,11 +20,11 @@ _MASK = const(0xFFFFFFFF)
 
 
 @micropython.viper
-def _load(words: ptr32, to: int, data: ptr8, at: int):
-    """Writes 16 words to `words[to]` from the 64 bytes at `data[at]`, big-endian."""
+def _load(words: ptr32, to: int, data: ptr8, at: int, count: int):
+    """Writes `count` words to `words[to]` from the bytes at `data[at]`, big-endian."""
     words = ptr32(int(words) + 4 * to)
     data = ptr8(int(data) + at)
-    for i in range(16):
+    for i in range(count):
         words[i] = (data[0] << 24) | (data[1] << 16) | (data[2] << 8) | data[3]
         data = ptr8(int(data) + 4)
 
@@ -65,6 +65,18 @@ def _move(words: ptr32, to: int, at: int, count: int):
 
 
 @micropython.viper
+def _advance(words: ptr32, i: int):
+    """Moves the next 16 pairs of the schedule, and the last four of the rounds, to where the next rounds look."""
+    later = ptr32(int(words) + 4 * (_SCHEDULE + 32))
+    for i in range(32):
+        words[i] = later[i]
+    words = ptr32(int(words) + 4 * (_PAIRS + 64))
+    later = ptr32(int(words) - 4 * 64)
+    for i in range(16):
+        words[i] = later[i]
+
+
+@micropython.viper
 def _add(words: ptr32, mask: uint):
     """Adds what the rounds made of the state to the state: section 6.4.2, step 4."""
     for i in range(0, 16, 2):
@@ -75,7 +87,7 @@ def _add(words: ptr32, mask: uint):
 
 
 @micropython.viper
-def _expand(w: ptr32, mask: uint):
+def _expand(w: ptr32, low: uint, xl: uint, xh: uint, mask: uint):
     """Writes the next 16 pairs of the message schedule behind the 16 that are there: section 6.4.2, step 1.
 
     Seen from w(t) as w[0:2] (high, low): w(t+1) is w[2:4], w(t+9) w[18:20], w(t+14) w[28:30]; w(t+16) goes to w[32:34].
@@ -106,14 +118,14 @@ def _expand(w: ptr32, mask: uint):
 
 
 @micropython.viper
-def _rounds(w: ptr32, mask: uint):
+def _rounds(v: ptr32, low: uint, xl: uint, w: ptr32, mask: uint):
     """Runs 16 rounds with the constants that lie at _ROUND: section 6.4.2, step 3.
 
     A round makes a new a and a new e; b, c, d and f, g, h are those of the rounds before. So nothing is moved: `v`
     steps down by one (a, e), and from the place of the new pair v[0:4] the present a, e are v[4:6], v[6:8] as (high,
     low), b, f follow at 8, c, g at 12 and d, h at 16.
     """
-    v = ptr32(int(w) + 4 * (_PAIRS + 60))
+    v = ptr32(int(v) + 4 * (_PAIRS + 60))
     k = ptr32(int(w) + 4 * _ROUND)
     for _ in range(16):
         xh = uint(v[6])
@@ -206,7 +218,7 @@ class sha512:
         self._words = bytearray(4 * _WORDS)
         self._block = bytearray(_BLOCK_BYTES)
         self._length = 0
-        _load(self._words, _STATE, _START, 0)
+        _load(self._words, _STATE, _START, 0, 16)
         self.update(data)
 
     def update(self, data: bytes) -> None:
@@ -246,15 +258,12 @@ class sha512:
     def _compress(self, data: bytes, at: int) -> None:
         """Takes in the block that begins at `data[at]`."""
         words = self._words
-        _load(words, _SCHEDULE, data, at)
-        _load(words, _SCHEDULE + 16, data, at + 64)
+        _load(words, _SCHEDULE, data, at, 32)
         _move(words, _PAIRS + 64, _STATE, 16)
         for start in range(0, 80, 16):
             if start < 64:
-                _expand(words, _MASK)
-            _load(words, _ROUND, _CONSTANTS, 8 * start)
-            _load(words, _ROUND + 16, _CONSTANTS, 8 * start + 64)
-            _rounds(words, _MASK)
-            _move(words, _SCHEDULE, _SCHEDULE + 32, 32)
-            _move(words, _PAIRS + 64, _PAIRS, 16)
+                _expand(words, 0, 0, 0, _MASK)
+            _load(words, _ROUND, _CONSTANTS, 8 * start, 32)
+            _rounds(words, 0, 0, words, _MASK)
+            _advance(words, 0)
         _add(words, _MASK)
