@@ -49,18 +49,26 @@ class Ledger:
         self.is_new = self._sector < 0
 
     def _mount(self) -> None:
-        for number in range(self._count):
-            header = sector.record_at(self._flash, number, 0, 8)
-            if not header or len(header) != 8 or header[:4] != _MAGIC:
-                continue
-            generation = unpack(">I", header[4:])[0]
-            if generation <= self._generation:
-                continue
-            found = self._load(number)
-            if found:
+        """Takes the newest sector that is whole; seldom is that not the first one tried."""
+        below = 1 << 32
+        while self._sector < 0:
+            generation = 0
+            newest = 0
+            for number in range(self._count):
+                header = sector.record_at(self._flash, number, 0, 8)
+                if header and len(header) == 8 and header[:4] == _MAGIC:
+                    found = unpack(">I", header[4:])[0]
+                    if generation < found < below:
+                        generation = found
+                        newest = number
+            if not generation:
+                return
+            below = generation
+            loaded = self._load(newest)
+            if loaded:
                 self._generation = generation
-                self._sector = number
-                self._values, self._uses, self._at = found
+                self._sector = newest
+                self._values, self._uses, self._at = loaded
 
     def _load(self, number: int):
         """Returns (values, uses, offset behind them) of a sector, or None if its snapshot has no end."""

@@ -6,8 +6,9 @@ A row is given to another credential only when its own has expired by the clock 
 is pulled back, and no power cut, can then make the spent one valid again.
 """
 
-from struct import pack, unpack_from
+from struct import pack
 
+import micropython
 from micropython import const
 
 ROW_BYTES = 13
@@ -23,8 +24,8 @@ class Uses:
 
     def count(self, key: bytes) -> int:
         """Returns how often the credential under `key` has opened."""
-        at = self._find(key)
-        return 0 if at is None else self.rows[at + 12]
+        at = _find(self.rows, len(self.rows), key)
+        return 0 if at < 0 else self.rows[at + 12]
 
     def row(self, key: bytes, expires_s: int) -> bytes:
         """Returns the row that counts one use more; nothing is changed yet."""
@@ -41,18 +42,39 @@ class Uses:
 
     def _place(self, key: bytes, floor_s: int) -> int:
         """Returns the offset of the row for `key`: its own, one that is over, or a new one at the end."""
-        at = self._find(key)
-        if at is not None:
-            return at
-        for at in range(0, len(self.rows), ROW_BYTES):
-            if unpack_from(">I", self.rows, at + _KEY_BYTES)[0] <= floor_s:
-                return at
-        return len(self.rows)
-
-    def _find(self, key: bytes):
         rows = self.rows
-        first = key[0]
-        for at in range(0, len(rows), ROW_BYTES):
-            if rows[at] == first and rows[at : at + _KEY_BYTES] == key:
-                return at
-        return None
+        at = _find(rows, len(rows), key)
+        if at < 0:
+            at = _find_over(rows, len(rows), pack(">I", floor_s))
+        return len(rows) if at < 0 else at
+
+
+# A ledger looks for each row that it finds in flash, so this is what a start takes.
+
+
+@micropython.viper
+def _find(rows: ptr8, size: int, key: ptr8) -> int:
+    """Returns the offset of the row of `key`, or -1."""
+    at = 0
+    while at < size:
+        same = 0
+        while same < 8 and rows[at + same] == key[same]:
+            same += 1
+        if same == 8:
+            return at
+        at += 13
+    return -1
+
+
+@micropython.viper
+def _find_over(rows: ptr8, size: int, floor: ptr8) -> int:
+    """Returns the offset of the first row whose credential expires at `floor` (four bytes) or before, or -1."""
+    at = 8
+    while at < size:
+        same = 0
+        while same < 3 and rows[at + same] == floor[same]:
+            same += 1
+        if rows[at + same] <= floor[same]:
+            return at - 8
+        at += 13
+    return -1
