@@ -56,6 +56,7 @@ def _compiled_tree(root: Path) -> Path:
         short = shorten({name: path.read_text() for name, path in files.items()})
         for name, path in files.items():
             _compile_text(short[name], path.stem, folder / path.relative_to(root).with_suffix(".mpy"))
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "ready").touch()
     return folder
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lobbylock.demo.stage import OTHER_DOOR, RELEASE_MS, Stage
+from lobbylock.demo.taps import Taps
+from lobbylock.demo.witness import ARRIVAL_LIMIT_MS, CALM_MS, LIMIT_MS, SLACK_MS, Failed, Step
 from lobbylock.errors import UserError
 
 _HOUR_S = 3_600
-_SLACK_MS = 100
-_TYPING_LIMIT_MS = 10_000
-_ARRIVAL_LIMIT_MS = 30_000
 _LOCKOUT_MS = 60_000
 # Long enough for the debounce to see it through a hiccup of the machine.
 _KEY_MS = 120
@@ -23,30 +22,17 @@ _GAP_MS = 80
 _LAST_KEY_MS = 400
 _SAMPLES = 20
 _CONSOLE_LINES = 12
-# Until the pulse is over, the picture in flash and the seal made.
-_CALM_MS = 8_000
 _UNDER_WAY_MS = 300
 _BETWEEN_CODES_MS = 2_500
 _MOST_SLOWER = 1.2
 # In the middle of a key, while the camera is asked, in the pulse, in the read-out.
 _KILL_AFTER_MS = (5, 40, 300, 700, 1_000, 1_060, 1_120, 1_300, 1_800)
 
-Step = Callable[[], dict[str, Any]]
 
+class Show(Taps):
+    """Plays the steps of one delivery."""
 
-class Failed(Exception):
-    """A step did not show what it should; the text says what was seen instead."""
-
-
-class Show:
-    """Plays the steps of one delivery on `stage`, which is open."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._board = stage.board
-        self._last_press_ms = 0.0
-        # How many codes were typed so far, each of them an event.
-        self._typed = 0
+    _last_press_ms = 0.0
 
     def steps(self) -> Iterator[tuple[str, Step]]:
         """Yields (name, what to do) in order; doing it returns what was seen or raises Failed."""
@@ -59,6 +45,7 @@ class Show:
         yield "an expired code is refused", lambda: self._refused(self._shifted(-2), "expired")
         yield "a code not yet valid is refused", lambda: self._refused(self._shifted(2), "not_yet_valid")
         yield "a single-use code works once", self._single_use
+        yield from self.tap_steps()
         yield "without a broker the door opens and the event arrives later", self._without_broker
         yield "a broker that never answers does not slow the door", self._stalled_broker
         yield "six wrong codes lock out and a power cut does not lift it", self._lockout
@@ -78,35 +65,10 @@ class Show:
     def _shifted(self, hours: int) -> str:
         return self._stage.code("UPS 4711", "--class", "0", ahead_s=hours * _HOUR_S)
 
-    # What is seen.
-
-    def _require(self, is_so: bool, otherwise: str) -> None:
-        if not is_so:
-            raise Failed(otherwise)
-
-    def _is_released(self) -> bool:
-        return bool(self._board.strike.is_released)
-
     def _type(self, digits: str) -> None:
-        self._typed += 1
+        self._shown += 1
         takes_ms = self._board.keypad.type(digits + "#", key_ms=_KEY_MS, gap_ms=_GAP_MS)
         self._last_press_ms = self._board.now_ms + takes_ms - _KEY_MS
-
-    def _reasons(self, count: int = 1) -> list[str]:
-        """Waits until what was typed has reached the collector; returns the reasons of the last `count` codes."""
-        arrived = self._stage.wait(lambda: len(self._stage.events("access")) >= self._typed, _ARRIVAL_LIMIT_MS)
-        self._require(arrived, "the event did not reach the collector")
-        last = self._stage.events("access")[self._typed - count : self._typed]
-        return [found["details"]["reason"] for found in last]
-
-    def _wait_for_pulse(self) -> None:
-        self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
-        limit_ms = RELEASE_MS + _SLACK_MS
-        self._require(self._stage.wait(lambda: not self._is_released(), limit_ms), "the strike did not come to rest")
-
-    def _require_reason(self, reason: str) -> None:
-        (seen,) = self._reasons()
-        self._require(seen == reason, f"reason {seen}")
 
     # The steps.
 
@@ -122,7 +84,7 @@ class Show:
         self._wait_for_pulse()
         on_ms, off_ms = self._last_pulse()
         frozen_ms = self._board.camera.frozen_ms[-1]
-        self._require(abs(off_ms - on_ms - RELEASE_MS) <= _SLACK_MS, f"the pulse took {off_ms - on_ms:.0f} ms")
+        self._require(abs(off_ms - on_ms - RELEASE_MS) <= SLACK_MS, f"the pulse took {off_ms - on_ms:.0f} ms")
         self._require(frozen_ms < on_ms, "the strike came before the picture")
         self._require_reason("granted")
         return {
@@ -132,14 +94,8 @@ class Show:
             "picture_before_strike_ms": round(on_ms - frozen_ms),
         }
 
-    def _last_pulse(self) -> tuple[float, float]:
-        history = self._board.strike.history
-        on_ms = max(at_ms for at_ms, level in history if level)
-        off_ms = next(at_ms for at_ms, level in history if at_ms > on_ms and not level)
-        return on_ms, off_ms
-
     def _picture(self) -> dict[str, Any]:
-        arrived = self._stage.wait(lambda: bool(self._stage.pictures()), _ARRIVAL_LIMIT_MS)
+        arrived = self._stage.wait(lambda: bool(self._stage.pictures()), ARRIVAL_LIMIT_MS)
         self._require(arrived, "no picture reached the collector")
         stored = self._stage.pictures()[0]
         data = Path(stored["file"]).read_bytes()
@@ -149,19 +105,16 @@ class Show:
         return {"file": stored["file"], "bytes": len(data), "sha256": told["sha256"]}
 
     def _verified(self) -> dict[str, Any]:
-        sealed = self._stage.wait(lambda: bool(self._stage.events("seal")), _ARRIVAL_LIMIT_MS)
+        sealed = self._stage.wait(lambda: bool(self._stage.events("seal")), ARRIVAL_LIMIT_MS)
         self._require(sealed, "no signed seal arrived")
         done = self._audit(self._stage.store)
         self._require(done.returncode == 0, done.stdout + done.stderr)
         return {"audit": json.loads(done.stdout)}
 
-    def _audit(self, store: Path) -> Any:
-        return self._stage.run("audit", "verify", "--store", str(store), "--json")
-
     def _refused(self, digits: str, reason: str) -> dict[str, Any]:
         pulses = len(self._board.strike.history)
         self._type(digits)
-        self._stage.skip(_CALM_MS)
+        self._stage.skip(CALM_MS)
         self._require_reason(reason)
         self._require(len(self._board.strike.history) == pulses, "the strike moved")
         return {"reason": reason}
@@ -171,7 +124,7 @@ class Show:
         self._type(code)
         self._wait_for_pulse()
         self._require_reason("granted")
-        self._stage.skip(_CALM_MS)
+        self._stage.skip(CALM_MS)
         return {"first": "granted", "second": self._refused(code, "already_used")["reason"]}
 
     def _without_broker(self) -> dict[str, Any]:
@@ -208,8 +161,8 @@ class Show:
 
     def _key_to_strike_ms(self, code: str) -> float:
         """Types a code and returns how long after the last key the strike released, in real time."""
-        self._stage.skip(_CALM_MS)
-        self._typed += 1
+        self._stage.skip(CALM_MS)
+        self._shown += 1
         self._board.keypad.type(code, key_ms=_KEY_MS, gap_ms=_GAP_MS)
         self._stage.skip(len(code) * (_KEY_MS + _GAP_MS))
         # Long enough for the lock to have something under way to the broker.
@@ -217,16 +170,16 @@ class Show:
         before = len(self._board.strike.history)
         start_ms = self._board.now_ms
         self._board.keypad.type("#", key_ms=_LAST_KEY_MS)
-        self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
+        self._require(self._stage.wait(self._is_released, LIMIT_MS), "the strike did not release")
         return float(self._board.strike.history[before][0] - start_ms)
 
     def _lockout(self) -> dict[str, Any]:
         wrong = self._wrong()
-        self._stage.skip(_CALM_MS)
+        self._stage.skip(CALM_MS)
         for _ in range(6):
             self._type(wrong)
             self._stage.skip(_BETWEEN_CODES_MS)
-        self._stage.skip(_CALM_MS)
+        self._stage.skip(CALM_MS)
         reasons = self._reasons(6)
         self._require(reasons == ["wrong_code"] * 5 + ["locked_out"], f"reasons {reasons}")
         self._board.power_off()
@@ -252,12 +205,12 @@ class Show:
     def _hung(self) -> dict[str, Any]:
         # It has just started.
         self._require(self._stage.wait_for_time(), "the lock does not know the time")
-        self._stage.skip(_CALM_MS)
+        self._stage.skip(CALM_MS)
         self._type(self._stage.code("UPS 4711"))
-        self._require(self._stage.wait(self._is_released, _TYPING_LIMIT_MS), "the strike did not release")
+        self._require(self._stage.wait(self._is_released, LIMIT_MS), "the strike did not release")
         self._board.hang_cpu()
         try:
-            limit_ms = RELEASE_MS + _SLACK_MS
+            limit_ms = RELEASE_MS + SLACK_MS
             self._require(self._stage.wait(lambda: not self._is_released(), limit_ms), "the strike stayed released")
         finally:
             self._board.resume_cpu()

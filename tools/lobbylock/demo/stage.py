@@ -24,6 +24,7 @@ OTHER_DOOR = "oak-3/front"
 RELEASE_MS = 1_000
 _START_MS = 30_000
 _COMMAND_S = 30
+_DAY_S = 86_400
 # On a board TLS takes some 35 KB of the chip's other heap; on the unix port they come out of MicroPython's.
 TLS_HEAP = f"{int(HEAP[:-1]) + 40}k"
 
@@ -47,6 +48,8 @@ class Stage:
     ) -> None:
         self.home = folder / "home"
         self.store = folder / "store.sqlite"
+        # What a driver's phone keeps to itself.
+        self.phone_key = folder / "phone.pem"
         self.lines: list[dict[str, Any]] = []
         self._on_line = on_line
         self._log = folder / "collector.log"
@@ -58,8 +61,9 @@ class Stage:
         self._door_options = door_options
         self._collect_options = collect_options
         self.board = VirtualBoard(folder / "board", use_mpy=True, heap=heap)
-        # The lock's time follows the board's clock, which the show may wind forward.
-        self._start_s = time.time()
+        # The lock's time follows the board's clock, which the show may wind forward. It starts at the next noon, so that
+        # no window of a code ends in the middle of the show, whatever time of the day it is.
+        self._start_s = (int(time.time()) // _DAY_S + 1) * _DAY_S + _DAY_S // 2
         self.time = TimeServer(lambda: self.now_s)
 
     @property
@@ -114,10 +118,17 @@ class Stage:
         start = datetime.fromtimestamp(self.now_s + ahead_s, timezone.utc).isoformat(timespec="seconds")
         return str(json.loads(self._must("code", door, driver, "--json", "--from", start, *options))["code"])
 
+    def credential(self, subject: str, for_s: int, *options: str) -> bytes:
+        """Mints a credential for the lobby, from the lock's now on, on the command line."""
+        start = datetime.fromtimestamp(self.now_s, timezone.utc).isoformat(timespec="seconds")
+        arguments = ["--area", "lobby", "--from", start, "--for", f"{for_s}s", "--json", *options]
+        return bytes.fromhex(json.loads(self._must("credential", "mint", subject, *arguments))["hex"])
+
     def _make_home(self) -> None:
         self._must("issuer", "new")
+        self._must("phone", "new", str(self.phone_key))
         options = ["--mqtt", self.broker.url, "--ntp", self.time.address, "--wifi-ssid", "lobby"]
-        options += ["--release-ms", str(RELEASE_MS)]
+        options += ["--release-ms", str(RELEASE_MS), "--nfc", "uart"]
         settings = self.board.vfs / "settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
         self._must("door", "new", DOOR, *options, *self._door_options, "--out", str(settings))
