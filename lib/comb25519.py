@@ -21,14 +21,17 @@ _NEXT = DOUBLE_T[:-1] + ADD_T[:-1] + _LATER
 
 # The table of a point: 2 blocks of 7 teeth, 128 entries. Two make up a prepared verification.
 _ENTRY_BYTES = const(120)
+_DIGITS = const(488)
 _TEETH = const(7)
 _COLUMNS = const(18)
+_ONES = const(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
 
 # The comb that is always there, for the base point B: 2 blocks of 4 teeth, 16 entries of 32-byte numbers, the least
 # significant byte first. Written down rather than computed, which takes as long as a verification. The unit test makes
 # it anew.
 _SMALL_TEETH = const(4)
 _SMALL_COLUMNS = const(32)
+_SMALL_ONES = const(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
 _SMALL_COMB = (
     b"\x1f\x9c\x39\x12\x64\x51\xd8\x25\x2a\x24\xcd\x69\x8e\xec\xc9\xc5\xa8\xc5\x22\x55\x77\xe1\x41\xb2\x13\x34\x04\x24"
     b"\x23\x4a\xe7\x25\x4d\x68\xc4\xed\x09\x54\xf1\xf1\xe0\xa6\xd8\xad\x9e\x58\xa0\x37\xe9\x15\x8f\xaa\x12\xaa\x38\xe3"
@@ -89,8 +92,9 @@ _SMALL_COMB = (
 
 
 @micropython.viper
-def _deal(digits: ptr8, bits: ptr8, teeth: int, columns: int, flip: int):
+def _deal(digits: ptr8, at: int, bits: ptr8, teeth: int, columns: int, flip: int):
     """Writes a comb's digits, those of the highest column first: two bytes, one for each block, and two left alone."""
+    digits = ptr8(int(digits) + at)
     top = 1 << (teeth - 1)
     left = columns
     while left:
@@ -110,18 +114,18 @@ def _deal(digits: ptr8, bits: ptr8, teeth: int, columns: int, flip: int):
         digits = ptr8(int(digits) + 4)
 
 
-def _write_digits(digits: bytearray, scalar: int, teeth: int, columns: int, flip: int = 0) -> bool:
-    """Writes numbers of entries, plus 128 for those to take off; all of it turned for a `flip` of 128.
+def _write_digits(digits: bytearray, at: int, scalar: int, teeth: int, columns: int, ones: int, flip: int) -> bool:
+    """Writes, from `at` on, numbers of entries, plus 128 for those to take off; all of it turned for a `flip` of 128.
 
-    An even `scalar` is made odd by taking off the order, which does not change the multiple of a point of that order.
-    Returns False if the comb is too short for the number, as happens once in 2^127 times.
+    `ones` is 2^(2 * teeth * columns) - 1. An even `scalar` is made odd by taking off the order, which does not change
+    the multiple of a point of that order. Returns False if the comb is too short, as happens once in 2^127 times.
     """
     if not scalar & 1:
         scalar -= ORDER
-    limit = 1 << 2 * teeth * columns
-    if not -limit < scalar < limit:
+    scalar = (scalar + ones) >> 1
+    if not 0 <= scalar <= ones:
         return False
-    _deal(digits, ((scalar + limit - 1) >> 1).to_bytes(32, "little"), teeth, columns, flip)
+    _deal(digits, at, scalar.to_bytes(32, "little"), teeth, columns, flip)
     return True
 
 
@@ -148,7 +152,7 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
     Both scalars lie below the order. `point` may have any order.
     """
     digits = bytearray(4 * _SMALL_COLUMNS)
-    _write_digits(digits, base_scalar, _SMALL_TEETH, _SMALL_COLUMNS)
+    _write_digits(digits, 0, base_scalar, _SMALL_TEETH, _SMALL_COLUMNS, _SMALL_ONES, 0)
     windows = _window_digits(scalar)
     entries = odd_multiples(point) if scalar else b""
     entry = bytearray(2 + _ENTRY_BYTES)
@@ -181,23 +185,22 @@ def combine_prepared(base_scalar: int, base, scalar: int, key):
 
     A table has `read_into(offset, buffer)`, which fills the buffer with the bytes from `offset` on; see `table25519`.
     """
-    digits = memoryview(bytearray(4 * _COLUMNS))
-    if not _write_digits(digits, base_scalar, _TEETH, _COLUMNS):
+    # Four entries at a time, and behind them the digits.
+    entries = memoryview(bytearray(_DIGITS + 4 * _COLUMNS))
+    if not _write_digits(entries, _DIGITS, base_scalar, _TEETH, _COLUMNS, _ONES, 0):
         return None
-    if not _write_digits(digits[2:], scalar, _TEETH, _COLUMNS, 128):
+    if not _write_digits(entries, _DIGITS + 2, scalar, _TEETH, _COLUMNS, _ONES, 128):
         return None
-    entries = memoryview(bytearray(4 * (2 + _ENTRY_BYTES)))
-    pieces = [entries[at : at + _ENTRY_BYTES] for at in range(2, 488, 122)]
-    readers = (base.read_into, base.read_into, key.read_into, key.read_into)
+    pieces = [entries[at : at + _ENTRY_BYTES] for at in range(2, _DIGITS, 2 + _ENTRY_BYTES)]
     area = start()
     program = _FIRST
-    at = 0
-    while at < 4 * _COLUMNS:
+    at = _DIGITS
+    while at < _DIGITS + 4 * _COLUMNS:
         part = 0
         while part < 4:
-            digit = digits[at]
+            digit = entries[at]
             entries[122 * part] = digit >> 7
-            readers[part](_ENTRY_BYTES * (digit & 127), pieces[part])
+            (key if part > 1 else base).read_into(_ENTRY_BYTES * (digit & 127), pieces[part])
             part += 1
             at += 1
         run(area, 0, area, area, program, entries)

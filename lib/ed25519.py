@@ -62,10 +62,10 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     if point is None or edwards25519.is_of_small_order(point):
         return False
     # S * B = R + k * A, solved for R.
-    signature = bytes(signature)
-    challenge = _hash_number(signature[:32], public, message)
+    commitment = signature[:32]
+    challenge = _hash_number(commitment, public, message)
     expected = comb25519.combine(answer, challenge, (edwards25519.P - point[0], point[1]))
-    return edwards25519.encode(expected) == signature[:32]
+    return edwards25519.encode(expected) == commitment
 
 
 class Prepared:
@@ -86,19 +86,19 @@ class Prepared:
         answer = _answer(self._public, signature)
         if answer < 0:
             return False
-        signature = bytes(signature)
-        challenge = _hash_number(signature[:32], self._public, message)
+        commitment = signature[:32]
+        challenge = _hash_number(commitment, self._public, message)
         expected = comb25519.combine_prepared(answer, self._base, challenge, self._table)
         if expected is None:
             return verify(self._public, message, signature)
-        return edwards25519.encode(expected) == signature[:32]
+        return edwards25519.encode(expected) == commitment
 
 
 def _answer(public: bytes, signature: bytes) -> int:
     """Returns S of the signature; -1 if it is not below the order, or if a length is wrong."""
     if len(public) != 32 or len(signature) != 64:
         return -1
-    answer = int.from_bytes(bytes(signature[32:]), "little")
+    answer = int.from_bytes(signature[32:], "little")
     return answer if answer < ORDER else -1
 
 

@@ -13,6 +13,7 @@ from number25519 import P, get, invert, put, store
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
 _D = const(0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3)
 _TWICE_D = const(0x2406D9DC56DFFCE7198E80F2EEF3D13000E0149A8283B156EBD69B9426B2F159)
+_HIGHEST = const(1 << 255)
 _ROOT_OF_MINUS_1 = const(0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0)
 
 # As in field25519.
@@ -40,10 +41,11 @@ _X = const(33)
 _Y = const(36)
 _Z = const(39)
 _W = const(42)
+# Two units each: these are no factors and have no sums.
 _A = const(45)
-_B = const(48)
-_C = const(51)
-_D_UNIT = const(54)
+_B = const(47)
+_C = const(49)
+_D_UNIT = const(51)
 
 # fmt: off
 _POINT = bytes((_MULTIPLY, _E, _X + _SUMS, _MULTIPLY, _F, _Z + _SUMS, _MULTIPLY, _G, _Y + _SUMS))
@@ -109,15 +111,17 @@ def start(x: int = 0, y: int = 1) -> bytearray:
 
 
 def affine(area: bytearray) -> tuple:
-    """Returns (x, y) of a sum."""
-    inverse = invert(get(area, _Z))
+    """Returns (x, y) of a sum; X, Y and Z stay, the rest of the area does not."""
+    inverse = invert(get(area, _Z), area)
     return get(area, _X) * inverse % P, get(area, _Y) * inverse % P
 
 
 def encode(area: bytearray) -> bytes:
     """Returns the 32 bytes of RFC 8032 section 5.1.2."""
     x, y = affine(area)
-    return (y | (x & 1) << 255).to_bytes(32, "little")
+    if x & 1:
+        y |= _HIGHEST
+    return y.to_bytes(32, "little")
 
 
 def decode(encoded: bytes):

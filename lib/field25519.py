@@ -25,9 +25,9 @@ _LOAD = const(4)  # OUT, COUNT: the next entry's numbers go to OUT + 6, OUT, OUT
 _END = const(5)
 _NOWHERE = const(255)
 
-# Products grow in units 57 to 62.
-_PRODUCTS = const(40 * 57)
-AREA_BYTES = const(40 * 63)
+# Products grow in units 53 to 58.
+_PRODUCTS = const(40 * 53)
+AREA_BYTES = const(40 * 59)
 
 
 # fmt: off

@@ -10,6 +10,8 @@ from micropython import const
 
 P = (1 << 255) - 19
 
+_PRIME = b"\xed" + b"\xff" * 30 + b"\x7f"
+
 _LOW = const((1 << 14) - 1)
 _SIGN = const(1 << 13)
 # 1 / 19 mod 2^14.
@@ -162,8 +164,9 @@ def _divide(n: ptr32, s: int, t: int):
 
 
 @micropython.viper
-def _spread(n: ptr32, data: ptr8):
-    """Writes the 32 bytes of `data`, least significant first, as 19 limbs."""
+def _spread(n: ptr32, at: int, data: ptr8):
+    """Writes the 32 bytes of `data`, least significant first, as 19 limbs to `n[at]`, and zeros 38 further on."""
+    n = ptr32(int(n) + 4 * at)
     word = 0
     filled = 0
     left = 32
@@ -174,12 +177,14 @@ def _spread(n: ptr32, data: ptr8):
             filled += 8
             left -= 1
         n[limb] = _LOW & word
+        n[limb + 38] = 0
         word >>= 14
         filled -= 14
 
 
 @micropython.viper
 def _gather(out: ptr8, n: ptr32):
+    n = ptr32(int(n) + 4 * 38)
     word = 0
     filled = 0
     for limb in range(19):
@@ -193,17 +198,16 @@ def _gather(out: ptr8, n: ptr32):
     out[0] = word
 
 
-def invert(number: int) -> int:
-    """Returns 1 / `number` mod p; 0 for 0, as number^(p - 2) would be."""
-    words = memoryview(bytearray(4 * 4 * 19))
-    _spread(words, P.to_bytes(32, "little"))
-    _spread(words[76:], number.to_bytes(32, "little"))
-    words[4 * 57] = 1
-    _divide(words, 0, 0)
+def invert(number: int, scratch: bytearray) -> int:
+    """Returns 1 / `number` mod p; 0 for 0, as number^(p - 2) would be. Uses the first 304 bytes of `scratch`."""
+    _spread(scratch, 0, _PRIME)
+    _spread(scratch, 19, number.to_bytes(32, "little"))
+    scratch[4 * 57] = 1
+    _divide(scratch, 0, 0)
     out = bytearray(34)
-    _gather(out, words[152:])
+    _gather(out, scratch)
     found = int.from_bytes(out, "little")
     if found >> 265:
         found -= 1 << 266
     # f is 1 or -1: all its limbs are then 0 but the lowest, or ones.
-    return (0 - found if words[4] else found) % P
+    return (0 - found if scratch[4] else found) % P

@@ -51,11 +51,18 @@ def _copy(to: ptr8, start: int, data: ptr8, at: int, count: int):
 
 
 @micropython.viper
-def _pad(block: ptr8, filled: int):
-    """Writes a one bit and zeros behind what the block is filled with: section 5.1.2, but for the length."""
-    block[filled] = 128
-    for i in range(filled + 1, _BLOCK_BYTES):
-        block[i] = 0
+def _pad(block: ptr8, filled: int, length: int):
+    """Ends a message of `length` bytes, below 2^29, behind what the block is filled with: section 5.1.2.
+
+    Where there is no room for the length, the block ends in zeros.
+    """
+    for at in range(filled, _BLOCK_BYTES):
+        block[at] = 0
+    if filled < _BLOCK_BYTES - 16:
+        length <<= 3
+        for at in range(4):
+            block[_BLOCK_BYTES - 1 - at] = length
+            length = int(uint(length) >> 8)
 
 
 @micropython.viper
@@ -243,13 +250,14 @@ class sha512:
         block = self._block
         filled = self._length % _BLOCK_BYTES
         _move(self._words, _SAVED, _STATE, 16)
-        _pad(block, filled)
-        if filled >= _BLOCK_BYTES - 16:
-            # There is no room for the length: it gets a block of its own, and what is in this one stays there.
-            self._compress(block, 0)
-            block = bytearray(_BLOCK_BYTES)
-        block[_BLOCK_BYTES - 16 :] = (8 * self._length).to_bytes(16, "big")
+        _pad(block, filled, self._length)
+        block[filled] = 128
         self._compress(block, 0)
+        if filled >= _BLOCK_BYTES - 16:
+            # The length gets a block of its own, and what is in the other one stays there.
+            block = bytearray(_BLOCK_BYTES)
+            _pad(block, 0, self._length)
+            self._compress(block, 0)
         out = bytearray(64)
         _store(out, self._words)
         _move(self._words, _STATE, _SAVED, 16)
