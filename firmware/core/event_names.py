@@ -88,3 +88,7 @@ DETAIL_NAMES = (
     "role",
     "kid",
 )
+
+VIA_NAMES = ("", "keypad", "badge", "phone", "card_number")
+
+ROLE_NAMES = ("", "driver", "resident", "staff")

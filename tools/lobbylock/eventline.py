@@ -24,6 +24,11 @@ _ALARMS = (
     event.KEYPAD_FAULT,
     event.CAMERA_FAILED,
 )
+_TABLES = {
+    event.REASON: event_names.REASON_NAMES,
+    event.VIA: event_names.VIA_NAMES,
+    event.ROLE: event_names.ROLE_NAMES,
+}
 _MAX_TEXT_CHARACTERS = 80
 
 
@@ -70,14 +75,18 @@ def _detail_values(found: event.Event) -> dict[str, Any]:
         if key == event.SIGNATURE:
             continue
         name = event_names.DETAIL_NAMES[key] if 0 < key < len(event_names.DETAIL_NAMES) else f"detail_{key}"
-        if key == event.REASON and isinstance(value, int) and 0 <= value < len(event_names.REASON_NAMES):
-            value = event_names.REASON_NAMES[value]
-        elif key == event.CAUSE and found.kind == event.UNLOCKED:
+        if key == event.CAUSE and found.kind == event.UNLOCKED:
             value = _CAUSE_NAMES.get(value, value) if isinstance(value, int) else value
-        elif key == event.VIA and value == event.KEYPAD:
-            value = "keypad"
+        elif key in _TABLES:
+            value = _name_in(_TABLES[key], value)
         details[name] = _json_value(value)
     return details
+
+
+def _name_in(names: tuple[str, ...], value: Any) -> Any:
+    """Returns what a number stands for; numbers of a later version, and anything else, as they are."""
+    is_known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
+    return (names[value] or value) if is_known else value
 
 
 def _json_value(value: Any) -> Any:
@@ -102,9 +111,9 @@ def event_text(door: Door, found: event.Event) -> Text:
     line.append(kind_name(found.kind), _style(found))
     if reason is not None:
         line.append(f" {printable(str(reason))}", _style(found))
-    driver = driver_name(door, found)
-    if driver is not None:
-        line.append(f" {printable(driver)}", "bold")
+    who = driver_name(door, found) or details.pop("subject", None)
+    if who is not None:
+        line.append(f" {printable(str(who))}", "bold")
     for name, value in details.items():
         line.append(f" {name}={printable(str(value), 16 if name == 'sha256' else _MAX_TEXT_CHARACTERS)}", "dim")
     return line

@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from lobbylock.code_command import group_digits
+from lobbylock.demo.deck import Deck, forge
 from lobbylock.demo.stage import DOOR, Stage
+from virtualboard.chip.card import Card
 
 _KEYPAD = "0123456789*#"
 _LOOK_S = 0.05
@@ -22,7 +24,12 @@ _LOOK_S = 0.05
 _KEY_MS = 220
 _GAP_MS = 50
 _STILL_S = 3.0
-_HELP = "0-9 * #: keypad   o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
+_HELP = (
+    "0-9 * #: keypad   b: badge   f: forged badge   t: phone   "
+    "o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
+)
+_HELD_MS = 1_500
+_CARDS = {"b": "the driver's badge", "f": "a badge that somebody made himself", "t": "the driver's phone"}
 
 
 class Live:
@@ -39,6 +46,7 @@ class Live:
         self._frames = len(stage.board.camera.frozen_ms)
         self._said = 0
         self._is_networked = True
+        self._deck = Deck(stage)
 
     def run(self) -> None:
         """Returns when `q` is typed or the input ends."""
@@ -74,6 +82,8 @@ class Live:
         if key in _KEYPAD:
             self._type(key)
             self._echo(key)
+        elif key in _CARDS:
+            self._hold(key)
         elif key == "o":
             board.contact.open()
             self._say("door", "opened")
@@ -89,6 +99,20 @@ class Live:
             self._say("network", "back" if self._is_networked else "gone")
         elif key == "p":
             self._cut_power()
+
+    def _hold(self, key: str) -> None:
+        """Holds a card to the reader for a moment."""
+        if self._board.nfc.cards:
+            return
+        self._say("reader", _CARDS[key])
+        card: Card
+        if key == "t":
+            card, _ = self._deck.phone()
+        else:
+            credential = self._deck.credential()
+            card = self._deck.badge(credential if key == "b" else forge(credential))
+        self._board.nfc.place(card)
+        self._board.at(_HELD_MS, lambda: self._board.nfc.remove(card))
 
     def _type(self, key: str) -> None:
         """Presses a key behind the one before: two that overlap would be two at once."""

@@ -61,8 +61,8 @@ class Stage:
         self._door_options = door_options
         self._collect_options = collect_options
         self.board = VirtualBoard(folder / "board", use_mpy=True, heap=heap)
-        # The lock's time follows the board's clock, which the show may wind forward. It starts at the next noon, so that
-        # no window of a code ends in the middle of the show, whatever time of the day it is.
+        # The lock's time follows the board's clock, which the show may wind forward. It starts at the next noon, so
+        # that no window of a code ends in the middle of the show, whatever time of the day it is.
         self._start_s = (int(time.time()) // _DAY_S + 1) * _DAY_S + _DAY_S // 2
         self.time = TimeServer(lambda: self.now_s)
 

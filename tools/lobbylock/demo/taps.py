@@ -3,53 +3,33 @@
 from collections.abc import Iterator
 from typing import Any
 
-import cbor
-import cose
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from firmware.core import event, event_names
-from lobbylock.badge import compose
+from lobbylock.demo.deck import DRIVER, Deck, alter, forge
+from lobbylock.demo.stage import Stage
 from lobbylock.demo.witness import CALM_MS, LIMIT_MS, Step, Witness
-from lobbylock.phone import Phone, load_key, new_key
-from virtualboard.chip.card import Card, Ntag215
-from virtualboard.chip.isodep_card import IsoDepCard
+from lobbylock.phone import new_key
+from virtualboard.chip.card import Card
 
-_HOUR_S = 3_600
 _SOON_S = 120
 # A card that was away for longer is another presentation.
 _AWAY_MS = 3_000
-_DRIVER = "DHL 81"
-_BUILDING = "maple-12"
 _OTHER_BUILDING = "oak-3"
-_UID = b"\x04\x5a\x1b\x72\xc3\x64"
 
 
 class Taps(Witness):
-    """Every card that is shown has a UID of its own, as every badge has."""
-
-    _badges = 0
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._deck = Deck(stage)
 
     def tap_steps(self) -> Iterator[tuple[str, Step]]:
         yield "a badge opens", self._badge_opens
-        yield "a forged badge is refused", lambda: self._turned_away(_forge(self._badge()), "forged")
-        yield "an altered badge is refused", lambda: self._turned_away(_alter(self._badge()), "forged")
+        yield "a forged badge is refused", lambda: self._turned_away(forge(self._deck.credential()), "forged")
+        yield "an altered badge is refused", lambda: self._turned_away(alter(self._deck.credential()), "forged")
         yield "an expired badge is refused", self._expired_badge
         yield "a badge of another building is refused", self._foreign_badge
         yield "a single-use badge works once and its copy does not", self._copied_badge
         yield "a phone opens", self._phone_opens
         yield "a phone with the right credential and a wrong key is refused", self._wrong_key
-
-    # What is held to the reader.
-
-    def _badge(self, building: str = _BUILDING, for_s: int = _HOUR_S) -> bytes:
-        return self._stage.credential(_DRIVER, for_s, "--building", building, "--uses", "1")
-
-    def _phone(self) -> bytes:
-        return self._stage.credential(_DRIVER, _HOUR_S, "--building", _BUILDING, "--holder", str(self._stage.phone_key))
-
-    def _tag(self, data: bytes) -> Ntag215:
-        self._badges += 1
-        return Ntag215(compose(data, "lobbylock.example/badge"), _UID + bytes([self._badges]))
 
     def _tap(self, card: Card) -> float:
         """Holds `card` to the reader until the lock has decided; returns how long the strike took, in ms."""
@@ -71,13 +51,13 @@ class Taps(Witness):
         self._require_reason("granted")
         self._require(took_ms > 0, "the strike did not release")
         last = self._stage.events("access")[self._shown - 1]
-        self._require(last["details"]["subject"] == _DRIVER, "the event names somebody else")
+        self._require(last["details"]["subject"] == DRIVER, "the event names somebody else")
         self._stage.skip(CALM_MS)
         self._require(not self._is_released(), "the strike did not come to rest")
         return {"reason": "granted", "via": last["details"]["via"], "card_to_strike_ms": round(took_ms)}
 
     def _turned_away(self, data: bytes, reason: str) -> dict[str, Any]:
-        return self._refused_card(self._tag(data), reason)
+        return self._refused_card(self._deck.badge(data), reason)
 
     def _refused_card(self, card: Card, reason: str) -> dict[str, Any]:
         moves = len(self._board.strike.history)
@@ -88,42 +68,30 @@ class Taps(Witness):
         return {"reason": reason}
 
     def _badge_opens(self) -> dict[str, Any]:
-        return self._card_opens(self._tag(self._badge()))
+        return self._card_opens(self._deck.badge(self._deck.credential()))
 
     def _expired_badge(self) -> dict[str, Any]:
-        data = self._badge(for_s=_SOON_S)
+        data = self._deck.credential(for_s=_SOON_S)
         self._stage.skip(_SOON_S * 1_000 + _AWAY_MS)
         return self._turned_away(data, "expired")
 
     def _foreign_badge(self) -> dict[str, Any]:
-        return self._turned_away(self._badge(_OTHER_BUILDING), "other_building")
+        return self._turned_away(self._deck.credential(_OTHER_BUILDING), "other_building")
 
     def _copied_badge(self) -> dict[str, Any]:
-        data = self._badge()
-        first = self._card_opens(self._tag(data))
+        data = self._deck.credential()
+        first = self._card_opens(self._deck.badge(data))
         return {"first": first["reason"], "copy": self._turned_away(data, "already_used")["reason"]}
 
     def _phone_opens(self) -> dict[str, Any]:
-        phone = Phone(self._phone(), load_key(self._stage.phone_key))
-        seen = self._card_opens(IsoDepCard(phone.handle))
+        card, phone = self._deck.phone()
+        seen = self._card_opens(card)
         self._require(phone.reason == event.GRANTED, "the phone was not told")
         return seen
 
     def _wrong_key(self) -> dict[str, Any]:
-        phone = Phone(self._phone(), new_key())
-        seen = self._refused_card(IsoDepCard(phone.handle), "wrong_holder")
+        card, phone = self._deck.phone(new_key())
+        seen = self._refused_card(card, "wrong_holder")
         told = phone.reason
         self._require(told is not None and event_names.REASON_NAMES[told] == "wrong_holder", "the phone was not told")
         return seen
-
-
-def _forge(data: bytes) -> bytes:
-    """Returns the same claims in the name of the same key, signed by somebody else's."""
-    protected, unprotected, payload, _ = cbor.decode(data)
-    signature = Ed25519PrivateKey.generate().sign(cose.to_be_signed(payload, protected))
-    return cbor.encode([protected, unprotected, payload, signature])
-
-
-def _alter(data: bytes) -> bytes:
-    """Returns the credential made out to somebody else, its signature as it was."""
-    return data.replace(_DRIVER.encode(), b"DHL 82")
