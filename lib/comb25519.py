@@ -21,7 +21,6 @@ _NEXT = DOUBLE_T[:-1] + ADD_T[:-1] + _LATER
 
 # The table of a point: 2 blocks of 7 teeth, 128 entries. Two make up a prepared verification.
 _ENTRY_BYTES = const(120)
-_DIGITS = const(488)
 _TEETH = const(7)
 _COLUMNS = const(18)
 _ONES = const(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
@@ -185,24 +184,35 @@ def combine_prepared(base_scalar: int, base, scalar: int, key):
 
     A table has `read_into(offset, buffer)`, which fills the buffer with the bytes from `offset` on; see `table25519`.
     """
-    # Four entries at a time, and behind them the digits.
-    entries = memoryview(bytearray(_DIGITS + 4 * _COLUMNS))
-    if not _write_digits(entries, _DIGITS, base_scalar, _TEETH, _COLUMNS, _ONES, 0):
+    digits = bytearray(4 * _COLUMNS)
+    if not _write_digits(digits, 0, base_scalar, _TEETH, _COLUMNS, _ONES, 0):
         return None
-    if not _write_digits(entries, _DIGITS + 2, scalar, _TEETH, _COLUMNS, _ONES, 128):
+    if not _write_digits(digits, 2, scalar, _TEETH, _COLUMNS, _ONES, 128):
         return None
-    pieces = [entries[at : at + _ENTRY_BYTES] for at in range(2, _DIGITS, 2 + _ENTRY_BYTES)]
+    # Written out, and without an object more than need be: this is what the garbage of a verification is made of.
+    entries = bytearray(4 * (2 + _ENTRY_BYTES))
+    view = memoryview(entries)
+    one = view[2:122]
+    two = view[124:244]
+    three = view[246:366]
+    four = view[368:]
     area = start()
     program = _FIRST
-    at = _DIGITS
-    while at < _DIGITS + 4 * _COLUMNS:
-        part = 0
-        while part < 4:
-            digit = entries[at]
-            entries[122 * part] = digit >> 7
-            (key if part > 1 else base).read_into(_ENTRY_BYTES * (digit & 127), pieces[part])
-            part += 1
-            at += 1
+    at = 0
+    while at < 4 * _COLUMNS:
+        digit = digits[at]
+        entries[0] = digit >> 7
+        base.read_into(_ENTRY_BYTES * (digit & 127), one)
+        digit = digits[at + 1]
+        entries[122] = digit >> 7
+        base.read_into(_ENTRY_BYTES * (digit & 127), two)
+        digit = digits[at + 2]
+        entries[244] = digit >> 7
+        key.read_into(_ENTRY_BYTES * (digit & 127), three)
+        digit = digits[at + 3]
+        entries[366] = digit >> 7
+        key.read_into(_ENTRY_BYTES * (digit & 127), four)
         run(area, 0, area, area, program, entries)
         program = _NEXT
+        at += 4
     return area

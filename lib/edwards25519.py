@@ -22,7 +22,8 @@ _SQUARE = const(1)
 _COMBINE = const(2)
 _COMBINE_SIGNED = const(3)
 _LOAD = const(4)
-_END = const(5)
+_COPY = const(5)
+_END = const(6)
 _NOWHERE = const(255)
 _SUMS = const(128)
 
@@ -53,16 +54,16 @@ _POINT_T = _POINT + bytes((_MULTIPLY, _H, _T + _SUMS))
 # RFC 8032 section 5.1.4. E = H - (X + Y)^2, F = G + 2 Z^2.
 _HALF_DOUBLE = bytes((
     _COMBINE, _X, _Y, _W, _NOWHERE, _SQUARE, _X, _A, _SQUARE, _Y, _B, _SQUARE, _Z, _C, _SQUARE, _W, _D_UNIT,
-    _COMBINE, _A, _B, _H, _G, _COMBINE, _H, _D_UNIT, _NOWHERE, _E, _COMBINE, _H, _D_UNIT, _NOWHERE, _E_AGAIN,
+    _COMBINE, _A, _B, _H, _G, _COMBINE, _H, _D_UNIT, _NOWHERE, _E, _COPY, _E, _E_AGAIN,
     _COMBINE, _G, _C, _F, _NOWHERE, _COMBINE, _F, _C, _F, _NOWHERE,
 ))
 _FACTORS = bytes((_MULTIPLY, _DIFFERENCE, _A, _MULTIPLY, _SUM, _B, _MULTIPLY, _T, _C))
 _HALF_ADD = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 3)) + _FACTORS + bytes((
-    _COMBINE, _B, _A, _H, _E, _COMBINE, _B, _A, _NOWHERE, _E_AGAIN, _COMBINE_SIGNED, _Z, _C, _G, _F,
+    _COMBINE, _B, _A, _H, _E, _COPY, _E, _E_AGAIN, _COMBINE_SIGNED, _Z, _C, _G, _F,
 ))
 _HALFADD_ANY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 4)) + _FACTORS + bytes((
     _MULTIPLY, _Z, _D_UNIT,
-    _COMBINE, _B, _A, _H, _E, _COMBINE, _B, _A, _NOWHERE, _E_AGAIN, _COMBINE_SIGNED, _D_UNIT, _C, _G, _F,
+    _COMBINE, _B, _A, _H, _E, _COPY, _E, _E_AGAIN, _COMBINE_SIGNED, _D_UNIT, _C, _G, _F,
 ))
 _STOP = bytes((_END,))
 

@@ -22,7 +22,8 @@ _SQUARE = const(1)  # A, OUT: OUT = A * A
 _COMBINE = const(2)  # A, B, PLUS, MINUS: PLUS = A + B, MINUS = A - B, with sums; NOWHERE for one that is not wanted
 _COMBINE_SIGNED = const(3)  # the same, PLUS and MINUS exchanged if the last entry was one to take off
 _LOAD = const(4)  # OUT, COUNT: the next entry's numbers go to OUT + 6, OUT, OUT + 12, OUT + 24; see `run`
-_END = const(5)
+_COPY = const(5)  # A, OUT: OUT = A, with sums
+_END = const(6)
 _NOWHERE = const(255)
 
 # Products grow in units 53 to 58.
@@ -166,28 +167,7 @@ def run(m: ptr32, s: int, r: ptr32, area: ptr32, program: ptr8, entry: ptr16):  
                 r[24] = r[4] + r[14]; r[25] = r[5] + r[15]; r[26] = r[6] + r[16]; r[27] = r[7] + r[17]
                 r[28] = r[8] + r[18]; r[29] = r[9] + r[19]
             program = ptr8(int(program) + 3)
-        elif op == _LOAD:
-            is_minus = int(entry[0])
-            entry = ptr16(int(entry) + 2)
-            part = 0
-            while part < program[2]:
-                unit = int(program[1])
-                if part > 1:
-                    unit += 12 * (part - 1)
-                elif part == is_minus:
-                    unit += 6
-                m = ptr32(int(area) + 40 * unit)
-                m[0] = entry[0]; m[1] = entry[1]; m[2] = entry[2]; m[3] = entry[3]; m[4] = entry[4]; m[5] = entry[5]
-                m[6] = entry[6]; m[7] = entry[7]; m[8] = entry[8]; m[9] = entry[9]; m[10] = entry[10]; m[11] = entry[11]
-                m[12] = entry[12]; m[13] = entry[13]; m[14] = entry[14]; m[15] = entry[15]; m[16] = entry[16]
-                m[17] = entry[17]; m[18] = entry[18]; m[19] = entry[19]
-                m[20] = m[0] + m[10]; m[21] = m[1] + m[11]; m[22] = m[2] + m[12]; m[23] = m[3] + m[13]
-                m[24] = m[4] + m[14]; m[25] = m[5] + m[15]; m[26] = m[6] + m[16]; m[27] = m[7] + m[17]
-                m[28] = m[8] + m[18]; m[29] = m[9] + m[19]
-                entry = ptr16(int(entry) + 40)
-                part += 1
-            program = ptr8(int(program) + 3)
-        else:
+        elif op < _LOAD:
             m = ptr32(int(area) + 40 * program[1])
             b = ptr32(int(area) + 40 * program[2])
             part = 2
@@ -234,5 +214,35 @@ def run(m: ptr32, s: int, r: ptr32, area: ptr32, program: ptr8, entry: ptr16):  
                     r[28] = r[8] + r[18]; r[29] = r[9] + r[19]
                 part -= 1
             program = ptr8(int(program) + 5)
+        elif op == _LOAD:
+            is_minus = int(entry[0])
+            entry = ptr16(int(entry) + 2)
+            part = 0
+            while part < program[2]:
+                unit = int(program[1])
+                if part > 1:
+                    unit += 12 * (part - 1)
+                elif part == is_minus:
+                    unit += 6
+                m = ptr32(int(area) + 40 * unit)
+                m[0] = entry[0]; m[1] = entry[1]; m[2] = entry[2]; m[3] = entry[3]; m[4] = entry[4]; m[5] = entry[5]
+                m[6] = entry[6]; m[7] = entry[7]; m[8] = entry[8]; m[9] = entry[9]; m[10] = entry[10]; m[11] = entry[11]
+                m[12] = entry[12]; m[13] = entry[13]; m[14] = entry[14]; m[15] = entry[15]; m[16] = entry[16]
+                m[17] = entry[17]; m[18] = entry[18]; m[19] = entry[19]
+                m[20] = m[0] + m[10]; m[21] = m[1] + m[11]; m[22] = m[2] + m[12]; m[23] = m[3] + m[13]
+                m[24] = m[4] + m[14]; m[25] = m[5] + m[15]; m[26] = m[6] + m[16]; m[27] = m[7] + m[17]
+                m[28] = m[8] + m[18]; m[29] = m[9] + m[19]
+                entry = ptr16(int(entry) + 40)
+                part += 1
+            program = ptr8(int(program) + 3)
+        else:
+            m = ptr32(int(area) + 40 * program[1])
+            r = ptr32(int(area) + 40 * program[2])
+            r[0] = m[0]; r[1] = m[1]; r[2] = m[2]; r[3] = m[3]; r[4] = m[4]; r[5] = m[5]
+            r[6] = m[6]; r[7] = m[7]; r[8] = m[8]; r[9] = m[9]; r[10] = m[10]; r[11] = m[11]
+            r[12] = m[12]; r[13] = m[13]; r[14] = m[14]; r[15] = m[15]; r[16] = m[16]; r[17] = m[17]
+            r[18] = m[18]; r[19] = m[19]; r[20] = m[20]; r[21] = m[21]; r[22] = m[22]; r[23] = m[23]
+            r[24] = m[24]; r[25] = m[25]; r[26] = m[26]; r[27] = m[27]; r[28] = m[28]; r[29] = m[29]
+            program = ptr8(int(program) + 3)
         op = int(program[0])
 # fmt: on

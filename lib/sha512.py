@@ -20,7 +20,7 @@ _MASK = const(0xFFFFFFFF)
 
 
 @micropython.viper
-def _load(words: ptr32, to: int, data: ptr8, at: int, count: int):
+def _load(words: ptr32, data: ptr8, to: int, at: int, count: int):
     """Writes `count` words to `words[to]` from the bytes at `data[at]`, big-endian."""
     words = ptr32(int(words) + 4 * to)
     data = ptr8(int(data) + at)
@@ -225,7 +225,7 @@ class sha512:
         self._words = bytearray(4 * _WORDS)
         self._block = bytearray(_BLOCK_BYTES)
         self._length = 0
-        _load(self._words, _STATE, _START, 0, 16)
+        _load(self._words, _START, _STATE, 0, 16)
         self.update(data)
 
     def update(self, data: bytes) -> None:
@@ -266,12 +266,12 @@ class sha512:
     def _compress(self, data: bytes, at: int) -> None:
         """Takes in the block that begins at `data[at]`."""
         words = self._words
-        _load(words, _SCHEDULE, data, at, 32)
+        _load(words, data, _SCHEDULE, at, 32)
         _move(words, _PAIRS + 64, _STATE, 16)
         for start in range(0, 80, 16):
             if start < 64:
                 _expand(words, 0, 0, 0, _MASK)
-            _load(words, _ROUND, _CONSTANTS, 8 * start, 32)
+            _load(words, _CONSTANTS, _ROUND, 8 * start, 32)
             _rounds(words, 0, 0, words, _MASK)
             _advance(words, 0)
         _add(words, _MASK)

@@ -36,7 +36,7 @@ def _is_small(limbs: list) -> bool:
 
 
 # Multiply units 0 and 3 to 6, square 0 to 9, sum and difference of 0 and 3 to 12 and 15, the difference also to 0.
-_PROGRAM = bytes((0, 0, 134, 1, 0, 137, 2, 0, 3, 12, 15, 2, 0, 3, 255, 0, 5))
+_PROGRAM = bytes((0, 0, 134, 1, 0, 137, 2, 0, 3, 12, 15, 2, 0, 3, 255, 0, 6))
 
 
 def test_operations_are_those_of_integers():
@@ -79,7 +79,7 @@ def test_a_loaded_entry_is_what_was_stored():
     for at, unit in enumerate((6, 9, 12, 15)):
         store(entry[2 + 40 * at :], area, unit)
     # Load to 18; then sum and difference of 30 and 42, signed, to 0 and 3.
-    program = bytes((4, 18, 4, 3, 30, 42, 0, 3, 5))
+    program = bytes((4, 18, 4, 3, 30, 42, 0, 3, 6))
     run(area, 0, area, area, program, entry)
     assert [get(area, unit) for unit in (24, 18, 30, 42)] == [11, P - 1, 13, 1 << 254]
     assert [get(area, unit) for unit in (0, 3)] == [(13 + (1 << 254)) % P, (13 - (1 << 254)) % P]
