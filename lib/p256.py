@@ -1,0 +1,43 @@
+"""ECDSA signatures with P-256 and SHA-256 (FIPS 186-5 section 6.4), checked. The curve is SP 800-186's P-256.
+
+No secrets are involved, so nothing here or below takes the same time for all inputs.
+"""
+
+from hashlib import sha256
+
+import p256_point
+from constant import const
+from inverse import inverse
+
+_ORDER = const(0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551)
+
+
+def is_on_curve(public_xy: bytes) -> bool:
+    """Whether the 64 bytes are the big-endian coordinates, both below p, of a point of P-256."""
+    return len(public_xy) == 64 and p256_point.Point().enter(*_halves(public_xy))
+
+
+def verify(public_xy: bytes, message: bytes, signature_rs: bytes) -> bool:
+    """Whether the 64-byte signature r, s over `message` is that of the key with the 64-byte coordinates x, y.
+
+    All numbers are big-endian. False, not an error, for any other bytes: other lengths, points that are not on the
+    curve, r or s not between 1 and the order minus 1. Both s and its negative pass, as the standard has it.
+    """
+    if len(public_xy) != 64 or len(signature_rs) != 64:
+        return False
+    r, s = _halves(signature_rs)
+    if not 0 < r < _ORDER or not 0 < s < _ORDER:
+        return False
+    point = p256_point.Point()
+    if not point.enter(*_halves(public_xy)):
+        return False
+    s = inverse(s, _ORDER)
+    hashed = int.from_bytes(sha256(message).digest(), "big") * s % _ORDER
+    if not point.combine(hashed, r * s % _ORDER):
+        return False
+    # r is x modulo the order, which is a little less than p.
+    return point.has_x(r) or point.has_x(r + _ORDER)
+
+
+def _halves(data: bytes) -> tuple:
+    return int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big")
