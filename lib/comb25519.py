@@ -15,7 +15,8 @@ from micropython import const
 from number25519 import unpack
 
 # A column of two combs with 2 blocks each. The first time the first entry is taken as it comes.
-_LATER = ADD_T[:-1] + ADD_T[:-1] + ADD
+_COLUMN = ADD_T[:-1] + ADD
+_LATER = ADD_T[:-1] + _COLUMN
 _FIRST = FIRST[:-1] + _LATER
 _NEXT = DOUBLE_T[:-1] + ADD_T[:-1] + _LATER
 
@@ -152,20 +153,19 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
     """
     digits = bytearray(4 * _SMALL_COLUMNS)
     _write_digits(digits, 0, base_scalar, _SMALL_TEETH, _SMALL_COLUMNS, _SMALL_ONES, 0)
-    windows = _window_digits(scalar)
+    windows = _window_digits(scalar) if scalar else bytes(256)
     entries = odd_multiples(point) if scalar else b""
-    entry = bytearray(2 + _ENTRY_BYTES)
-    numbers = memoryview(entry)[2:]
-    top = _SMALL_COLUMNS - 1
-    for at in range(top, 256):
-        if windows[at]:
-            top = at
+    column = memoryview(bytearray(2 * (2 + _ENTRY_BYTES)))
+    numbers = column[2:], column[124:]
+    top = 255
+    while top >= _SMALL_COLUMNS and not windows[top]:
+        top -= 1
     area = start()
     for at in range(top, -1, -1):
         window = windows[at]
         is_column = at < _SMALL_COLUMNS
         if at != top:
-            run(area, 0, area, area, DOUBLE_T if window or is_column else DOUBLE, entry)
+            run(area, 0, area, area, DOUBLE_T if window or is_column else DOUBLE, column)
         if window:
             piece = entries[162 * (abs(window - 8) >> 1) :]
             piece[0] = window < 8
@@ -173,9 +173,9 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
         if is_column:
             for block in range(2):
                 digit = digits[4 * (_SMALL_COLUMNS - 1 - at) + block]
-                entry[0] = digit >> 7
-                unpack(numbers, _SMALL_COMB, 96 * (digit & 127), 3)
-                run(area, 0, area, area, ADD if block else ADD_T, entry)
+                column[122 * block] = digit >> 7
+                unpack(numbers[block], _SMALL_COMB, 96 * (digit & 127), 3)
+            run(area, 0, area, area, _COLUMN, column)
     return area
 
 
