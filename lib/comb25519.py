@@ -154,7 +154,7 @@ def combine(base_scalar: int, scalar: int = 0, point: tuple = (0, 1)) -> bytearr
     digits = bytearray(4 * _SMALL_COLUMNS)
     _write_digits(digits, 0, base_scalar, _SMALL_TEETH, _SMALL_COLUMNS, _SMALL_ONES, 0)
     windows = _window_digits(scalar) if scalar else bytes(256)
-    entries = odd_multiples(point) if scalar else b""
+    entries = odd_multiples(point) if scalar else memoryview(b"")
     column = memoryview(bytearray(2 * (2 + _ENTRY_BYTES)))
     numbers = column[2:], column[124:]
     top = 255

@@ -47,7 +47,7 @@ def _job(what: str):
     if what == "first":
         return lambda: _require(ed25519.verify(public, _MESSAGE, signature))
     if what == "reference":
-        import rfc8032
+        import rfc8032  # type: ignore[import-not-found]
 
         return lambda: _require(rfc8032.verify(sha512, public, _MESSAGE, signature))
     import table25519
@@ -78,9 +78,9 @@ def main(what: str, times: int) -> None:
         job()
         gc.collect()
         gc.disable()
-        before = gc.mem_alloc()
+        before = gc.mem_alloc()  # type: ignore[attr-defined]
         job()
-        print("bytes", gc.mem_alloc() - before)
+        print("bytes", gc.mem_alloc() - before)  # type: ignore[attr-defined]
         return
     for _ in range(times):
         job()

@@ -54,9 +54,9 @@ def verify(sha512, public: bytes, message: bytes, signature: bytes) -> bool:
     """Checks S * B = R + k * A."""
     a = _decompress(public)
     r = _decompress(signature[:32])
+    base = _decompress(b"\x58" + b"\x66" * 31)
     s = int.from_bytes(signature[32:], "little")
-    if not a or not r or s >= L:
+    if not a or not r or not base or s >= L:
         return False
     k = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % L
-    base = _decompress(b"\x58" + b"\x66" * 31)
     return _equal(_multiply(s, base), _add(r, _multiply(k, a)))
