@@ -48,11 +48,12 @@ def store(w: ptr32, data: ptr8, register: int):
     for i in range(20):
         bits |= w[i] << filled
         filled += 13
-        while filled >= 8 and at < 33:
+        while filled >= 8:
             data[at] = bits
             at += 1
             bits >>= 8
             filled -= 8
+    data[32] = bits
 
 
 @micropython.viper
