@@ -47,13 +47,13 @@ _NO_DOOR = const("unset/unset")
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
 _RESTART_DELAY_MS = const(2_000)
-_COLLECT_BYTES = const(16_384)
+_COLLECT_BYTES = const(49_152)
 
 
 def run() -> None:
     """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock."""
     micropython.kbd_intr(-1)
-    # All modules are in: from here on collections cost a waiting driver more than holes cost the heap.
+    # From here on collections cost a waiting driver more than holes cost the heap. When it is quiet, task.health does it.
     gc.threshold(_COLLECT_BYTES)
     strike = Strike(pins.STRIKE)
     try:
@@ -140,7 +140,7 @@ class _Parts:
             ("exit", self._doorway.watch_exit()),
             ("indicator", self._indicator.run()),
             ("sealing", Sealing(self._trail, self._journal, self._attention, self._uptime).run()),
-            ("health", Health(chip.watchdog(), self._timekeeping, self._uptime).run()),
+            ("health", Health(chip.watchdog(), self._timekeeping, self._attention, self._uptime).run()),
         ]
         if settings is None or settings.has_contact:
             tasks.append(("contact", self._doorway.watch_contact()))

@@ -59,7 +59,7 @@ def read(fields: dict) -> Config:
     expected.add("has_contact")
     for name in fields:
         if name not in expected:
-            raise SettingsError(name[:32])
+            raise SettingsError(str(name)[:32])
     for name in expected:
         if name not in fields:
             raise SettingsError(name)

@@ -1,6 +1,7 @@
-"""Keeps the board itself in order: uptime, watchdog, the clock's floor."""
+"""Keeps the board itself in order: uptime, watchdog, the clock's floor, and the heap while nobody is there."""
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -13,9 +14,10 @@ _FLOOR_EVERY_MS = const(600_000)
 class Health:
     """`watchdog.feed()` has to be called within its time-out, or the board resets."""
 
-    def __init__(self, watchdog, timekeeping, uptime) -> None:
+    def __init__(self, watchdog, timekeeping, attention, uptime) -> None:
         self._watchdog = watchdog
         self._timekeeping = timekeeping
+        self._attention = attention
         self._uptime = uptime
 
     async def run(self) -> None:
@@ -29,4 +31,7 @@ class Health:
                     self._timekeeping.keep_floor()
                 except FlashError:
                     pass
+            if self._attention.is_quiet(now_ms):
+                # So that there is no garbage in the way of whoever comes next.
+                gc.collect()
             await asyncio.sleep_ms(_BEAT_MS)

@@ -77,6 +77,7 @@ class Tap:
         if shown is not None:
             self._attention.touch(self._uptime.now_ms())
             is_granted = await self._serve(shown)
+            self._cards.keep()
         await self._chip.release()
         self._refusals = 0 if is_granted and shown else self._refusals + (not is_granted)
         await asyncio.sleep_ms(_HELD_MS if is_granted or self._refusals < _REFUSALS else _REST_MS)

@@ -12,11 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INPUTS = 3_000
 
 
-# MicroPython's JSON takes keys that are no texts, and the settings' reader does not expect them.
-_INTEGER_KEYS = pytest.param("settings text", marks=pytest.mark.xfail(strict=True))
-
-
-@pytest.mark.parametrize("target", [_INTEGER_KEYS if name == "settings text" else name for name in corpora()])
+@pytest.mark.parametrize("target", list(corpora()))
 def test_slice(target):
     assert not run_batch(target, make_inputs(target, 2, 0, INPUTS))
 

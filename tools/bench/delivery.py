@@ -1,5 +1,6 @@
 """What one delivery costs the board: the real firmware on the virtual board, with its time virtual."""
 
+import json
 import os
 import re
 import signal
@@ -10,23 +11,53 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cbor
+import cose
+
 from bench.figure import Figure
 from firmware.core import keycode
 from lobbylock.demo.timeserver import TimeServer
+from lobbylock.grant import Grant
 from lobbylock.house import ROOT
+from lobbylock.phone import Phone, holder, new_key
+from lobbylock.signature import Signer
 from virtualboard import VirtualBoard
+from virtualboard.chip.isodep_card import IsoDepCard
 from virtualboard.flash import PARTITIONS, SECTOR_BYTES
 
 _NOON_S = 1_789_992_000
 _CODE_KEY = keycode.door_key(bytes(range(32)), "maple-12", "front")
 _TAG = 3
-_SETTINGS = (
-    '{"version": 1, "building": "maple-12", "door": "front", "tag": 3, "code_key": "%s", "collector_key": "%s", '
-    '"mqtt_url": "", "mqtt_user": "", "mqtt_password": "", "mqtt_ca": "", "wifi_ssid": "lobby", "wifi_password": "", '
-    '"ntp": "%s", "day_start_s": 0, "release_ms": 1000, "held_ms": 30000, "camera": "best-effort", '
-    '"has_contact": true, "issuers": [], "areas": ["lobby"], "zone": "UTC0", "bearer": "single-use", '
-    '"bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix"}'
-)
+_ISSUER = Signer(bytes([7]) * 32)
+_HOUR_S = 3_600
+_PROVE = b"\x80\x88"
+_SETTINGS: dict[str, object] = {
+    "version": 1,
+    "building": "maple-12",
+    "door": "front",
+    "tag": _TAG,
+    "code_key": _CODE_KEY.hex(),
+    "collector_key": "81" * 32,
+    "mqtt_url": "",
+    "mqtt_user": "",
+    "mqtt_password": "",
+    "mqtt_ca": "",
+    "wifi_ssid": "lobby",
+    "wifi_password": "",
+    "day_start_s": 0,
+    "release_ms": 1000,
+    "held_ms": 30000,
+    "camera": "best-effort",
+    "has_contact": True,
+    "issuers": [{"kid": "01", "name": "acme", "key": _ISSUER.public_key.hex()}],
+    "areas": ["lobby"],
+    "zone": "UTC0",
+    "bearer": "single-use",
+    "bearer_s": 86400,
+    "revoked": [],
+    "nfc": "uart",
+    "keypad": "matrix",
+}
 _SETTLE_MS = 5_000
 _DELIVERY_MS = 10_000
 _DUMP_S = 60
@@ -40,8 +71,7 @@ def lock(*, is_worn: bool = False, **options: object) -> Iterator[VirtualBoard]:
         board = VirtualBoard(folder, use_mpy=True, **options)  # type: ignore[arg-type]
         server = TimeServer(lambda: _NOON_S + board.now_ms / 1000)
         with board:
-            text = _SETTINGS % (_CODE_KEY.hex(), "81" * 32, server.address)
-            (board.vfs / "settings.json").write_text(text)
+            (board.vfs / "settings.json").write_text(json.dumps({**_SETTINGS, "ntp": server.address}))
             if is_worn:
                 for row in PARTITIONS:
                     if row.label == "journal":
@@ -89,6 +119,53 @@ def key_to_strike() -> Figure:
                 raise RuntimeError("the strike did not move")
             os.kill(board.pid, signal.SIGTERM)
             return Figure("last key to strike pin", _total(out) / 1e6, "M instructions", 20)
+
+
+def proof_to_strike() -> Figure:
+    """Counts instructions from a phone's proof going on its way to the strike pin going up, by callgrind.
+
+    Reading the answer off the card reader chip, byte by byte, and the camera's frame are in it, as are the stand-ins.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
+        with lock(argv_prefix=prefix, stall_s=120.0) as board:
+            card = IsoDepCard(_phone(board).handle)
+
+            def start_counting(command: bytes, answer: bytes) -> bytes:
+                if command[:2] == _PROVE:
+                    control = ["callgrind_control", "--instr=on", str(board.pid)]
+                    subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
+                return answer
+
+            card.change_answer = start_counting
+            board.nfc.place(card)
+            if not _is_delivered(board):
+                raise RuntimeError("the strike did not move: " + " / ".join(board.console[-3:]))
+            if board.pid is None:
+                raise RuntimeError("the board is gone")
+            os.kill(board.pid, signal.SIGTERM)
+            return Figure("phone's proof to strike pin", _total(out) / 1e6, "M instructions", 20)
+
+
+def _phone(board: VirtualBoard) -> Phone:
+    """Returns a phone with a credential that opens now."""
+    key = new_key()
+    now_s = _NOON_S + board.now_ms // 1000
+    grant = Grant(
+        subject="UPS 4711",
+        building="maple-12",
+        role=1,
+        areas=["lobby"],
+        from_s=now_s - _HOUR_S,
+        until_s=now_s + _HOUR_S,
+        issued_s=now_s - _HOUR_S,
+        id=b"delivery",
+        holder=holder(key),
+    )
+    payload = cbor.encode(grant.claims("acme"))
+    signature = _ISSUER.sign(cose.to_be_signed(payload))
+    return Phone(cbor.encode([cose.EDDSA, {4: b"\x01"}, payload, signature]), key)
 
 
 def _total(out: Path) -> int:

@@ -26,7 +26,7 @@ from virtualboard.wlan import AccessPoint
 # "Memory", has the figures.
 FIRMWARE_KIB = 148
 SHADOWS_KIB = 38
-WIDE_WORDS_KIB = 60
+WIDE_WORDS_KIB = 64
 HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB}k"
 
 PACES = ("fast", "real")
