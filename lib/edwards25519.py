@@ -6,6 +6,7 @@ T is there only where an addition follows. An entry is what an addition needs of
 the point off.
 """
 
+import micropython
 from field25519 import AREA_BYTES, run
 from micropython import const
 from number25519 import P, get, invert, put, store
@@ -97,17 +98,26 @@ def _power(z: int) -> int:
     return get(area, 0)
 
 
+@micropython.viper
+def reset(area: ptr32):
+    """Makes a sum the neutral element."""
+    for at in range(10 * _T, 10 * _W):
+        area[at] = 0
+    # 1, with its sums.
+    area[10 * _Y] = 1
+    area[10 * _Y + 20] = 1
+    area[10 * _Z] = 1
+    area[10 * _Z + 20] = 1
+
+
 def start(x: int = 0, y: int = 1) -> bytearray:
     """Returns a sum that is the affine point (x, y), the neutral element if none is given."""
     area = bytearray(AREA_BYTES)
-    # 1, with its sums, leaving no garbage.
-    area[40 * _Y] = area[40 * _Y + 80] = area[40 * _Z] = area[40 * _Z + 80] = 1
-    if x:
+    reset(area)
+    if x or y != 1:
         put(area, _X, x)
         put(area, _Y, y)
         put(area, _T, x * y % P)
-    elif y != 1:
-        put(area, _Y, y)
     return area
 
 

@@ -6,8 +6,7 @@ TABLE_BYTES in all: 128 entries of 120 bytes. Entry 64 * b + e is the affine poi
 """
 
 import edwards25519
-from comb25519 import combine
-from edwards25519 import ADD_T, DOUBLE, FIRST
+from edwards25519 import ADD_T, DOUBLE, DOUBLE_T, FIRST, ORDER
 from field25519 import run
 from micropython import const
 from number25519 import P, unpack
@@ -19,6 +18,7 @@ BASE = b"\x58" + b"\x66" * 31
 _TEETH = const(7)
 _COLUMNS = const(18)
 _ENTRY_BYTES = const(122)
+_ONES = const(0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF)
 _D = const(0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3)
 
 
@@ -33,23 +33,18 @@ def _write_entry(entry: bytearray, area: bytearray) -> None:
     unpack(memoryview(entry)[2:], numbers, 0, 3)
 
 
-def _teeth(point: tuple) -> tuple:
-    """Returns (entries of the 14 teeth, entries of the doubles of all but the highest two), the lowest first."""
-    area = edwards25519.start(*point)
+def _teeth(area: bytearray) -> tuple:
+    """Returns (entries of 2^(18 u) times the sum for u = 0 to 14, entries of the doubles of the first 12)."""
     singles = []
     doubles = []
-    for tooth in range(2 * _TEETH):
+    for tooth in range(2 * _TEETH + 1):
         singles.append(bytearray(_ENTRY_BYTES))
         _write_entry(singles[-1], area)
-        if tooth < 2 * _TEETH - 2:
+        for doubling in range(_COLUMNS):
             run(area, 0, area, area, DOUBLE, area)
-            doubles.append(bytearray(_ENTRY_BYTES))
-            _write_entry(doubles[-1], area)
-            for _ in range(_COLUMNS - 1):
-                run(area, 0, area, area, DOUBLE, area)
-        elif tooth == 2 * _TEETH - 2:
-            for _ in range(_COLUMNS):
-                run(area, 0, area, area, DOUBLE, area)
+            if not doubling and tooth < 2 * _TEETH - 2:
+                doubles.append(bytearray(_ENTRY_BYTES))
+                _write_entry(doubles[-1], area)
     return singles, doubles
 
 
@@ -58,24 +53,38 @@ def _add(area: bytearray, entry: bytearray, is_minus: bool) -> None:
     run(area, 0, area, area, ADD_T, entry)
 
 
+def _is_of_the_order(area: bytearray, singles: list) -> bool:
+    """Whether ORDER times the point is the neutral element; 2^252 times it is the last tooth."""
+    bits = (ORDER - (1 << 252) + _ONES) >> 1
+    edwards25519.reset(area)
+    for column in range(_COLUMNS - 1, -1, -1):
+        run(area, 0, area, area, DOUBLE_T, area)
+        for tooth in range(2 * _TEETH):
+            _add(area, singles[tooth], not bits >> (_COLUMNS * tooth + column) & 1)
+    _add(area, singles[2 * _TEETH], False)
+    return edwards25519.affine(area) == (0, 1)
+
+
 def build(public: bytes, write) -> None:
-    """Calls `write(piece)` 128 times, with an entry in a buffer that is used again; about 50 M instructions, 8 KB.
+    """Calls `write(piece)` 128 times, with an entry in a buffer that is used again; about 70 M instructions.
 
     `public` is a public key or BASE. Raises ValueError if it is no point, or one whose order is not that of the base
     point: for those a comb, which counts modulo this order, gives other verdicts than the equation.
     """
     point = edwards25519.decode(public)
-    if point is None or edwards25519.is_of_small_order(point):
+    if point is None:
         raise ValueError("not a public key")
-    area = combine(0, edwards25519.ORDER, point)
-    if edwards25519.affine(area) != (0, 1):
+    area = edwards25519.start(*point)
+    singles, doubles = _teeth(area)
+    # The neutral element is of every order.
+    if point == (0, 1) or not _is_of_the_order(area, singles):
         raise ValueError("a key of another order")
-    singles, doubles = _teeth(point)
     entry = bytearray(_ENTRY_BYTES)
     for block in range(2):
-        area = edwards25519.start()
-        singles[2 * _TEETH - 2 + block][0] = 0
-        run(area, 0, area, area, FIRST, singles[2 * _TEETH - 2 + block])
+        top = singles[2 * _TEETH - 2 + block]
+        top[0] = 0
+        edwards25519.reset(area)
+        run(area, 0, area, area, FIRST, top)
         for tooth in range(_TEETH - 1):
             _add(area, singles[2 * tooth + block], True)
         for number in range(1 << (_TEETH - 1)):

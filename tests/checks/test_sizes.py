@@ -9,17 +9,17 @@ def _function(lines):
 
 def test_limits_are_inclusive(tree):
     root = tree({"firmware/a.py": "x = 1\n" * 300, "lib/b.py": _function(60), "tools/lobbylock/c.py": "x = 1\n" * 900})
-    assert sizes.check(root) == []
+    assert sizes.check(root, {}) == []
 
 
 def test_long_module_is_named(tree):
-    findings = sizes.check(tree({"firmware/core/a.py": "x = 1\n" * 301}))
+    findings = sizes.check(tree({"firmware/core/a.py": "x = 1\n" * 301}), {})
     assert [str(found) for found in findings] == ["firmware/core/a.py:1: module of 301 lines, 300 at most"]
 
 
 def test_long_function_is_named_where_it_begins(tree):
     findings = sizes.check(
-        tree({"lib/b.py": "x = 1\n\n\nclass A:\n    async " + _function(61).replace("\n    ", "\n        ")})
+        tree({"lib/b.py": "x = 1\n\n\nclass A:\n    async " + _function(61).replace("\n    ", "\n        ")}), {}
     )
     assert [str(found) for found in findings] == ["lib/b.py:5: function f of 61 lines, 60 at most"]
 
