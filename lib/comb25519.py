@@ -19,6 +19,7 @@ _COLUMN = ADD_T[:-1] + ADD
 _LATER = ADD_T[:-1] + _COLUMN
 _FIRST = FIRST[:-1] + _LATER
 _NEXT = DOUBLE_T[:-1] + ADD_T[:-1] + _LATER
+del _LATER
 
 # The table of a point: 2 blocks of 7 teeth, 128 entries. Two make up a prepared verification.
 _ENTRY_BYTES = const(120)

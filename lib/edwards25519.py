@@ -62,7 +62,7 @@ _FACTORS = bytes((_MULTIPLY, _DIFFERENCE, _A, _MULTIPLY, _SUM, _B, _MULTIPLY, _T
 _HALF_ADD = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 3)) + _FACTORS + bytes((
     _COMBINE, _B, _A, _H, _E, _COPY, _E, _E_AGAIN, _COMBINE_SIGNED, _Z, _C, _G, _F,
 ))
-_HALFADD_ANY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 4)) + _FACTORS + bytes((
+_HALF_ADD_ANY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _LOAD, _ENTRY, 4)) + _FACTORS + bytes((
     _MULTIPLY, _Z, _D_UNIT,
     _COMBINE, _B, _A, _H, _E, _COPY, _E, _E_AGAIN, _COMBINE_SIGNED, _D_UNIT, _C, _G, _F,
 ))
@@ -73,12 +73,14 @@ DOUBLE = _HALF_DOUBLE + _POINT + _STOP
 DOUBLE_T = _HALF_DOUBLE + _POINT_T + _STOP
 ADD = _HALF_ADD + _POINT + _STOP
 ADD_T = _HALF_ADD + _POINT_T + _STOP
-ADD_ANY = _HALFADD_ANY + _POINT + _STOP
-ADD_ANY_T = _HALFADD_ANY + _POINT_T + _STOP
+ADD_ANY = _HALF_ADD_ANY + _POINT + _STOP
+ADD_ANY_T = _HALF_ADD_ANY + _POINT_T + _STOP
 # The sum that the next entry is.
 FIRST = bytes((_LOAD, _ENTRY, 3, _COMBINE, _ENTRY + 6, _ENTRY, _Y, _X, _MULTIPLY, _X, _T + _SUMS, _END))
 _TO_ENTRY = bytes((_COMBINE, _Y, _X, _SUM, _DIFFERENCE, _COMBINE, _Z, _Z, _C, _NOWHERE, _MULTIPLY, _T, _A, _END))
 # fmt: on
+# No memory for what the programs were made of.
+del _POINT, _POINT_T, _HALF_DOUBLE, _FACTORS, _HALF_ADD, _HALF_ADD_ANY, _STOP
 
 
 def _power(z: int) -> int:
