@@ -19,19 +19,14 @@ class BytesTable:
     """A table in memory."""
 
     def __init__(self, public: bytes) -> None:
-        self.data = bytearray(table25519.TABLE_BYTES)
-        self._filled = 0
-        table25519.build(public, self._append)
-        assert self._filled == len(self.data)
-        self._stream = BytesIO(self.data)
-
-    def _append(self, piece) -> None:
-        self.data[self._filled : self._filled + len(piece)] = piece
-        self._filled += len(piece)
+        # Room for it in one piece: what grows is moved.
+        self.stream = BytesIO(table25519.TABLE_BYTES)
+        table25519.build(public, self.stream.write)
+        assert self.stream.tell() == table25519.TABLE_BYTES
 
     def read_into(self, offset: int, buffer) -> None:
-        self._stream.seek(offset)
-        assert self._stream.readinto(buffer) == len(buffer)
+        self.stream.seek(offset)
+        assert self.stream.readinto(buffer) == len(buffer)
 
 
 class StuckTable:
@@ -82,7 +77,7 @@ def _multiple(scalar: int, point: tuple) -> tuple:
 def test_table_holds_what_it_says():
     public = ed25519.public_key(_SEED)
     point = edwards25519.decode(public)
-    data = BytesTable(public).data
+    data = BytesTable(public).stream.getvalue()
     for number in (0, 1, 2, 31, 63, 64, 101, 127):
         scalar = 1 << 216
         for tooth in range(6):
