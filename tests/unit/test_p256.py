@@ -65,15 +65,11 @@ def test_opposite_key_is_refused_and_opposite_s_is_not():
 
 def test_numbers_out_of_range_are_refused():
     r, s = _SIGNATURE[:32], _SIGNATURE[32:]
-    small = 7
     for number in (0, _ORDER, _ORDER + 1, (1 << 256) - 1):
         wrong = number.to_bytes(32, "big")
         assert not p256.verify(_PUBLIC, b"sample", wrong + s)
         assert not p256.verify(_PUBLIC, b"sample", r + wrong)
         assert not p256.verify(_PUBLIC, b"sample", wrong + wrong)
-    for number in (small + _ORDER, small + _P):
-        if number < 1 << 256:
-            assert not p256.verify(_PUBLIC, b"sample", number.to_bytes(32, "big") + s)
 
 
 def test_wrong_lengths_are_refused_and_not_an_error():
@@ -130,7 +126,7 @@ def test_small_multiples_of_the_base():
 
 
 def test_x_is_compared_modulo_the_order():
-    # r = x - order for a point whose x is at least the order: no such signature comes up by chance, so ask the parts.
+    # The x of a point may be r or r + order, if that is below p: Wycheproof has a signature of the latter kind.
     point = p256_point.Point()
     assert point.enter(_BASE_X, _BASE_Y)
     assert point.combine(1, 0)

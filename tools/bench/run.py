@@ -14,7 +14,7 @@ house.open_path()
 
 from rich.console import Console  # noqa: E402
 
-from bench import crypto_ed25519, delivery, throughput  # noqa: E402
+from bench import crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
 from bench.figure import Figure, show, write  # noqa: E402
 
 
@@ -27,6 +27,7 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
     if shutil.which("valgrind"):
         measures.insert(0, ("instructions", delivery.key_to_strike))
         measures.insert(1, ("Ed25519", crypto_ed25519.costs))
+        measures.insert(2, ("P-256", crypto_p256.costs))
     return measures
 
 
