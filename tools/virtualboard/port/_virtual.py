@@ -53,7 +53,8 @@ _looked = 0
 main_thread = _thread.get_ident()
 _lock = _thread.allocate_lock()
 _tx = array.array("q", [0, 0, 0, 0])
-_rx = array.array("q", [0, 0, 0, 0, 0])
+# In halves: an array of "q" gives every number as an object in the heap, and so does all that is computed from it.
+_rx = array.array("I", [0] * 10)
 _rest = bytearray(64)
 _in = None
 _out = None
@@ -107,13 +108,19 @@ def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
     while _receive():
         pass
     # A handler may ask something itself.
-    reply = _rx[4], arg, payload
+    reply = _number(8), arg, payload
     run()
     arg, payload = reply[1:]
     if _starved:
         _starved = False
         raise MemoryError
     return reply[0]
+
+
+def _number(at: int) -> int:
+    """Returns the number whose halves are at `at` and behind it."""
+    high = _rx[at + 1]
+    return _rx[at] | (high if high < 1 << 31 else high - (1 << 32)) << 32
 
 
 def _receive() -> int:
@@ -124,12 +131,13 @@ def _receive() -> int:
     word = _rx[0]
     kind = word & 255
     arg = word >> 8 & 255
-    if fast and _rx[1] > now:
-        now = _rx[1]
-    horizon = _rx[2]
-    inputs = _rx[3]
-    if word >> 32 != _epoch:
-        _epoch = word >> 32
+    told = _number(2)
+    if fast and told > now:
+        now = told
+    horizon = _number(4)
+    inputs = _number(6)
+    if _rx[1] != _epoch:
+        _epoch = _rx[1]
         _memo.clear()
     size = word >> 16 & 0xFFFF
     payload = _take(size) if size else None
@@ -137,11 +145,11 @@ def _receive() -> int:
         _pending.append(arg)
     elif kind == _PACE:
         fast = arg == 0
-        offset = _rx[4]
-        if fast and _rx[1] > now:
-            now = _rx[1]
+        offset = _number(8)
+        if fast and told > now:
+            now = told
     elif kind == _WLAN:
-        _set_wlan(_rx[4])
+        _set_wlan(_number(8))
     return kind
 
 
