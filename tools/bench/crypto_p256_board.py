@@ -16,15 +16,15 @@ def _job(what: str, public: bytes, message: str, signature: bytes):
     if what == "embit":
         from hashlib import sha256
 
-        from embit.util.key import ECPubKey
+        from embit.util.key import ECPubKey  # type: ignore[import-not-found]
 
         key = ECPubKey()
         key.set(b"\x04" + public)
         return lambda: key.verify_ecdsa(signature, sha256(message.encode()).digest(), low_s=False)
     if what == "starkbank":
-        from ellipticcurve.curve import prime256v1
-        from ellipticcurve.ecdsa import Ecdsa
-        from ellipticcurve.point import Point
+        from ellipticcurve.curve import prime256v1  # type: ignore[import-not-found]
+        from ellipticcurve.ecdsa import Ecdsa  # type: ignore[import-not-found]
+        from ellipticcurve.point import Point  # type: ignore[import-not-found]
 
         class _Pair:
             r = int.from_bytes(signature[:32], "big")
@@ -47,9 +47,9 @@ def main() -> None:
         run()
         gc.collect()
         gc.disable()
-        before = gc.mem_alloc()
+        before = gc.mem_alloc()  # type: ignore[attr-defined]
         run()
-        print("garbage", gc.mem_alloc() - before)
+        print("garbage", gc.mem_alloc() - before)  # type: ignore[attr-defined]
         return
     for _ in range(int(times)):
         if not run():
