@@ -47,13 +47,13 @@ _NO_DOOR = const("unset/unset")
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
 _RESTART_DELAY_MS = const(2_000)
-_COLLECT_BYTES = const(49_152)
+_COLLECT_BYTES = const(131_072)
 
 
 def run() -> None:
     """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock."""
     micropython.kbd_intr(-1)
-    # From here on collections cost a waiting driver more than holes cost the heap. When it is quiet, task.health does it.
+    # From here on collections cost a waiting driver more than holes cost the heap; task.health makes up for it.
     gc.threshold(_COLLECT_BYTES)
     strike = Strike(pins.STRIKE)
     try:

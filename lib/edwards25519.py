@@ -10,6 +10,7 @@ import micropython
 from field25519 import AREA_BYTES, run
 from micropython import const
 from number25519 import P, get, invert, put, store
+from workspace import borrow
 
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
 _D = const(0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3)
@@ -86,7 +87,7 @@ del _POINT, _POINT_T, _HALF_DOUBLE, _FACTORS, _HALF_ADD, _HALF_ADD_ANY, _STOP
 def _power(z: int) -> int:
     """Returns z^(2^252 - 3) mod p, which the square root is made of."""
     # Unit 0 holds z^(2^n - 1). Squared m times and multiplied by z^(2^m - 1) it becomes z^(2^(n + m) - 1).
-    area = bytearray(AREA_BYTES)
+    area = borrow(AREA_BYTES)
     put(area, 0, z)
     put(area, 6, z)
     # Squarings, the unit that the factor is taken from before them, and where the product is kept as well.
@@ -114,7 +115,7 @@ def reset(area: ptr32):
 
 def start(x: int = 0, y: int = 1) -> bytearray:
     """Returns a sum that is the affine point (x, y), the neutral element if none is given."""
-    area = bytearray(AREA_BYTES)
+    area = borrow(AREA_BYTES)
     reset(area)
     if x or y != 1:
         put(area, _X, x)

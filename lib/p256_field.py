@@ -19,9 +19,9 @@ SQUARE = const(1)
 LINEAR = const(64)
 
 
-def new_memory(registers: int) -> bytearray:
-    """Returns memory for a machine with that many registers."""
-    return bytearray(4 * _SCRATCH + _REGISTER_BYTES * registers)
+def memory_bytes(registers: int) -> int:
+    """Returns how many bytes of memory a machine with that many registers has."""
+    return 4 * _SCRATCH + _REGISTER_BYTES * registers
 
 
 @micropython.viper

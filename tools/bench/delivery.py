@@ -30,6 +30,8 @@ _CODE_KEY = keycode.door_key(bytes(range(32)), "maple-12", "front")
 _TAG = 3
 _ISSUER = Signer(bytes([7]) * 32)
 _HOUR_S = 3_600
+# What a phone's secure element takes for a signature, at the least.
+_SIGNING_MS = 80.0
 _PROVE = b"\x80\x88"
 _SETTINGS: dict[str, object] = {
     "version": 1,
@@ -130,15 +132,19 @@ def proof_to_strike() -> Figure:
         out = Path(folder) / "callgrind.out"
         prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
         with lock(argv_prefix=prefix, stall_s=120.0) as board:
-            card = IsoDepCard(_phone(board).handle)
+            card = IsoDepCard(_phone(board).handle, _SIGNING_MS)
 
-            def start_counting(command: bytes, answer: bytes) -> bytes:
+            def start_counting() -> None:
+                control = ["callgrind_control", "--instr=on", str(board.pid)]
+                subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
+
+            def watch(command: bytes, answer: bytes) -> bytes:
                 if command[:2] == _PROVE:
-                    control = ["callgrind_control", "--instr=on", str(board.pid)]
-                    subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
+                    # The answer leaves the phone then.
+                    board.at(_SIGNING_MS, start_counting)
                 return answer
 
-            card.change_answer = start_counting
+            card.change_answer = watch
             board.nfc.place(card)
             if not _is_delivered(board):
                 raise RuntimeError("the strike did not move: " + " / ".join(board.console[-3:]))

@@ -108,13 +108,16 @@ def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
     while _receive():
         pass
     # A handler may ask something itself.
-    reply = _number(8), arg, payload
+    value = _number(8)
+    told_arg = arg
+    told = payload
     run()
-    arg, payload = reply[1:]
+    arg = told_arg
+    payload = told
     if _starved:
         _starved = False
         raise MemoryError
-    return reply[0]
+    return value
 
 
 def _number(at: int) -> int:
