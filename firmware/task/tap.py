@@ -91,8 +91,12 @@ class Tap:
             decision = self._judge(shown)
             exposure = None
             if decision.is_granted and decision.claim.holder is not None:
+                proving = asyncio.create_task(self._challenge(shown, decision))
                 exposure = self._access.expose(decision)
-                decision = await self._challenge(shown, decision)
+                # While the phone computes, garbage is collected: nothing is in the way of its answer then.
+                await asyncio.sleep_ms(_ASKED_MS)
+                gc.collect()
+                decision = await proving
             decision = await self._access.act(decision, exposure)
         except FlashError:
             self._indicator.show(indication.FAULT)
@@ -103,7 +107,7 @@ class Tap:
         elif shown.session is not None:
             try:
                 await shown.session.tell(decision.reason)
-            except (CardLost, TagError):
+            except (ReaderError, TagError):
                 pass
         return decision.is_granted
 
@@ -116,16 +120,15 @@ class Tap:
     async def _challenge(self, shown, decision: Decision) -> Decision:
         """Returns `decision` if the phone proves that it holds the credential's key, a refusal otherwise."""
         challenge = proof.challenge(self._gate.door, self._nonces.next())
-        proving = asyncio.create_task(shown.session.prove(challenge))
-        # While the phone computes, the camera looks and garbage is collected: nothing is in the way of its answer then.
-        await asyncio.sleep_ms(_ASKED_MS)
-        gc.collect()
         try:
-            said = await proving
+            said = await shown.session.prove(challenge)
         except TagError:
             return decision.refused(event.WRONG_HOLDER)
         except CardLost:
             return decision.refused(event.CARD_LOST)
+        except ReaderError:
+            # Written down as a refusal; the next command finds out that the chip is gone.
+            return decision.refused(event.READER)
         if proof.holds(decision.claim.holder, shown.credential, challenge, said, self._verify):
             return decision
         return decision.refused(event.WRONG_HOLDER)

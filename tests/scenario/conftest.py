@@ -5,7 +5,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import lockroom
 from lockroom import Lockroom
+
+from lobbylock.house import ROOT
+from virtualboard import VirtualBoard
 
 
 @pytest.fixture
@@ -29,3 +33,44 @@ def room(make_room):
     made = make_room()
     made.power_on()
     return made
+
+
+# The lock, and beside it a task that tells how much is in use.
+LOOKING = """
+import gc
+
+gc.threshold(8192)
+import asyncio
+
+from firmware.build import run
+
+async def look():
+    while True:
+        await asyncio.sleep_ms(5_000)
+        gc.collect()
+        print("in use", gc.mem_alloc())
+
+task = asyncio.create_task(look())
+run()
+"""
+
+
+@pytest.fixture
+def set_board(monkeypatch):
+    """Returns a function that gives every Lockroom made afterwards a board with other options."""
+
+    def set_options(**changed) -> None:
+        monkeypatch.setattr(lockroom, "VirtualBoard", lambda folder, **usual: VirtualBoard(folder, **usual | changed))
+
+    return set_options
+
+
+@pytest.fixture
+def memory_root(tmp_path):
+    """Returns the folder of a board whose lock tells what is in use, every 5 s."""
+    root = tmp_path / "memory-root"
+    root.mkdir()
+    for name in ("boot.py", "firmware", "lib"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "main.py").write_text(LOOKING)
+    return root

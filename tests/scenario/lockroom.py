@@ -12,6 +12,7 @@ from firmware.core import event, keycode  # noqa: E402
 from firmware.store.journal import Journal  # noqa: E402
 from lobbylock.demo.timeserver import TimeServer  # noqa: E402
 from virtualboard import VirtualBoard, Wiring  # noqa: E402
+from virtualboard.chip.pn532 import Pn532  # noqa: E402
 from virtualboard.chip.wiegand import Wiegand  # noqa: E402
 
 # Monday 21 September 2026, 12:00:00 UTC.
@@ -81,9 +82,15 @@ class Happened:
 class Lockroom:
     """Starts with the power off. `day` moves what the time server says."""
 
-    def __init__(self, folder: Path, **changed) -> None:
-        is_wiegand = changed.get("keypad") == "wiegand"
-        self.board = VirtualBoard(folder, use_mpy=True, wiring=Wiring(wiegand=Wiegand() if is_wiegand else None))
+    def __init__(self, folder: Path, *, has_reader: bool = True, **changed) -> None:
+        wiring = Wiring()
+        if changed.get("keypad") == "wiegand":
+            wiring.wiegand = Wiegand()
+        if not has_reader:
+            wiring.nfc = None
+        elif changed.get("nfc") == "spi":
+            wiring.nfc = Pn532("spi")
+        self.board = VirtualBoard(folder, use_mpy=True, wiring=wiring)
         self.day_s = NOON_S
         self.last_press_ms = 0.0
         self._read_at = -1

@@ -4,11 +4,8 @@ The interpreter is a 64-bit one, whose objects are up to twice as large as an ES
 """
 
 import cardcase
-import lockroom
-import pytest
 
 from firmware.core import event
-from lobbylock.house import ROOT
 from virtualboard import VirtualBoard
 from virtualboard.board import FIRMWARE_KIB, SHADOWS_KIB, WIDE_WORDS_KIB
 
@@ -38,35 +35,6 @@ clock = machine.RTC()
 gc.collect()
 print(gc.mem_alloc())
 """
-
-# The lock, and beside it a task that tells how much is in use.
-LOOKING = """
-import gc
-
-gc.threshold(8192)
-import asyncio
-
-from firmware.build import run
-
-async def look():
-    while True:
-        await asyncio.sleep_ms(5_000)
-        gc.collect()
-        print("in use", gc.mem_alloc())
-
-task = asyncio.create_task(look())
-run()
-"""
-
-
-@pytest.fixture
-def set_board(monkeypatch):
-    """Returns a function that gives every Lockroom made afterwards a board with other options."""
-
-    def set_options(**changed) -> None:
-        monkeypatch.setattr(lockroom, "VirtualBoard", lambda folder, **usual: VirtualBoard(folder, **usual | changed))
-
-    return set_options
 
 
 def test_the_shadows_take_what_is_added_for_them(tmp_path):
@@ -98,14 +66,8 @@ def test_a_delivery_fits_the_heap(make_room, set_board):
     assert len(room.board.console) == 1 and room.board.reset_causes == [1]
 
 
-def test_deliveries_leave_nothing_behind(make_room, set_board):
-    root = ROOT / "build" / "memory"
-    root.mkdir(parents=True, exist_ok=True)
-    for name in ("boot.py", "firmware", "lib"):
-        if not (root / name).exists():
-            (root / name).symlink_to(ROOT / name)
-    (root / "main.py").write_text(LOOKING)
-    set_board(root=root)
+def test_deliveries_leave_nothing_behind(make_room, set_board, memory_root):
+    set_board(root=memory_root)
     room = make_room()
     room.power_on()
     in_use = []

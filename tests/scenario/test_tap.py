@@ -7,6 +7,7 @@ from lockroom import NOON_S
 
 from firmware.core import event
 from virtualboard.chip.card import Ntag213
+from virtualboard.chip.isodep_card import IsoDepCard
 
 
 @pytest.fixture
@@ -151,3 +152,107 @@ def test_a_wiegand_keypad_types_codes_and_its_card_numbers_are_nothing(make_room
     room.board.wiegand.type(room.code() + "#")
     assert room.until_event(event.ACCESS, 5_000, 2)
     assert room.last(event.ACCESS).reason == event.GRANTED
+
+
+def test_the_reader_by_spi(make_room):
+    room = make_room(**{**cardcase.SETTINGS, "nfc": "spi"})
+    room.power_on()
+    assert tap(room, badge(badge_credential())) == event.GRANTED
+    card, _ = phone(phone_credential())
+    assert tap(room, card) == event.GRANTED
+
+
+class Listener:
+    """A phone between the lock and another one: it may change what goes to and fro."""
+
+    def __init__(self, handler) -> None:
+        self.handler = handler
+        self.proof = b""
+        self.replays = False
+        self.challenge_door = b""
+
+    def handle(self, apdu: bytes) -> bytes:
+        if apdu[:2] != b"\x80\x88":
+            return self.handler(apdu)
+        if self.replays:
+            return self.proof
+        if self.challenge_door:
+            # What another door would ask: a name of the same length.
+            apdu = apdu.replace(b"maple-12/front", self.challenge_door)
+        self.proof = self.handler(apdu)
+        return self.proof
+
+
+def test_a_proof_heard_before_is_worth_nothing(door):
+    _, driver = phone(phone_credential())
+    listener = Listener(driver.handle)
+    assert tap(door, IsoDepCard(listener.handle)) == event.GRANTED
+    listener.replays = True
+    assert tap(door, IsoDepCard(listener.handle)) == event.WRONG_HOLDER
+
+
+def test_a_proof_for_another_door_is_worth_nothing(door):
+    _, driver = phone(phone_credential())
+    listener = Listener(driver.handle)
+    listener.challenge_door = b"maple-12/gates"
+    assert tap(door, IsoDepCard(listener.handle)) == event.WRONG_HOLDER
+    assert not door.board.strike.pulses
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x90", b"\x90\x00", b"\x6f\x00", bytes(250) + b"\x90\x00"])
+def test_a_phone_that_answers_nonsense_proves_nothing(door, answer):
+    _, driver = phone(phone_credential())
+    card = IsoDepCard(lambda apdu: answer if apdu[:2] == b"\x80\x88" else driver.handle(apdu))
+    assert tap(door, card) == event.WRONG_HOLDER
+    assert not door.board.strike.pulses
+
+
+def test_a_phone_that_goes_half_way_is_served_when_it_is_back(door):
+    card, _ = phone(phone_credential())
+    # SELECT and GET, and gone before the proof.
+    card.lose_after(2)
+    assert tap(door, card) == event.CARD_LOST
+    assert not door.board.strike.pulses
+    assert tap(door, card) == event.GRANTED
+
+
+def test_a_reader_that_dies_in_the_middle_opens_nothing(door):
+    card, _ = phone(phone_credential())
+    card.before(3, door.board.nfc.hang)
+    assert tap(door, card, 5_000) in (event.READER, event.CARD_LOST)
+    assert door.until_event(event.READER_FAULT, 60_000)
+    assert door.until_event(event.READER_RECOVERED, 60_000)
+    assert not door.board.strike.pulses
+    card, _ = phone(phone_credential())
+    assert tap(door, card) == event.GRANTED
+
+
+def test_without_a_reader_the_keypad_works(make_room):
+    room = make_room(has_reader=False, **cardcase.SETTINGS)
+    room.power_on()
+    assert room.until_event(event.READER_FAULT, 10_000)
+    assert room.type(room.code()) == event.GRANTED
+    room.board.run_for(120_000)
+    assert room.count(event.READER_FAULT) == 1
+
+
+def test_many_presentations_leave_nothing_behind(make_room, set_board, memory_root):
+    set_board(root=memory_root)
+    room = make_room(**cardcase.SETTINGS)
+    room.power_on()
+    in_use = []
+    for turn in range(24):
+        kind = turn % 4
+        if kind == 0:
+            card, _ = phone(phone_credential())
+        elif kind == 1:
+            card = badge(badge_credential(id=b"badge%03d" % turn), turn)
+        elif kind == 2:
+            card = badge(b"\x84" + bytes(turn), turn)
+        else:
+            card, _ = phone(phone_credential(), cardcase.OTHER_KEY)
+        tap(room, card)
+        room.board.run_for(12_000)
+        in_use.append(int(room.board.console[-1].removeprefix("in use ")))
+    # A used badge takes its row in the ledger, which is there from the start.
+    assert max(in_use[16:]) - max(in_use[4:12]) < 512, in_use
