@@ -107,7 +107,7 @@ class Pn532:
         Waiting costs nothing. That none were found does not say that the chip lives: the next call finds out.
         """
         try:
-            return _targets(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms, True))
+            return _targets(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms))
         except asyncio.TimeoutError:
             await self._abort()
             return []
@@ -139,7 +139,7 @@ class Pn532:
         """Lets all cards go. Raises ReaderError."""
         await self._ask(_IN_RELEASE, b"\x00")
 
-    async def _ask(self, command: int, arguments: bytes, timeout_ms: int = 0, is_patient: bool = False):
+    async def _ask(self, command: int, arguments: bytes, timeout_ms: int = 0):
         """Returns the answer's data, valid until the next command. Raises NoReader and BadFrame.
 
         With a `timeout_ms` that passes without an answer, the command still runs: asyncio.TimeoutError.
@@ -149,10 +149,11 @@ class Pn532:
         self._is_busy = True
         answer = await self._send(command, arguments)
         if answer is None:
-            if is_patient:
+            if timeout_ms:
+                # A card may take its time: nothing is done, and no garbage made, until there is something to read.
                 await self._link.wait(timeout_ms)
             try:
-                answer = await self._listen(command, _FRAME_MS if is_patient else timeout_ms or _ANSWER_MS)
+                answer = await self._listen(command, _FRAME_MS if timeout_ms else _ANSWER_MS)
             except asyncio.TimeoutError:
                 if timeout_ms:
                     raise

@@ -24,6 +24,7 @@ class Access:
         """Starts on the picture for what will probably be a grant; returns a task for `act`, or None."""
         if self._photographer is None or not decision.is_pictured:
             return None
+        self._photographer.hold(True)
         return asyncio.create_task(self._photographer.shoot(True))
 
     async def act(self, decision: Decision, exposure=None) -> Decision:
@@ -31,6 +32,7 @@ class Access:
         picture = None
         if exposure is not None:
             picture = await exposure
+            self._photographer.hold(False)
         elif self._photographer is not None and decision.is_pictured:
             picture = await self._photographer.shoot(decision.is_granted)
         if self._photographer is not None and decision.is_pictured:

@@ -37,6 +37,8 @@ class Photographer:
         self._lock = asyncio.Lock()
         self._frozen: tuple | None = None
         self._work = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._shared = None
         self._shared_until_ms = 0
         self._buffer = bytearray(512)
@@ -55,6 +57,13 @@ class Photographer:
             self._shared = number
             self._shared_until_ms = now_ms + _SHARED_MS
         return number
+
+    def hold(self, is_held: bool) -> None:
+        """Keeps a frozen frame waiting in the camera, or no longer: reading it out takes time that somebody needs."""
+        if is_held:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
 
     async def _take(self, is_grant: bool, limit_ms: int):
         if not self._is_ready:
@@ -149,6 +158,7 @@ class Photographer:
             if not self._is_ready:
                 await self._start()
             await self._work.wait()
+            await self._may_read.wait()
             async with self._lock:
                 self._work.clear()
                 if self._frozen:

@@ -18,7 +18,7 @@ _LOOK_MS = const(30_000)
 _HELD_MS = const(200)
 _RESTART_MS = const(5_000)
 # By then the phone has the challenge; it takes some 100 ms to sign.
-_ASKED_MS = const(20)
+_ASKED_MS = const(30)
 
 # Signatures cannot be guessed, so nobody is locked out. But cards that are refused one after the other fill the
 # journal: once there were some, the reader rests after each.

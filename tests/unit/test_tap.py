@@ -111,6 +111,7 @@ class Scene:
         self.shown = list(shown)
         self.starts = 0
         self.recorded = []
+        self.held = []
         for one in shown:
             if one and one.session:
                 one.session.scene = self
@@ -137,6 +138,9 @@ class Scene:
     async def shoot(self, is_grant):
         self.do("shoot")
         return 1
+
+    def hold(self, is_held):
+        self.held.append(is_held)
 
     def record(self, kind, details):
         self.do("event %d" % kind)
@@ -173,8 +177,10 @@ def test_a_badge_is_pictured_spent_and_written_down_before_the_strike():
 
 
 def test_a_phone_has_proved_itself_before_anything_is_spent_and_hears_of_it():
-    log = Scene(phone(), holder=bytes(64)).run()
-    # The picture is taken meanwhile.
+    scene = Scene(phone(), holder=bytes(64))
+    log = scene.run()
+    # The picture is taken meanwhile, and stays in the camera until the phone has been served.
+    assert scene.held == [True, False]
     assert log[:2] == ["judge", "challenge"] and log.index("shoot") < log.index("proof")
     assert log[log.index("proof") :] == ["proof", "spend", "event 2", "release", "tell 0"]
 

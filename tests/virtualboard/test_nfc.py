@@ -312,7 +312,8 @@ def test_a_slow_phone_has_the_time_that_the_caller_gives(play):
     board.nfc.place(phone)
     lines = finish(board)
     assert lines[:2] == [repr(b"\x00\x01\x90\x00"), "CardLost"] and lines[2].startswith("[(1, '08")
-    assert 600 < times_ms(board)[0] < 650 and 300 <= times_ms(board)[1] < 350
+    # A frame that has begun at the last moment is still taken.
+    assert 600 < times_ms(board)[0] < 650 and 300 <= times_ms(board)[1] < 400
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,14 @@ import cose
 
 from bench.figure import Figure
 from firmware.core import keycode
+from lobbylock.badge import compose
 from lobbylock.demo.timeserver import TimeServer
 from lobbylock.grant import Grant
 from lobbylock.house import ROOT
 from lobbylock.phone import Phone, holder, new_key
 from lobbylock.signature import Signer
 from virtualboard import VirtualBoard
+from virtualboard.chip.card import Ntag215
 from virtualboard.chip.isodep_card import IsoDepCard
 from virtualboard.flash import PARTITIONS, SECTOR_BYTES
 
@@ -126,37 +128,66 @@ def key_to_strike() -> Figure:
 def proof_to_strike() -> Figure:
     """Counts instructions from a phone's proof going on its way to the strike pin going up, by callgrind.
 
-    Reading the answer off the card reader chip, byte by byte, and the camera's frame are in it, as are the stand-ins.
+    Reading the answer off the card reader chip, byte by byte, is in it, as are the stand-ins.
     """
+
+    def present(board: VirtualBoard, count: Callable[[], None]) -> None:
+        card = IsoDepCard(_phone(board).handle, _SIGNING_MS)
+
+        def watch(command: bytes, answer: bytes) -> bytes:
+            if command[:2] == _PROVE:
+                # The answer leaves the phone then.
+                board.at(_SIGNING_MS, count)
+            return answer
+
+        card.change_answer = watch
+        board.nfc.place(card)
+
+    return Figure("phone's proof to strike pin", _counted(present) / 1e6, "M instructions", 20)
+
+
+def badge_to_strike() -> Figure:
+    """Counts instructions from a badge's last bytes going on their way to the strike pin going up."""
+
+    def present(board: VirtualBoard, count: Callable[[], None]) -> None:
+        # How often a badge is read, by one that is the same but for its id.
+        first = _badge(board, b"delivery1")
+        board.nfc.place(first)
+        if not _is_delivered(board):
+            raise RuntimeError("the strike did not move")
+        board.run_for(_DELIVERY_MS)
+        reads = len(first.commands)
+        board.nfc.remove(first)
+        board.run_for(_DELIVERY_MS)
+        second = _badge(board, b"delivery2")
+        second.before(reads, count)
+        board.nfc.place(second)
+
+    return Figure("badge's last bytes to strike pin", _counted(present) / 1e6, "M instructions", 20)
+
+
+def _counted(present: Callable[[VirtualBoard, Callable[[], None]], None]) -> int:
+    """Returns the instructions from when `present(board, count)` calls `count` to the next release of the strike."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
         with lock(argv_prefix=prefix, stall_s=120.0) as board:
-            card = IsoDepCard(_phone(board).handle, _SIGNING_MS)
 
-            def start_counting() -> None:
+            def count() -> None:
                 control = ["callgrind_control", "--instr=on", str(board.pid)]
                 subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
 
-            def watch(command: bytes, answer: bytes) -> bytes:
-                if command[:2] == _PROVE:
-                    # The answer leaves the phone then.
-                    board.at(_SIGNING_MS, start_counting)
-                return answer
-
-            card.change_answer = watch
-            board.nfc.place(card)
+            present(board, count)
             if not _is_delivered(board):
                 raise RuntimeError("the strike did not move: " + " / ".join(board.console[-3:]))
             if board.pid is None:
                 raise RuntimeError("the board is gone")
             os.kill(board.pid, signal.SIGTERM)
-            return Figure("phone's proof to strike pin", _total(out) / 1e6, "M instructions", 20)
+            return _total(out)
 
 
-def _phone(board: VirtualBoard) -> Phone:
-    """Returns a phone with a credential that opens now."""
-    key = new_key()
+def _credential(board: VirtualBoard, name: bytes, uses: int | None, key: bytes | None) -> bytes:
+    """Returns a credential that opens now."""
     now_s = _NOON_S + board.now_ms // 1000
     grant = Grant(
         subject="UPS 4711",
@@ -166,12 +197,22 @@ def _phone(board: VirtualBoard) -> Phone:
         from_s=now_s - _HOUR_S,
         until_s=now_s + _HOUR_S,
         issued_s=now_s - _HOUR_S,
-        id=b"delivery",
-        holder=holder(key),
+        id=name,
+        uses=uses,
+        holder=key,
     )
     payload = cbor.encode(grant.claims("acme"))
     signature = _ISSUER.sign(cose.to_be_signed(payload))
-    return Phone(cbor.encode([cose.EDDSA, {4: b"\x01"}, payload, signature]), key)
+    return cbor.encode([cose.EDDSA, {4: b"\x01"}, payload, signature])
+
+
+def _badge(board: VirtualBoard, name: bytes) -> Ntag215:
+    return Ntag215(compose(_credential(board, name, 1, None)), b"\x04\x5a\x1b\x72\xc3\x64" + name[-1:])
+
+
+def _phone(board: VirtualBoard) -> Phone:
+    key = new_key()
+    return Phone(_credential(board, b"delivery", None, holder(key)), key)
 
 
 def _total(out: Path) -> int:

@@ -23,7 +23,7 @@ def code(
     driver: Annotated[str, typer.Argument(metavar="DRIVER", help="Who it is for.")],
     start: Annotated[str, typer.Option("--from", metavar="TIME", help="now, +2h, -1d, 14:30 or ISO 8601.")] = "now",
     duration: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="90m, 4h, 1d; 1h if not given.")
+        str | None, typer.Option("--for", metavar="DURATION", help="90m, 4h, 1d; 1h if not given, with --once its day.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="The code works once.")] = False,
     code_class: Annotated[int | None, typer.Option("--class", metavar="N", help="This class of window.")] = None,
@@ -35,8 +35,9 @@ def code(
     folder = open_home(home)
     now_s = int(time.time())
     from_s = parse_time(start, now_s)
-    # A class says how long by itself.
-    for_s = parse_duration(duration) if duration else _USUAL_S if code_class is None else None
+    # A class says how long by itself, and there is but one class of codes that work once.
+    usual_s = _USUAL_S if code_class is None and not once else None
+    for_s = parse_duration(duration) if duration else usual_s
     with folder.locked():
         door = folder.door(name)
         window = choose_window(from_s, for_s, door.options.day_start_s, code_class, once)
@@ -52,6 +53,9 @@ def code(
         typer.echo(json.dumps(_values(door, person, window, digits, is_again)))
     else:
         _show(door, person, window, digits, is_again)
+        left_s = window.until_s - max(from_s, window.from_s)
+        if left_s < _USUAL_S:
+            open_console().print(Text(f"Its window ends {left_s // 60} minutes after that time.", "yellow"))
 
 
 def mint(folder: Home, door: Door, person: Driver, window: Window) -> str:
