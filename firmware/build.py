@@ -53,8 +53,6 @@ _COLLECT_BYTES = const(131_072)
 def run() -> None:
     """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock."""
     micropython.kbd_intr(-1)
-    # From here on collections cost a waiting driver more than holes cost the heap; task.health makes up for it.
-    gc.threshold(_COLLECT_BYTES)
     strike = Strike(pins.STRIKE)
     try:
         asyncio.run(_live(strike))
@@ -79,6 +77,8 @@ def _let_go() -> None:
     for boot_only in (_Parts, _assemble, _identity, _settings, _announce):
         del here[boot_only.__name__]
     gc.collect()
+    # From here on collections cost a waiting driver more than holes cost the heap; task.health makes up for it.
+    gc.threshold(_COLLECT_BYTES)
 
 
 def _assemble(strike) -> tuple:
