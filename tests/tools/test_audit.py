@@ -288,6 +288,7 @@ def test_list(collector, home, run, lock):
     lock.deliver(slot=7, picture=PICTURE)
     lock.add(ACCESS, {1: 3, 2: 1, 3: 55, 4: 4, 5: 1}, time_s=NOW_S + 86_400)
     lock.add(ACCESS, {1: 1, 2: 1}, time_s=None)
+    lock.add(ACCESS, {1: 0, 2: 2, 18: "DHL 81"}, time_s=None)
     lock.add(BOOT)
     lock.seal()
     send(collector, lock)
@@ -298,6 +299,7 @@ def test_list(collector, home, run, lock):
         (1, "granted", "Anna Ng"),
         (6, "expired", None),
         (7, "wrong_code", None),
+        (8, "granted", None),
     ]
     assert [
         len(run("audit", "list", "--json", "--day", day)[1].splitlines()) for day in ("2026-09-21", "2026-09-22")
@@ -307,6 +309,6 @@ def test_list(collector, home, run, lock):
     ]
     code, text, _ = run("audit", "list")
     assert code == 0
-    for word in ("Anna Ng", "granted", "expired", "wrong_code", "slot 55", "not here yet"):
+    for word in ("Anna Ng", "DHL 81", "granted", "expired", "wrong_code", "slot 55", "not here yet"):
         assert word in text
     assert run("audit", "list", "--day", "yesterday")[0] == 2

@@ -45,9 +45,24 @@ def test_access(report, output, is_json):
         assert (value["time"], value["seq"], value["driver"]) == ("2026-09-21T12:00:00Z", 2, "[bold]Anna\x1b[2J")
 
 
+def test_access_by_credential(report, output, is_json):
+    details = {event.REASON: event.GRANTED, event.VIA: event.PHONE, event.SUBJECT: "UPS 4711"}
+    details.update({event.CREDENTIAL_ID: b"delivery", event.ROLE: 1, event.KID: b"\xfe\x81"})
+    report.event(DOOR, event.Event(3, event.ACCESS, 1, 61250, NOW_S, details))
+    line = output.getvalue()
+    if is_json:
+        assert json.loads(line)["details"] == {
+            "reason": "granted", "via": "phone", "subject": "UPS 4711", "credential_id": b"delivery".hex(),
+            "role": "driver", "kid": "fe81",
+        }  # fmt: skip
+    else:
+        assert "granted UPS 4711 " in line and "via=phone" in line and "role=driver" in line
+
+
 @pytest.mark.parametrize(
     "found",
     [
+        event.Event(1, event.ACCESS, 1, 250, 5, {1: 19, 2: 2, 18: "\u202e\x1b[2J", 19: 7, 20: 9, 21: "kid"}),
         event.Event(1, event.BOOT, 1, 250, None, {10: 1, 16: "0.1\x1b]0;owned\x07\r\n"}),
         event.Event(1, 99, 1, 250, 1 << 62, {77: [b"\xff", {"x\n": None}], -5: True}),
         event.Event(1, event.ACCESS, 1, 250, 5, {1: 99, 2: "[red]", 3: b"\x1b", 6: {}}),

@@ -12,7 +12,7 @@ from firmware.core import event
 from lobbylock.audit import UNKNOWN_KEY, BrokenLink, ChainSum, audit_chain
 from lobbylock.door import Door
 from lobbylock.errors import UserError
-from lobbylock.eventline import driver_name, event_values, printable
+from lobbylock.eventline import event_values, person_name, printable
 from lobbylock.home import Home
 from lobbylock.moment import format_local, local_day
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
@@ -101,7 +101,7 @@ def _cells(opened: Store, chain: Chain, door: Door, found: event.Event) -> list[
     when = f"boot {found.boot} +{found.uptime_ms} ms" if found.time_s is None else format_local(found.time_s)
     is_granted = found.details.get(event.REASON) == event.GRANTED
     result = Text(printable(str(details.get("reason", ""))), "green" if is_granted else "yellow")
-    who = driver_name(door, found)
+    who = person_name(door, found)
     if who is None and event.SLOT in found.details:
         who = f"slot {details['slot']}"
     return [when, chain.door, str(found.seq), result, Text(printable(who or "")), _picture(opened, chain, found)]

@@ -51,6 +51,12 @@ def driver_name(door: Door, found: event.Event) -> str | None:
     return door.driver_at(slot, found.time_s)
 
 
+def person_name(door: Door, found: event.Event) -> str | None:
+    """Returns who came: whose code it was, or whom the credential names; None if neither is known."""
+    subject = found.details.get(event.SUBJECT)
+    return driver_name(door, found) or (subject if isinstance(subject, str) else None)
+
+
 def event_values(door: Door, found: event.Event) -> dict[str, Any]:
     """Returns an event as JSON values, bytes written as hex, the signature of a seal left out."""
     values: dict[str, Any] = {
@@ -111,9 +117,10 @@ def event_text(door: Door, found: event.Event) -> Text:
     line.append(kind_name(found.kind), _style(found))
     if reason is not None:
         line.append(f" {printable(str(reason))}", _style(found))
-    who = driver_name(door, found) or details.pop("subject", None)
+    who = person_name(door, found)
     if who is not None:
-        line.append(f" {printable(str(who))}", "bold")
+        line.append(f" {printable(who)}", "bold")
+        details.pop("subject", None)
     for name, value in details.items():
         line.append(f" {name}={printable(str(value), 16 if name == 'sha256' else _MAX_TEXT_CHARACTERS)}", "dim")
     return line
