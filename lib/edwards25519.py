@@ -8,8 +8,9 @@ the point off.
 
 import micropython
 from field25519 import AREA_BYTES, run
+from inverse import inverse
 from micropython import const
-from number25519 import P, get, invert, put, store
+from number25519 import P, get, put, store
 from workspace import borrow
 
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
@@ -126,8 +127,8 @@ def start(x: int = 0, y: int = 1) -> bytearray:
 
 def affine(area: bytearray) -> tuple:
     """Returns (x, y) of a sum; X, Y and Z stay, the rest of the area does not."""
-    inverse = invert(get(area, _Z), area)
-    return get(area, _X) * inverse % P, get(area, _Y) * inverse % P
+    by_z = inverse(get(area, _Z), P)
+    return get(area, _X) * by_z % P, get(area, _Y) * by_z % P
 
 
 def encode(area: bytearray) -> bytes:

