@@ -38,6 +38,10 @@ class Recent:
                 return True
         return False
 
+    def has_any(self, now_ms: int) -> bool:
+        """Whether anything was seen in the last 2 s."""
+        return bool(self._seen) and now_ms - self._seen[-1][1] < _SAME_MS
+
     def note(self, key: bytes, now_ms: int) -> None:
         self._seen = [item for item in self._seen if item[0] != key][1 - _MOST_KEYS :]
         self._seen.append((key, now_ms))
@@ -86,6 +90,9 @@ class CardReader:
         except TagError:
             shown = _nothing(event.UNREADABLE)
         except CardLost:
+            # Somebody who was served a moment ago has taken the phone away while it was looked at once more.
+            if self._recent.has_any(self._uptime.now_ms()):
+                return None
             return self._once(_LOST, _nothing(event.CARD_LOST))
         self._recent.note(uid, self._uptime.now_ms())
         # Phones have a new UID whenever they feel like it.

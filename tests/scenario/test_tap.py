@@ -162,6 +162,18 @@ def test_the_reader_by_spi(make_room):
     assert tap(room, card) == event.GRANTED
 
 
+def test_a_phone_taken_away_after_it_was_served_is_no_other_presentation(door):
+    card, _ = phone(phone_credential())
+    for turn in range(12):
+        door.board.nfc.place(card)
+        assert door.until_event(event.ACCESS, 1_000, turn + 1)
+        # At any moment of the looks that follow.
+        door.board.run_for(250 + 23 * turn)
+        door.board.nfc.remove(card)
+        door.board.run_for(3_000)
+        assert door.count(event.ACCESS) == turn + 1, [found.details for found in door.events]
+
+
 class Listener:
     """A phone between the lock and another one: it may change what goes to and fro."""
 
