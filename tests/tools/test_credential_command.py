@@ -98,6 +98,84 @@ def test_a_badge_that_does_not_fit_its_tag(run, door, tmp_path):
     assert run(*MINT, "--ndef", str(badge), "--tag", "ntag216")[0] == 0
 
 
+def test_a_badge_that_no_lock_would_read(run, door, tmp_path):
+    out, badge = tmp_path / "c.cwt", tmp_path / "c.ndef"
+    files = ("--out", str(out), "--ndef", str(badge), "--form", "hex")
+    code, text, error = run(*MINT, *files, "--page", "m.example/" + "x" * 1_000)
+    assert (code, text) == (2, "") and "locks read 1024" in error and not out.exists() and not badge.exists()
+    # 300, since from 256 bytes on the head of a record is longer.
+    room = 1_024 - len(ndef_of(run, badge, "--page", "m" * 300)) + 300
+    assert len(ndef_of(run, badge, "--page", "m" * room)) == 1_024
+    assert ndef.find(badge.read_bytes(), proof.MEDIA_TYPE)
+    assert run(*MINT, "--ndef", str(badge), "--page", "m" * (room + 1))[0] == 2
+
+
+def ndef_of(run, path, *arguments: str) -> bytes:
+    assert run(*MINT, "--ndef", str(path), *arguments)[0] == 0
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("page", ["m.example/a b", "https://m\u00fcnchen.example", "m.example/\n", "m.example/\x7f"])
+def test_a_page_that_is_no_address(run, door, tmp_path, page):
+    badge = tmp_path / "c.ndef"
+    code, text, error = run(*MINT, "--ndef", str(badge), "--page", page)
+    assert (code, text) == (2, "") and "printable ASCII" in error and not badge.exists()
+
+
+def test_a_badge_that_few_doors_take_is_noted(run, door):
+    for arguments, is_noted in (
+        ((), True),
+        (("--uses", "2"), True),
+        (("--uses", "1"), False),
+        (("--holder", HOLDER), False),
+    ):
+        code, text, error = run(*MINT, *arguments)
+        assert code == 0 and text.count("\n") == 1 and ("--bearer short" in error) == is_noted, arguments
+        # In JSON nothing is noted.
+        mint(run, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("building", 12),
+        ("building", None),
+        ("zone", 1),
+        ("bearer", ["off"]),
+        ("bearer_s", True),
+        ("bearer_s", "86400"),
+        ("areas", "lobby"),
+        ("areas", {"lobby": 1}),
+        ("revoked", None),
+        ("issuers", {}),
+        ("issuers", [1]),
+        ("issuers", [{"kid": "00", "name": 5, "key": "00" * 32}]),
+    ],
+)
+def test_settings_of_another_type(run, door, tmp_path, name, wrong):
+    path = tmp_path / "settings.json"
+    run("door", "settings", DOOR, "--out", str(path))
+    data = mint(run, "--uses", "1")["hex"]
+    assert check(run, data, "--settings", str(path)) == "granted"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: wrong}))
+    code, text, error = run("credential", "check", data, "--settings", str(path))
+    assert (code, text) == (2, "") and error.startswith("lobbylock: ") and "of another type" in error
+
+
+def test_used_is_a_count(run, door):
+    data = mint(run, "--uses", "1")["hex"]
+    code, text, error = run("credential", "check", data, "--door", DOOR, "--used", "-1")
+    assert (code, text) == (2, "") and "--used" in error
+
+
+def test_malformed_comes_with_a_hint(run, door):
+    data = mint(run, "--uses", "1")["hex"][:-2]
+    code, text, error = run("credential", "check", data, "--door", DOOR)
+    assert code == 1 and text.startswith("malformed (") and "RFC 8949 section 4.2.1" in error
+    assert "RFC 8949 section 4.2.1" in run("credential", "show", data)[2]
+    assert "No credential was given" in run("credential", "show", "")[2]
+
+
 def test_check_decides_as_the_lock(run, home, door, tmp_path):
     made = mint(run, "--from", "2090-09-18T12:00Z", "--for", "1d", "--holder", HOLDER, "--uses", "3")
     at = ("--door", DOOR, "--at", "2090-09-18T13:00Z")
@@ -292,6 +370,7 @@ def test_mistakes_are_one_sentence(run, door, tmp_path):
         (*MINT, "--ndef", str(tmp_path)),
         (*MINT, "--code", "maple-12/nowhere"),
         (*MINT, "--holder", HOLDER, *("--area", "x" * 32) * 4),
+        ("credential", "show", ""),
         ("credential", "show", "nothing"),
         ("credential", "show", "zz" * 200),
         ("credential", "show", "00" * 200),

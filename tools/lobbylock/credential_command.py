@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import ndef as ndef_message
 import typer
 from rich.text import Text
 
@@ -35,6 +36,8 @@ CredentialArgument = Annotated[
 _ID_BYTES = 8
 _USUAL_S = 86_400
 _FORMS = ("base64url", "hex")
+# What other libraries most often do otherwise; `cwt` keeps the order of the dict that it is given.
+_FORM_HINT = "headers and claims must be deterministic CBOR with their keys in order (RFC 8949 section 4.2.1)"
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,17 @@ class Outputs:
                 check_writable(path)
         if self.tag is not None and self.tag.upper() not in badge.AREA_BYTES:
             raise UserError(f"A tag is one of {', '.join(badge.AREA_BYTES)}.")
+        if not all("!" <= letter <= "~" for letter in self.page):
+            raise UserError("A page's address is printable ASCII without spaces; percent-encode the rest.")
 
     def write(self, data: bytes) -> None:
-        """Writes the files. Raises UserError before the first one if the badge does not fit its tag."""
+        """Writes the files. Raises UserError before the first one if the badge is too long for its tag or a lock."""
         message = badge.compose(data, self.page)
+        if len(message) > ndef_message.MAX_BYTES:
+            raise UserError(
+                f"The badge's message has {len(message)} bytes, and locks read {ndef_message.MAX_BYTES}: "
+                "give a shorter --page."
+            )
         if self.tag is not None:
             badge.type2_data(message, badge.AREA_BYTES[self.tag.upper()])
         if self.file is not None:
@@ -150,7 +160,7 @@ def check(
     ] = None,
     at: Annotated[str, typer.Option("--at", metavar="TIME", help="now, +2h, -1d, 14:30 or ISO 8601.")] = "now",
     via: Annotated[str | None, typer.Option("--via", help="badge or phone; a phone if it has a holder key.")] = None,
-    used: Annotated[int, typer.Option("--used", metavar="N", help="How often it has opened already.")] = 0,
+    used: Annotated[int, typer.Option("--used", metavar="N", min=0, help="How often it has opened already.")] = 0,
     is_json: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -171,6 +181,8 @@ def check(
     else:
         proof = ", once the phone has proven to hold its key" if wants_proof else ""
         typer.echo(f"{name}{proof} ({trial.building}, {format_local(time_s)})")
+        if reason == event.MALFORMED:
+            typer.echo(f"Note that {_FORM_HINT}.", err=True)
     if reason != event.GRANTED:
         raise typer.Exit(1)
 
@@ -187,7 +199,7 @@ def describe(data: bytes) -> dict[str, object]:
         found = credential.parse(kid, payload)
     except credential.CredentialError:
         raise UserError(
-            "That is not a credential of this kind: other form, claims missing, unknown or out of range."
+            f"That is not a credential of this kind: other form, claims missing, unknown or out of range; {_FORM_HINT}."
         ) from None
     return {
         "subject": found.subject,
@@ -227,6 +239,12 @@ def _show_minted(data: bytes, form: str, code: GrantCode | None) -> None:
     typer.echo(
         f"{values['subject']}, {values['role']} at {values['building']}, {len(data)} bytes, id {values['id']}", err=True
     )
+    if values["holder"] is None and values["uses"] != 1:
+        typer.echo(
+            "Without --uses 1 or --holder, only doors with --bearer short take it, and only if its time is no longer "
+            "than their --bearer-for.",
+            err=True,
+        )
     if code is not None:
         typer.echo(f"Keypad code: {group_digits(code.digits)} then #." if code.digits else code.note, err=True)
 

@@ -20,6 +20,8 @@ def read_credential(text: str) -> bytes:
 
     Raises UserError. Whether they are a credential is not looked at.
     """
+    if not text:
+        raise UserError("No credential was given: name a file, give hex or base64url, or - for standard input.")
     if text == "-":
         return _decode(sys.stdin.buffer.read(_MAX_BYTES + 1))
     as_text = _from_text(text)

@@ -22,6 +22,7 @@ _ALARMS = (
     event.SETTINGS_REFUSED,
     event.STRIKE_FAILED,
     event.KEYPAD_FAULT,
+    event.READER_FAULT,
     event.CAMERA_FAILED,
 )
 _TABLES = {

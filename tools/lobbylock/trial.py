@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firmware.core import credential, event, tz_string
 from firmware.core.decision import judge
@@ -54,15 +55,23 @@ class TrialDoor:
         """Returns the door of a board's settings.json. Raises UserError; not all that a lock refuses is refused."""
         value = read_json(path, "settings file")
         try:
+            usual = Options()
             names = ("areas", "zone", "bearer", "bearer_s", "revoked")
-            options = Options(**{name: value[name] for name in names})
+            options = Options(**{name: _of_type(type(getattr(usual, name)), value[name]) for name in names})
             keys = [
-                IssuerKey(bytes.fromhex(item["kid"]), str(item["name"]), bytes.fromhex(item["key"]))
-                for item in value["issuers"]
+                IssuerKey(bytes.fromhex(item["kid"]), _of_type(str, item["name"]), bytes.fromhex(item["key"]))
+                for item in _of_type(list, value["issuers"])
             ]
-            return cls.of(str(value["building"]), options, keys)
+            return cls.of(_of_type(str, value["building"]), options, keys)
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{path} is not a board's settings: fields are missing or of another type.") from None
+
+
+def _of_type(kind: type, value: Any) -> Any:
+    # Not isinstance: JSON's true would pass as a number.
+    if type(value) is not kind:
+        raise TypeError
+    return value
 
 
 def judge_at(
