@@ -1,6 +1,7 @@
 """Credentials between our own code and a library that knows nothing of us, and between the two interpreters."""
 
 import random
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,27 @@ def test_claims_that_cwt_adds_by_itself_must_be_in_order():
     # Without "nbf" it appends one behind all others: not deterministic, and said so.
     with pytest.raises(credential.CredentialError) as refused:
         credential.read(cwt.encode(claims, cwt_key()), ISSUERS)
+    assert refused.value.args == (event.MALFORMED,)
+
+
+def test_the_example_of_the_protocol(tmp_path, monkeypatch):
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "issuer.pem").write_bytes(pem)
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    block = page[page.index("    import os, time, cwt\n") :].split("\n\n", 1)[0]
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(block), names)
+    issuers = {bytes.fromhex("b62e867f"): KnownIssuer(NAME, key.public_key().public_bytes_raw())}
+    found = credential.read(names["credential"], issuers)
+    assert (found.subject, found.building, found.role, found.areas, found.uses) == (
+        "Anna", "maple-12", credential.DRIVER, ["lobby"], 1,
+    )  # fmt: skip
+    assert (found.not_before_s, found.expires_s) == (names["now_s"], names["now_s"] + 14_400)
+    swapped = dict(sorted(names["claims"].items(), reverse=True))
+    with pytest.raises(credential.CredentialError) as refused:
+        credential.read(cwt.encode(swapped, names["key"]), issuers)
     assert refused.value.args == (event.MALFORMED,)
 
 
