@@ -106,8 +106,15 @@ def _multiple_of_base(scalar: int) -> bytes:
     return edwards25519.encode(comb25519.combine(scalar))
 
 
+# A hash takes a kilobyte, which a heap with holes may not have: the first one is kept.
+_kept = []
+
+
 def _hash_number(*pieces: bytes) -> int:
-    digest = sha512()
+    if not _kept:
+        _kept.append(sha512())
+    digest = _kept[0]
+    digest.restart()
     for piece in pieces:
         digest.update(piece)
     return int.from_bytes(digest.digest(), "little") % ORDER

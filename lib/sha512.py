@@ -224,9 +224,13 @@ class sha512:
         # A bytearray starts at the heap's own alignment, and is made in one piece.
         self._words = bytearray(4 * _WORDS)
         self._block = bytearray(_BLOCK_BYTES)
+        self.restart()
+        self.update(data)
+
+    def restart(self) -> None:
+        """Forgets everything so far: for whoever keeps one to hash again and again."""
         self._length = 0
         _load(self._words, _START, _STATE, 0, 16)
-        self.update(data)
 
     def update(self, data: bytes) -> None:
         """Hashes `data`, bytes or another object with the buffer protocol."""

@@ -21,6 +21,7 @@ _EXCHANGE_MS = const(1_500)
 
 _TWO = const(b"")
 _LOST = const(b"\x00")
+_STRANGE = const(b"\x01")
 
 
 class Recent:
@@ -67,9 +68,16 @@ class CardReader:
         """Says that the card was served until now: nobody looked whether it was there, and it counts as held."""
         self._recent.keep(self._since_ms, self._uptime.now_ms())
 
-    def forget(self) -> None:
-        """Lets the card that was shown be shown again at once: it went away before it was served."""
+    def lose(self) -> bool:
+        """Lets the card that was shown be shown again at once: it went away before it was served.
+
+        Returns whether that is news; a card that fails again and again is one.
+        """
+        now_ms = self._uptime.now_ms()
+        is_news = not self._recent.is_known(_LOST, now_ms)
+        self._recent.note(_LOST, now_ms)
         self._recent.forget(_LOST)
+        return is_news
 
     async def show(self, targets):
         """Returns what `targets` (one or more) show, or None if that was shown already. Raises pn532.ReaderError.
@@ -89,6 +97,9 @@ class CardReader:
             shown = await self._read(targets[0])
         except TagError:
             shown = _nothing(event.UNREADABLE)
+            if targets[0].is_isodep:
+                # Another phone, most likely, whose UID is a new one at each look.
+                return self._once(_STRANGE, shown)
         except CardLost:
             # Somebody who was served a moment ago has taken the phone away while it was looked at once more.
             if self._recent.has_any(self._uptime.now_ms()):

@@ -1,7 +1,14 @@
 """A Wiegand line in the place of the keypad: its keys are keys, its card numbers are nothing."""
 
+import time
+
+from micropython import const
+
 from firmware.core import event
 from firmware.reader.presentation import NOTHING, Presentation
+
+# Cards that follow each other within this time are one that is held, or somebody who wants to fill the journal.
+_SAME_MS = const(2_000)
 
 
 class WiegandKeys:
@@ -13,6 +20,7 @@ class WiegandKeys:
 
     def __init__(self, line) -> None:
         self._line = line
+        self._card_ms = None
 
     async def next(self):
         """Returns the next key's character, or for a card number a Presentation of kind NOTHING.
@@ -24,4 +32,8 @@ class WiegandKeys:
             if isinstance(frame, str):
                 return frame
             if isinstance(frame, tuple):
-                return Presentation(NOTHING, via=event.CARD_NUMBER, reason=event.UNREADABLE)
+                now_ms = time.ticks_ms()
+                is_held = self._card_ms is not None and time.ticks_diff(now_ms, self._card_ms) < _SAME_MS
+                self._card_ms = now_ms
+                if not is_held:
+                    return Presentation(NOTHING, via=event.CARD_NUMBER, reason=event.UNREADABLE)

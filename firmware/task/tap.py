@@ -3,6 +3,7 @@
 import asyncio
 import gc
 
+from isodep import StatusError
 from micropython import const
 from ndef import TagError
 from pn532 import CardLost, ReaderError
@@ -24,6 +25,7 @@ _ASKED_MS = const(30)
 # journal: once there were some, the reader rests after each.
 _REFUSALS = const(5)
 _REST_MS = const(5_000)
+_FORGOTTEN_MS = const(60_000)
 
 
 class Tap:
@@ -44,6 +46,7 @@ class Tap:
         self._attention = attention
         self._uptime = uptime
         self._refusals = 0
+        self._refused_ms = 0
         self._is_faulty = False
 
     async def run(self) -> None:
@@ -75,15 +78,23 @@ class Tap:
         targets = await self._chip.find(_LOOK_MS)
         if not targets:
             return
+        now_ms = self._uptime.now_ms()
+        if now_ms - self._refused_ms >= _FORGOTTEN_MS:
+            self._refusals = 0
         shown = await self._cards.show(targets)
-        is_granted = True
+        rest_ms = _HELD_MS
         if shown is not None:
-            self._attention.touch(self._uptime.now_ms())
-            is_granted = await self._serve(shown)
-            self._cards.keep()
+            self._attention.touch(now_ms)
+            if await self._serve(shown):
+                self._refusals = 0
+            else:
+                self._refusals += 1
+                self._refused_ms = now_ms
+                rest_ms = _HELD_MS if self._refusals < _REFUSALS else _REST_MS
         await self._chip.release()
-        self._refusals = 0 if is_granted and shown else self._refusals + (not is_granted)
-        await asyncio.sleep_ms(_HELD_MS if is_granted or self._refusals < _REFUSALS else _REST_MS)
+        await asyncio.sleep_ms(rest_ms)
+        # Nobody looked meanwhile whether it was still there.
+        self._cards.keep()
 
     async def _serve(self, shown) -> bool:
         """Returns whether the door was opened for it; a flash that fails refuses. Raises ReaderError."""
@@ -92,19 +103,19 @@ class Tap:
             exposure = None
             if decision.is_granted and decision.claim.holder is not None:
                 proving = asyncio.create_task(self._challenge(shown, decision))
-                exposure = self._access.expose(decision)
+                # A phone that has just failed gets no picture of its own before it has proved something.
+                exposure = None if self._refusals else self._access.expose(decision)
                 # While the phone computes, garbage is collected: nothing is in the way of its answer then.
                 await asyncio.sleep_ms(_ASKED_MS)
                 gc.collect()
                 decision = await proving
+                if decision.reason == event.CARD_LOST and not self._cards.lose() and exposure is None:
+                    return False
             decision = await self._access.act(decision, exposure)
         except FlashError:
             self._indicator.show(indication.FAULT)
             return False
-        if decision.reason == event.CARD_LOST:
-            # So that it may be tried again at once.
-            self._cards.forget()
-        elif shown.session is not None:
+        if shown.session is not None and decision.reason != event.CARD_LOST:
             try:
                 await shown.session.tell(decision.reason)
             except (ReaderError, TagError):
@@ -122,10 +133,11 @@ class Tap:
         challenge = proof.challenge(self._gate.door, self._nonces.next())
         try:
             said = await shown.session.prove(challenge)
+        except (CardLost, StatusError):
+            # Gone, or it says no: perhaps it heard the challenge twice. It may be shown again.
+            return decision.refused(event.CARD_LOST)
         except TagError:
             return decision.refused(event.WRONG_HOLDER)
-        except CardLost:
-            return decision.refused(event.CARD_LOST)
         except ReaderError:
             # Written down as a refusal; the next command finds out that the chip is gone.
             return decision.refused(event.READER)

@@ -1,6 +1,7 @@
 """Brings events and pictures to the collector, and lets go of what it has acknowledged by its signature."""
 
 import asyncio
+import gc
 import time
 
 import cbor
@@ -93,11 +94,17 @@ class Uplink:
         return self._sent is None and self._sent_ms > 0
 
     def _send_events(self) -> bool:
-        batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES, _ENOUGH_BYTES)
-        if batch is None:
-            return False
-        first_seq, head, records, last_head = batch
-        if self._courier.offer("events", cbor.encode([_VERSION, first_seq, head, records])):
+        try:
+            batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES, _ENOUGH_BYTES)
+            if batch is None:
+                return False
+            first_seq, head, records, last_head = batch
+            message = _events_message(first_seq, head, records)
+        except MemoryError:
+            # A batch is the largest thing that the lock makes. It comes again when there is room for it.
+            gc.collect()
+            return True
+        if self._courier.offer("events", message):
             self._sent = first_seq + len(records) - 1, last_head
             self._sent_ms = self._uptime.now_ms()
         return True
@@ -173,3 +180,19 @@ class Uplink:
             return self._sent == (fields[2], fields[3])
         picture = self._photos.oldest()
         return picture is not None and (picture.number, picture.sha256) == (fields[2], fields[3])
+
+
+def _events_message(first_seq: int, head: bytes, records: list) -> bytes:
+    """Returns the encoding of [1, first_seq, head, records], made at once: bytes that grow would need room twice."""
+    start = cbor.encode([_VERSION, first_seq, head, []])
+    # The empty array at its end makes room for the head of the one with the records.
+    parts = [start[:-1], _head(0x80, len(records))]
+    for record in records:
+        parts.append(_head(0x40, len(record)))
+        parts.append(record)
+    return b"".join(parts)
+
+
+def _head(major: int, size: int) -> bytes:
+    """Returns the head of an array or byte string of fewer than 256 items (RFC 8949 section 3)."""
+    return bytes((major | size,)) if size < 24 else bytes((major | 24, size))

@@ -211,11 +211,21 @@ def test_a_proof_for_another_door_is_worth_nothing(door):
     assert not door.board.strike.pulses
 
 
-@pytest.mark.parametrize("answer", [b"", b"\x90", b"\x90\x00", b"\x6f\x00", bytes(250) + b"\x90\x00"])
-def test_a_phone_that_answers_nonsense_proves_nothing(door, answer):
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", event.WRONG_HOLDER),
+        (b"\x90", event.WRONG_HOLDER),
+        (b"\x90\x00", event.WRONG_HOLDER),
+        (bytes(250) + b"\x90\x00", event.WRONG_HOLDER),
+        # Says that it cannot: it may be shown again.
+        (b"\x69\x85", event.CARD_LOST),
+    ],
+)
+def test_a_phone_that_answers_nonsense_proves_nothing(door, answer, reason):
     _, driver = phone(phone_credential())
     card = IsoDepCard(lambda apdu: answer if apdu[:2] == b"\x80\x88" else driver.handle(apdu))
-    assert tap(door, card) == event.WRONG_HOLDER
+    assert tap(door, card) == reason
     assert not door.board.strike.pulses
 
 
@@ -268,3 +278,60 @@ def test_many_presentations_leave_nothing_behind(make_room, set_board, memory_ro
         in_use.append(int(room.board.console[-1].removeprefix("in use ")))
     # A used badge takes its row in the ledger, which is there from the start.
     assert max(in_use[16:]) - max(in_use[4:12]) < 512, in_use
+
+
+def test_a_phone_of_somebody_else_is_one_presentation(door):
+    card = IsoDepCard(lambda apdu: b"\x6a\x82")
+    door.board.nfc.place(card)
+    door.board.run_for(30_000)
+    assert [found.reason for found in door.events if found.kind == event.ACCESS] == [event.UNREADABLE]
+
+
+def test_a_card_that_is_held_through_a_rest_is_one_presentation(door):
+    for number in range(5):
+        assert tap(door, badge(badge_credential(areas=["garage"]), number)) == event.WRONG_AREA
+    before = door.count(event.ACCESS)
+    door.board.nfc.place(badge(badge_credential(building="oak-3"), 9))
+    door.board.run_for(40_000)
+    assert door.count(event.ACCESS) == before + 1
+
+
+def test_a_phone_that_never_answers_fills_neither_pictures_nor_the_journal(door):
+    _, driver = phone(phone_credential())
+    card = IsoDepCard(lambda apdu: None if apdu[:2] == b"\x80\x88" else driver.handle(apdu))
+    door.board.nfc.place(card)
+    door.board.run_for(60_000)
+    lost = [found for found in door.events if found.kind == event.ACCESS]
+    assert [found.reason for found in lost] == [event.CARD_LOST]
+    assert door.count(event.PICTURE) == 1
+
+
+@pytest.mark.parametrize("ats", [b"", b"\x00", b"\xff\x78\x80\x70\x02"])
+def test_a_card_that_lies_about_its_ats_does_not_stop_the_reader(door, ats):
+    card, _ = phone(phone_credential())
+    card.ats = ats
+    door.board.nfc.place(card)
+    door.board.run_for(20_000)
+    door.board.nfc.remove(card)
+    assert door.count(event.READER_FAULT) == 0
+    door.board.run_for(8_000)
+    assert tap(door, badge(badge_credential())) == event.GRANTED
+
+
+def test_an_acknowledge_that_gets_lost_accuses_nobody(door):
+    card, _ = phone(phone_credential())
+    door.board.nfc.corrupt(1, 5)
+    door.board.nfc.place(card)
+    assert door.board.run_until(lambda: door.is_released, 5_000)
+    door.board.run_for(300)
+    reasons = [found.reason for found in door.events if found.kind == event.ACCESS]
+    assert reasons[-1] == event.GRANTED and set(reasons) <= {event.CARD_LOST, event.GRANTED}
+
+
+def test_wiegand_cards_in_a_row_are_one_event(make_room):
+    room = make_room(keypad="wiegand")
+    room.power_on()
+    for number in range(10):
+        room.board.wiegand.card(12, number)
+        room.board.run_for(500)
+    assert room.count(event.ACCESS) == 1

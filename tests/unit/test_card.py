@@ -209,7 +209,7 @@ async def test_lost_card_is_read_when_it_is_back():
     field.put(uid, FakeType2(type2_memory(tlv(MESSAGE))))
     assert is_badge(await field.show(uid))
     assert await field.show(uid) is None
-    field.cards.forget()
+    field.cards.lose()
     assert is_badge(await field.show(uid))
 
 
@@ -217,7 +217,7 @@ async def test_card_is_lost_once_even_if_forgotten():
     field = field_of(CardLost(1))
     for number in range(5):
         assert bool(await field.show(b"\x04abcdef")) == (number == 0)
-        field.cards.forget()
+        field.cards.lose()
 
 
 async def test_card_held_while_it_is_served_is_shown_once():

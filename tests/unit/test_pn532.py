@@ -128,12 +128,19 @@ def test_a_list_of_cards_that_contradicts_itself_is_refused():
     bad = [whole[: 2 + size] for size in range(1, len(whole) - 2)]
     bad += [b"\xd5\x4b\x02" + whole[3:], b"\xd5\x4b\xff" + whole[3:], b"\xd5\x4b\x03" + whole[3:] * 3]
     bad += [whole[:7] + bytes((length,)) + whole[8:] for length in (5, 255)]
-    # Says that it takes APDUs, and says nothing of how.
-    bad += [whole[:6] + b"\x20" + whole[7:], whole[:6] + b"\x20" + whole[7:] + b"\x09\x01"]
     for body in bad:
         assert _play([(_LIST, _ACK + _frame(body))], _find) is BadFrame, body
     assert _play([(_LIST, _ACK + _frame(b"\xd5\x4b\x00"))], _find) == []
     assert _play([(_LIST, _ACK + _frame(b"\xd5\x4b"))], _find) is BadFrame
+
+
+def test_a_card_that_lies_about_its_answer_to_select_is_a_card():
+    whole = _ONE[5:-2]
+    says_isodep = whole[:6] + b"\x20" + whole[7:]
+    # It says nothing of how, or more than came.
+    for body in (says_isodep, says_isodep + b"\x00", says_isodep + b"\x09\x01"):
+        (found,) = _play([(_LIST, _ACK + _frame(body))], _find)
+        assert found.is_isodep
 
 
 def test_exchange_returns_what_the_card_says():

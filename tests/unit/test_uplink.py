@@ -186,6 +186,30 @@ def test_events_are_sent_again_when_no_answer_comes():
     assert len(scene.courier.sent) == 2 and scene.courier.sent[0] == scene.courier.sent[1]
 
 
+def test_a_batch_is_the_encoding_of_its_fields():
+    for count in (1, 2, 23, 24, 48):
+        for size in (1, 23, 24, 192):
+            scene = Scene()
+            records = [bytes([number]) * size for number in range(count)]
+            scene.journal.batch = lambda *_, records=records: (70_000, HEAD, records, HEAD)
+            scene.send_events()
+            assert scene.courier.sent == [("events", cbor.encode([1, 70_000, HEAD, records]))]
+
+
+def test_a_batch_for_which_there_is_no_room_comes_again():
+    scene = Scene()
+    whole = scene.journal.batch
+
+    def no_room(*_):
+        raise MemoryError
+
+    scene.journal.batch = no_room
+    scene.uplink._send()
+    assert not scene.courier.sent
+    scene.journal.batch = whole
+    scene.send_events()
+
+
 def test_a_picture_follows_its_event_in_pieces_and_goes_by_its_hash():
     scene = Scene()
     scene.send_events()
