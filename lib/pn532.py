@@ -13,6 +13,7 @@ import asyncio
 import time
 
 from micropython import const
+from pn532_target import Target, parse
 
 _GET_FIRMWARE_VERSION = const(0x02)
 _SAM_CONFIGURATION = const(0x14)
@@ -61,17 +62,6 @@ class CardLost(ReaderError):
     """The card does not answer, or not by the rules; most often it is gone. args[0] is the chip's status, 1 to 255."""
 
 
-class Target:
-    """A card, active up to the next `find` or `release`. Takes APDUs if `is_isodep`, else a Type 2 tag's commands."""
-
-    def __init__(self, number: int, uid: bytes, sak: int, atqa: int) -> None:
-        self.number = number
-        self.uid = uid
-        self.sak = sak
-        self.atqa = atqa
-        self.is_isodep = bool(sak & 0x20)
-
-
 class Pn532:
     """A chip at the other end of `link`, an Hsu or a Spi; `power(level)` sets its reset line RSTPD, low is reset.
 
@@ -107,7 +97,7 @@ class Pn532:
         Waiting costs nothing. That none were found does not say that the chip lives: the next call finds out.
         """
         try:
-            return _targets(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms))
+            return parse(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms))
         except asyncio.TimeoutError:
             await self._abort()
             return []
@@ -283,27 +273,3 @@ class Pn532:
 
 def _from_now(ms: int) -> int:
     return time.ticks_add(time.ticks_ms(), ms)
-
-
-def _targets(answer: memoryview) -> list:
-    """Returns the cards in an answer to InListPassiveTarget, section 7.3.5. Raises IndexError.
-
-    The length in front of an answer to select is the card's own word, so a wrong one costs the cards behind it at most.
-    """
-    targets = []
-    at = 1
-    for _ in range(answer[0]):
-        end = at + 5 + answer[at + 4]
-        sak = answer[at + 3]
-        targets.append(Target(answer[at], bytes(answer[at + 5 : end]), sak, answer[at + 1] << 8 | answer[at + 2]))
-        if end > len(answer):
-            raise IndexError
-        at = end
-        if sak & 0x20:
-            # An ISO-DEP card's answer to select follows, its length first.
-            at = end + max(1, answer[end]) if end < len(answer) else end
-            if at > len(answer):
-                break
-    if len(targets) > 2:
-        raise IndexError
-    return targets

@@ -187,8 +187,8 @@ def test_events_are_sent_again_when_no_answer_comes():
 
 
 def test_a_batch_is_the_encoding_of_its_fields():
-    for count in (1, 2, 23, 24, 48):
-        for size in (1, 23, 24, 192):
+    for count, sizes in ((1, (1, 23, 24, 192)), (2, (192,)), (23, (1, 23)), (24, (24, 40)), (48, (1, 24))):
+        for size in sizes:
             scene = Scene()
             records = [bytes([number]) * size for number in range(count)]
             scene.journal.batch = lambda *_, records=records: (70_000, HEAD, records, HEAD)
