@@ -47,7 +47,7 @@ _NO_DOOR = const("unset/unset")
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
 _RESTART_DELAY_MS = const(2_000)
-_COLLECT_BYTES = const(131_072)
+_COLLECT_BYTES = const(32_768)
 
 
 def run() -> None:
@@ -77,7 +77,8 @@ def _let_go() -> None:
     for boot_only in (_Parts, _assemble, _identity, _settings, _announce):
         del here[boot_only.__name__]
     gc.collect()
-    # From here on collections cost a waiting driver more than holes cost the heap; task.health makes up for it.
+    # From here on collections cost a waiting driver more than holes cost the heap. But a heap that is let fill up has
+    # what stays scattered all over it: then nothing long finds a place any more.
     gc.threshold(_COLLECT_BYTES)
 
 

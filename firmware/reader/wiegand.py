@@ -2,7 +2,7 @@
 
 import time
 
-from micropython import const
+from constant import const
 
 from firmware.core import event
 from firmware.reader.presentation import NOTHING, Presentation

@@ -1,4 +1,4 @@
-# runs on: micropython cpython
+# runs on: micropython
 import wiegand
 
 from firmware.core import event
