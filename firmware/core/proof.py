@@ -8,6 +8,7 @@ messages: how they travel is not said here. Runs on the board and on the host.
 from hashlib import sha256
 
 import cbor
+import cose
 from constant import const
 
 # How a credential is recognised: a record of this media type on a badge, this application on a phone.
@@ -36,7 +37,7 @@ def to_be_signed(credential: bytes, challenge: bytes) -> bytes:
     """
     _, door, nonce = cbor.decode(challenge, _MAX_CHALLENGE_BYTES)
     payload = ["lobbylock proof 1", door, nonce, sha256(credential + challenge).digest()]
-    return cbor.encode(["Signature1", _HEAD[2:5], b"", cbor.encode(payload)])
+    return cose.to_be_signed(cbor.encode(payload), cose.ES256)
 
 
 def result(reason: int) -> bytes:

@@ -184,15 +184,9 @@ class Uplink:
 
 def _events_message(first_seq: int, head: bytes, records: list) -> bytes:
     """Returns the encoding of [1, first_seq, head, records], made at once: bytes that grow would need room twice."""
-    start = cbor.encode([_VERSION, first_seq, head, []])
-    # The empty array at its end makes room for the head of the one with the records.
-    parts = [start[:-1], _head(0x80, len(records))]
+    start = cbor.encode([_VERSION, first_seq, head, [0] * len(records)])
+    # A zero takes one byte; the records come in their place.
+    parts = [start[: -len(records)]]
     for record in records:
-        parts.append(_head(0x40, len(record)))
-        parts.append(record)
+        parts.append(cbor.encode(record))
     return b"".join(parts)
-
-
-def _head(major: int, size: int) -> bytes:
-    """Returns the head of an array or byte string of fewer than 256 items (RFC 8949 section 3)."""
-    return bytes((major | size,)) if size < 24 else bytes((major | 24, size))

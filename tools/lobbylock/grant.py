@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware.core import credential
+from firmware.core.name import is_name
 from lobbylock.errors import UserError
-from lobbylock.names import is_name
 from lobbylock.settings import MAX_AREAS, MAX_ISSUER_NAME_BYTES
 from lobbylock.signature import Signer
 

@@ -5,17 +5,11 @@ import re
 from lobbylock.errors import UserError
 
 _DOOR = re.compile(r"([a-z0-9-]{1,32})/([a-z0-9-]{1,32})")
-_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _URL = re.compile(rf"(mqtts?)://({_HOST})(?::([0-9]{{1,5}}))?")
 _HOST_PORT = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?")
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 MAX_PERSON_CHARACTERS = 64
-
-
-def is_name(text: object) -> bool:
-    """Whether `text` can name a building, a door or an area."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def is_door(full_name: str) -> bool:

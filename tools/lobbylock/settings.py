@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from cryptography import x509
 
 from firmware.core import tz_string
+from firmware.core.name import is_name
 from lobbylock.errors import UserError
-from lobbylock.names import check_host_port, is_name, parse_broker_url
+from lobbylock.names import check_host_port, parse_broker_url
 
 CAMERA_POLICIES = ("required", "best-effort", "off")
 _CHOICES = {
