@@ -32,6 +32,10 @@ KEYPAD_FAULT = 20
 STRIKE_FAILED = 21
 READER_FAULT = 22
 READER_RECOVERED = 23
+SAFE_MODE = 24
+JOURNAL_LOST = 25
+SETTINGS_ACCEPTED = 26
+SETTINGS_REVERTED = 27
 
 # Reasons: why an access was granted or refused, or what failed.
 GRANTED = 0
@@ -141,9 +145,11 @@ def decode(record: bytes) -> Event:
 
 
 def kind_of(record: bytes) -> int:
-    """Returns the kind of a well-formed record without decoding the rest; kinds stay below 24, one byte each."""
+    """Returns the kind of a well-formed record without decoding the rest; kinds stay below 256."""
     info = record[1] & 31
-    return record[2 if info < 24 else 2 + (1 << (info - 24))]
+    at = 2 if info < 24 else 2 + (1 << (info - 24))
+    # CBOR writes 24 and more in the byte behind a 24.
+    return record[at] if record[at] < 24 else record[at + 1]
 
 
 def genesis(public_key: bytes) -> bytes:

@@ -28,6 +28,10 @@ KIND_NAMES = (
     "strike_failed",
     "reader_fault",
     "reader_recovered",
+    "safe_mode",
+    "journal_lost",
+    "settings_accepted",
+    "settings_reverted",
 )
 
 REASON_NAMES = (

@@ -24,6 +24,9 @@ _ALARMS = (
     event.KEYPAD_FAULT,
     event.READER_FAULT,
     event.CAMERA_FAILED,
+    event.SAFE_MODE,
+    event.JOURNAL_LOST,
+    event.SETTINGS_REVERTED,
 )
 _TABLES = {
     event.REASON: event_names.REASON_NAMES,
