@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -72,19 +73,24 @@ def received(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def echoed(proxy: FaultProxy, packets: list[bytes]) -> bytes:
-    """Sends `packets` and returns all that comes back before the connection ends or has been quiet."""
+def numbered(count: int) -> list[bytes]:
+    return [b"\x30\x02" + number.to_bytes(2, "big") for number in range(count)]
+
+
+def echoed(proxy: FaultProxy, count: int) -> list[bytes]:
+    """Sends numbered packets and returns what comes back once every one of them is here or was dropped."""
     with connect(proxy) as connection:
-        sender = threading.Thread(target=lambda: connection.sendall(b"".join(packets)), daemon=True)
-        sender.start()
-        data = b""
-        connection.settimeout(2)
-        try:
-            while piece := connection.recv(65_536):
-                data += piece
-        except OSError:
-            pass
-        return data
+        connection.sendall(b"".join(numbered(count)))
+        back = b""
+        end_s = time.monotonic() + LIMIT_S
+        connection.settimeout(0.05)
+        while len(back) // 4 + proxy.counts["dropped"] < count:
+            assert time.monotonic() < end_s
+            try:
+                back += connection.recv(65_536)
+            except TimeoutError:
+                pass
+    return [back[at : at + 4] for at in range(0, len(back), 4)]
 
 
 def test_pass_is_transparent(make_proxy):
@@ -135,34 +141,42 @@ def test_stuck_handshake_answers_with_half_a_message(make_proxy):
 
 
 def test_lossless_line_of_packets_changes_nothing(make_proxy):
-    packets = [SHAPES[number % 4] for number in range(40)]
-    assert echoed(make_proxy(Mode.LOSSY, loss=0.0), packets) == b"".join(packets)
+    sent = b"".join(SHAPES) * 10
+    with connect(make_proxy(Mode.LOSSY, loss=0.0)) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(sent,))
+        sender.start()
+        assert received(connection, len(sent)) == sent
+        sender.join()
 
 
 def test_lossy_line_loses_whole_packets_both_ways(make_proxy, monkeypatch):
     monkeypatch.setattr("soak.proxy._CUT", 0.0)
-    proxy = make_proxy(Mode.LOSSY)
-    packets = [b"\x30\x02" + number.to_bytes(2, "big") for number in range(PACKETS)]
-    back = echoed(proxy, packets)
-    arrived = [back[at : at + 4] for at in range(0, len(back), 4)]
+    arrived = echoed(make_proxy(Mode.LOSSY), PACKETS)
     # In order, whole, and 49 of 100: 30% are lost on each way.
-    assert arrived == sorted(set(arrived)) and set(arrived) <= set(packets)
+    assert arrived == sorted(set(arrived)) and set(arrived) <= set(numbered(PACKETS))
     assert 0.43 < len(arrived) / PACKETS < 0.55
-    assert proxy.counts["dropped"] + len(arrived) == PACKETS
 
 
-def test_same_seed_loses_the_same_packets(make_proxy):
-    packets = [b"\x30\x02" + number.to_bytes(2, "big") for number in range(50)]
-    first, second, other = (make_proxy(Mode.LOSSY, seed=seed) for seed in (5, 5, 6))
-    # What is on its way while the connection is cut may or may not arrive; what arrives is the beginning of the same.
-    one, two = echoed(first, packets), echoed(second, packets)
-    shorter = min(len(one), len(two))
-    assert one[:shorter] == two[:shorter] and shorter
-    assert echoed(other, packets) != one
+def test_same_seed_loses_the_same_packets(make_proxy, monkeypatch):
+    monkeypatch.setattr("soak.proxy._CUT", 0.0)
+    one, two, other = (echoed(make_proxy(Mode.LOSSY, seed=seed), 100) for seed in (5, 5, 6))
+    assert one == two != other
+
+
+def test_some_losses_take_the_connection_with_them(make_proxy):
+    proxy = make_proxy(Mode.LOSSY, loss=1.0)
+    for _ in range(5):
+        with connect(proxy) as connection, pytest.raises(ConnectionError):
+            while True:
+                connection.sendall(SHAPES[1])
+    assert proxy.counts["cut"] == 5 and proxy.counts["forwarded"] == 0
 
 
 def test_what_is_not_mqtt_ends_the_connection(make_proxy):
-    assert echoed(make_proxy(Mode.LOSSY, loss=0.0), [b"\x30\xff\xff\xff\xff\xff", SHAPES[0]]) == b""
+    with connect(make_proxy(Mode.LOSSY, loss=0.0)) as connection:
+        connection.sendall(b"\x30\xff\xff\xff\xff\xff" + SHAPES[0])
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
 
 
 def test_a_change_of_mode_resets_what_is_connected(make_proxy):
