@@ -1,0 +1,122 @@
+"""`make inject`: a fault at every place that a delivery comes by, one run of the whole board for each.
+
+    python tests/inject/sweep.py [--only PART_OF_A_PATH] [--workers N]
+
+Prints what failed and why as it comes, and counts at the end; the exit code is 1 if anything failed.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tree import Tree, make_tree
+from verdict import ERRORS, HANDLED, RESET, Case, Outcome, run
+from visit import VISITS, Stage
+
+_PROGRESS_S = 15.0
+_CONSOLE_LINES = 24
+
+
+def prepare(tree: Tree, name: str) -> set[int]:
+    """Makes the state of the door for the visit `name`; returns the probes that the visit reaches."""
+    state = tree.folder / name
+    reached = tree.folder / f"{name}.reached"
+    if not reached.exists():
+        with tempfile.TemporaryDirectory(dir=tree.folder) as folder:
+            with Stage(tree, name, Path(folder) / "first") as stage:
+                stage.start()
+                stage.room.press(stage.room.code() + "#")
+                stage.board.run_for(20_000)
+                stage.board.power_off()
+            _keep(Path(folder) / "first", state)
+            with Stage(tree, name, Path(folder) / "recorded", state) as stage:
+                stage.start()
+                stage.order("record")
+                VISITS[name][0](stage.room)
+                stage.order("tell")
+                (stage.board.vfs / "reached").rename(reached)
+    bits = reached.read_bytes()
+    return {number for number in tree.sites if bits[number >> 3] >> (number & 7) & 1}
+
+
+def _keep(made: Path, state: Path) -> None:
+    try:
+        made.rename(state)
+    except OSError:
+        # Another process was as quick.
+        shutil.rmtree(made)
+
+
+def cases(tree: Tree, only: str = "") -> list[Case]:
+    """Returns every fault: each probe in the first visit that reaches it, with each kind that it can fail with."""
+    found = []
+    seen: set[int] = set()
+    for name in VISITS:
+        reached = prepare(tree, name)
+        for number in sorted(reached - seen):
+            if only in tree.sites[number].path:
+                found += [Case(name, number, kind) for kind in tree.sites[number].kinds]
+        seen |= reached
+    return found
+
+
+def _work(task: tuple[Tree, Case]) -> Outcome:
+    tree, case = task
+    folder = Path(tempfile.mkdtemp(prefix="inject-"))
+    try:
+        return run(tree, case, folder / "board")
+    except Exception as error:  # noqa: BLE001 - a run that breaks is a finding like others
+        return Outcome(case, "", [f"{type(error).__name__}: {error}"], [])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def describe(tree: Tree, outcome: Outcome) -> str:
+    site = tree.sites[outcome.case.site]
+    place = "before" if site.is_before else "in"
+    what = f"{site.path}:{site.line} {site.function}: {ERRORS[outcome.case.kind]} {place}, probe {site.number}"
+    return f"{what}, {outcome.case.visit}: {'; '.join(outcome.problems)}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="", help="only files whose path has this in it")
+    parser.add_argument("--probe", type=int, help="only this probe, and show the console")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    tree = make_tree()
+    todo = cases(tree, options.only)
+    if options.probe:
+        todo = [case for case in todo if case.site == options.probe]
+    print(f"{len(todo)} faults at {len({case.site for case in todo})} places", flush=True)
+    counts: Counter[tuple[str, str]] = Counter()
+    failed = 0
+    said_s = start_s = time.monotonic()
+    with get_context("spawn").Pool(options.workers) as pool:
+        for at, outcome in enumerate(pool.imap_unordered(_work, [(tree, case) for case in todo]), 1):
+            counts[outcome.case.kind, outcome.ended] += 1
+            if outcome.problems:
+                failed += 1
+                print("FAILED", describe(tree, outcome), flush=True)
+            if options.probe:
+                print("\n".join(outcome.console[-_CONSOLE_LINES:]), outcome.ended)
+            if time.monotonic() - said_s > _PROGRESS_S:
+                said_s = time.monotonic()
+                print(f"  {at} of {len(todo)}, {failed} failed, {said_s - start_s:.0f} s", flush=True)
+    for kind, error in ERRORS.items():
+        handled, reset = counts[kind, HANDLED], counts[kind, RESET]
+        print(f"{error}: {handled + reset} faults, {handled} handled, {reset} ended in a reset")
+    print(f"{len(todo)} faults, {failed} failed")
+    return 1 if failed or not todo else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""One fault, one run of the whole board, and what has to be true of it afterwards."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from instrument import ALLOCATION, AWAIT, IO, Site
+from tree import Tree
+from visit import VISITS, FlashImage, Lockroom, Stage
+
+import cose
+from firmware.core import event
+from firmware.store.journal import Journal
+from lobbylock.signature import is_signed
+
+ERRORS = {ALLOCATION: "MemoryError", IO: "OSError", AWAIT: "RuntimeError"}
+
+# How an injected fault ended.
+HANDLED = "handled"
+RESET = "reset"
+
+_RELEASE_MS = 5_000
+# The peripheral counts in 3.2 us, and the board's clock in what its code costs.
+_TOLERANCE_MS = 20
+_HARD_RESET = 2
+_DOOR = "maple-12/front"
+# A fault in what writes down that a task has failed leaves only the next start to tell of it.
+_SUPERVISION = ("firmware/task/supervise.py", "firmware/build.py", "firmware/board/chip.py", "main.py")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault at probe `site` during the visit `visit`, when it is reached once more than `skip` times."""
+
+    visit: str
+    site: int
+    kind: str
+    skip: int = 0
+
+
+@dataclass
+class Outcome:
+    """`ended` is HANDLED or RESET; `problems` are the sentences that say what was not as it has to be."""
+
+    case: Case
+    ended: str
+    problems: list[str]
+    console: list[str]
+
+
+class Trail:
+    """The journal of a board that stands still: `records` by seq, `events` decoded, `problems` of chain and seals."""
+
+    def __init__(self, room: Lockroom) -> None:
+        self.records: dict[int, bytes] = {}
+        self.events: list[event.Event] = []
+        self.problems: list[str] = []
+        genesis = event.genesis(room.public_key)
+        journal = Journal(FlashImage(room.board.flash.partition("journal")), genesis, 0)
+        head = genesis
+        for seq, before, record in journal._events_from(1):
+            found = event.decode(record)
+            if seq != len(self.records) + 1 or found.seq != seq:
+                self.problems.append(f"event {found.seq} stands at {seq}")
+            if before != head:
+                self.problems.append(f"the chain breaks before event {seq}")
+            if found.kind == event.SEAL:
+                self._check_seal(found, before, room.public_key)
+            head = event.next_head(before, record)
+            self.records[seq] = record
+            self.events.append(found)
+        if journal.head != head:
+            self.problems.append("the chain's head is another one")
+
+    def _check_seal(self, found: event.Event, before: bytes, public_key: bytes) -> None:
+        signed = cose.to_be_signed(event.seal_payload(_DOOR, found, before))
+        if not is_signed(public_key, signed, found.details[event.SIGNATURE]):
+            self.problems.append(f"seal {found.seq} does not hold")
+
+    def count(self, kind: int) -> int:
+        return sum(found.kind == kind for found in self.events)
+
+
+def run(tree: Tree, case: Case, folder: Path) -> Outcome:
+    """Plays the visit with the fault in it, a visit after it, and looks at everything. `folder` is made and removed."""
+    try:
+        with Stage(tree, case.visit, folder, tree.folder / case.visit) as stage:
+            return _Run(stage, case, tree.sites[case.site]).play()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Run:
+    def __init__(self, stage: Stage, case: Case, site: Site) -> None:
+        self._stage = stage
+        self._room = stage.room
+        self._board = stage.board
+        self._case = case
+        self._site = site
+        self._problems: list[str] = []
+
+    def play(self) -> Outcome:
+        visit, _, show_again, exits = VISITS[self._case.visit]
+        self._stage.start()
+        before = Trail(self._room)
+        self._stage.order(f"{self._case.site} {ERRORS[self._case.kind]} {self._case.skip}")
+        visit(self._room)
+        self._check(self._has_fired(), "the fault was never reached")
+        self._check(not self._room.is_released, "the strike is not at rest after the visit")
+        self._check(self._stage.await_start(), "the lock did not come up again")
+        self._board.run_for(8_000)
+        was_let_in = len(self._room.pulses)
+        self._serve_somebody()
+        shown = len(self._room.pulses)
+        show_again(self._room)
+        self._board.run_for(7_000)
+        again = len(self._room.pulses) - shown
+        self._check(not (was_let_in > exits and again), "what was for one use opened twice")
+        self._board.power_off()
+        self._check_strike(exits)
+        self._check_trail(before)
+        starts = self._board.reset_causes
+        return Outcome(self._case, RESET if len(starts) > 1 else HANDLED, self._problems, list(self._board.console))
+
+    def _check(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self._problems.append(problem)
+
+    def _has_fired(self) -> bool:
+        return any(line.startswith(f"probe {self._case.site} ") for line in self._board.console)
+
+    def _serve_somebody(self) -> None:
+        """A right code opens, now that the fault is over."""
+        before = len(self._room.board.strike.pulses)
+        self._room.press(self._room.code() + "#")
+        opened = self._board.run_until(lambda: self._room.is_released, 15_000)
+        self._check(opened, "a right code did not open afterwards")
+        self._board.run_for(7_000)
+        self._check(len(self._room.pulses) == before + opened, "the strike is not at rest after the code")
+
+    def _check_strike(self, exits: int) -> None:
+        self._check(not self._board.at_repl, "the board showed its prompt")
+        self._check(not self._room.is_released, "the strike is released at the end")
+        longest_ms = max(self._room.pulses, default=0)
+        self._check(longest_ms <= _RELEASE_MS + _TOLERANCE_MS, f"the strike was released for {longest_ms} ms")
+        trail = Trail(self._room)
+        granted = sum(e.kind == event.ACCESS and e.details[event.REASON] == event.GRANTED for e in trail.events)
+        self._check(len(self._room.pulses) <= granted + exits, "the door opened more often than somebody was let in")
+
+    def _check_trail(self, before: Trail) -> None:
+        after = Trail(self._room)
+        self._problems += after.problems
+        for seq, record in before.records.items():
+            self._check(after.records.get(seq) == record, f"event {seq} from before the fault is gone or another")
+        starts = self._board.reset_causes
+        boots = [found for found in after.events if found.kind == event.BOOT]
+        self._check(len(boots) >= len(starts), "a start is not in the journal")
+        if len(starts) == 1:
+            return
+        self._check(starts[1:] == [_HARD_RESET], f"starts of causes {starts}")
+        self._check(boots[-1].details[event.CAUSE] == starts[-1], "the start's cause is another one in the journal")
+        if self._site.path not in _SUPERVISION:
+            failed = [found for found in after.events if found.kind == event.TASK_FAILED]
+            self._check(len(failed) == 1 and bool(failed[0].details[event.NAME]), f"{len(failed)} events of the task")
