@@ -25,7 +25,6 @@ from firmware.core.nonces import Nonces
 from firmware.core.throttle import Throttle
 from firmware.core.uptime import Uptime
 from firmware.store import ledger
-from firmware.store.journal import Journal
 from firmware.store.photos import Photos
 from firmware.store.trail import Trail
 from firmware.task.access import Access
@@ -74,7 +73,7 @@ async def _live(strike) -> None:
 def _let_go() -> None:
     """Lets the heap have back what only put the lock together."""
     here = globals()
-    for boot_only in (_Parts, _assemble, _identity, _settings, _announce):
+    for boot_only in (_Parts, _assemble, _open_journal, _settings, _announce):
         del here[boot_only.__name__]
     gc.collect()
     # From here on collections cost a waiting driver more than holes cost the heap. But a heap that is let fill up has
@@ -87,18 +86,20 @@ def _assemble(strike) -> tuple:
     uptime = Uptime(time.ticks_ms, time.ticks_diff)
     radio = Radio()
     kept = ledger.Ledger(flash.partition("ledger"))
-    signer = ed25519.Signer(_identity(kept))
+    journal, seed, was_lost = _open_journal(kept)
+    signer = ed25519.Signer(seed)
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
     settings, refused_field = _settings()
     door_name = settings.full_name if settings else _NO_DOOR
 
-    journal = Journal(flash.partition("journal"), event.genesis(signer.public), kept.integer(ledger.ACKED_SEQ))
     clock = Clock(kept.integer(ledger.CLOCK_FLOOR))
     trail = Trail(journal, door_name, boot, uptime, clock, signer.sign)
     rtc = chip.Rtc()
     timekeeping = Timekeeping(clock, kept, trail, rtc, uptime)
     trail.record(event.BOOT, {event.CAUSE: chip.reset_cause(), event.VERSION: VERSION})
+    if was_lost:
+        trail.record(event.JOURNAL_LOST, {})
     if refused_field:
         trail.record(event.SETTINGS_REFUSED, {event.NAME: refused_field})
     kept_s = rtc.now_s()
@@ -242,13 +243,15 @@ class _Parts:
         )
 
 
-def _identity(kept) -> bytes:
-    """Returns the seed of the door's Ed25519 key, made at the first start. Raises FlashError."""
-    seed = kept.get(ledger.IDENTITY)
-    if seed is None:
-        seed = os.urandom(_SEED_BYTES)
-        kept.put(ledger.IDENTITY, seed)
-    return seed
+def _open_journal(kept) -> tuple:
+    """Returns (journal, seed of the door's Ed25519 key, whether an earlier journal was lost). Raises FlashError."""
+    from firmware.store import opening
+
+    try:
+        return opening.open_journal(flash.partition("journal"), kept, lambda: os.urandom(_SEED_BYTES))
+    finally:
+        del sys.modules["firmware.store.opening"]
+        del sys.modules["firmware.store"].opening
 
 
 def _settings() -> tuple:

@@ -1,118 +1,92 @@
-"""The event journal: an append-only ring of hash-chained records in a raw flash partition.
+"""The event journal: an append-only ring of hash-chained, authenticated records in a raw flash partition.
 
-    sector = header {generation, first seq, chain head before it}, event record, event record, ...
-
-Sectors are filled one after the other around the ring; the generation counts up, so the newest sector is found at any
-start. An event is in flash before `append` returns. A sector is erased when the ring comes round to it; events in it
-that nobody has acknowledged are then lost, and the first record behind says how many (`EVENTS_LOST`). Why not a file:
-docs/hardware.md, "Flash".
+Sectors (`store.entry`) are filled one after the other around the ring; a generation counts up, so the newest one is
+found at any start (`store.mounting`). Each record has a tag under a key that is used for it alone: the key of the next
+one goes to flash with it, and then the used key is programmed to zeros, all before `append` returns. A sector is erased
+when the ring comes round to it; events in it that nobody has acknowledged are then lost, and a record says how many
+(`EVENTS_LOST`). Why not a file: docs/hardware.md, "Flash".
 """
-
-from binascii import crc32
-from struct import pack, unpack
 
 from constant import const
 
-from firmware.core import event
+from firmware.core import event, ratchet
 from firmware.core.errors import FlashError
-from firmware.store import sector
-
-_HEADER = const(">4sIII32s")
-_HEADER_BYTES = const(48)
-_MAGIC = const(b"LBJ1")
+from firmware.store import entry, sector
 
 # How many sectors in a row may turn out worn before an append fails.
 _TRIES = const(4)
+
+# How many places that could not be wiped are kept in mind.
+_MOST_UNWIPED = const(8)
+
+# Of a sector that is left behind: the key field in use and the longest entry that may have failed behind it.
+_REST_BYTES = const(286)
+
+# Room for a record of lost events and another one, without the overhead of the first.
+_TWO_BYTES = const(494)
 
 
 class Journal:
     """Opens the ring on `flash`; `genesis` is the chain head of an empty journal.
 
     `seq` and `head` are those of the newest event, `acked_seq` the newest one that a collector has acknowledged.
+    `epoch` is the seq that `keep_epoch` was last called with, 0 for never: it has to keep the number of the first event
+    of each sector, and may raise FlashError.
+
+    `is_new`: nothing was ever written, `begin` comes before anything else. `is_broken`: there is no usable key, or the
+    newest events are gone that `epoch` tells of. Never raises for a device that can only be read.
     """
 
-    def __init__(self, flash, genesis: bytes, acked_seq: int) -> None:
+    def __init__(self, flash, genesis: bytes, acked_seq: int, epoch: int, keep_epoch) -> None:
+        # Let go by whoever opens the journal of a lock.
+        from firmware.store import mounting
+
         self._flash = flash
+        self._keep_epoch = keep_epoch
         self._count = sector.count(flash)
-        self._generation = 0
-        self._sector = -1
-        self._at = sector.SECTOR_BYTES
-        self._is_next_erased = False
-        # Live sectors, oldest first: the seq of its first event and the sector number, in one number each, see `_both`.
-        # A full ring is more than the heap has room for as objects.
-        self._live = []
-        self._sealed_seq = 0
-        self.seq = 0
-        self.head = genesis
-        self._mount()
+        found = mounting.find(flash, self._count)
+        self._generation = found.generation
+        # Live sectors, oldest first: the seq of its first event and the sector number, in one number each. A full ring
+        # is more than the heap has room for as objects.
+        self._live = found.live
+        self._sector = found.sector
+        self._at = found.at
+        self._key_at = found.key_at
+        self._key = found.key
+        self._sealed_seq = found.sealed_seq
+        self._erased = -1
+        self._unwiped = found.unwiped
+        self.seq = found.seq
+        self.head = found.head or genesis
         self.acked_seq = min(acked_seq, self.seq)
+        self.is_new = not (self._live or epoch or acked_seq)
+        self.is_broken = not self.is_new and (not self._key or self._live_at(-1)[0] < epoch)
+        self._wipe_again()
 
-    # Opening.
-
-    def _mount(self) -> None:
-        found = []
+    def begin(self, key: bytes) -> None:
+        """Erases the ring and starts anew behind `head`; `key` (32 bytes) is that of event 1. Raises FlashError."""
+        self._live = []
+        self._unwiped = []
         for number in range(self._count):
-            header = self._header(number)
-            if header:
-                found.append(self._both(header[0], number))
-        if not found:
-            return
-        found.sort(reverse=True)
-        newest = expected = found[0] // self._count
-        for both in found:
-            generation, number = divmod(both, self._count)
-            if generation == expected:
-                self._live.insert(0, self._both(self._header(number)[1], number))
-                expected -= 1
-        self._generation = newest
-        self._sector = found[0] % self._count
-        head = self._header(self._sector)[2]
-        self._at, self.seq, self.head = self._walk(self._sector, self._live_at(-1)[0] - 1, head)
-        if not sector.is_erased_from(self._flash, self._sector, self._at):
-            # A torn record: nothing goes behind it.
-            self._at = sector.SECTOR_BYTES
-        self._drop_torn_oldest()
+            try:
+                self._erase(number)
+            except FlashError:
+                # Nothing leads back to it.
+                pass
+        self._sector = -1
+        self._key = key
+        self.seq = self.acked_seq = self._sealed_seq = 0
+        self._advance()
+        self.is_new = self.is_broken = False
 
-    def _both(self, major: int, number: int) -> int:
-        """Returns one number for `major` and a sector number, ordered by `major`."""
-        return major * self._count + number
+    @property
+    def next_key(self) -> bytes:
+        """The key of event `seq` + 1, 32 bytes."""
+        return self._key
 
     def _live_at(self, index: int) -> tuple:
         """Returns (seq of its first event, sector number)."""
         return divmod(self._live[index], self._count)
-
-    def _header(self, number: int):
-        """Returns (generation, first seq, head before it) of a sector, or None."""
-        raw = bytes(sector.read(self._flash, number, 0, _HEADER_BYTES + 4))
-        magic, generation, first_seq, _, head = unpack(_HEADER, raw[:_HEADER_BYTES])
-        if magic != _MAGIC or crc32(raw[:_HEADER_BYTES]) != unpack(">I", raw[_HEADER_BYTES:])[0]:
-            return None
-        return generation, first_seq, head
-
-    def _walk(self, number: int, seq: int, head: bytes) -> tuple:
-        """Follows the records of a sector; returns (offset behind the last sound one, its seq, its head)."""
-        at = _HEADER_BYTES + 4
-        while True:
-            record = sector.record_at(self._flash, number, at, event.MAX_RECORD_BYTES)
-            if not record:
-                return at, seq, head
-            at += sector.OVERHEAD_BYTES + len(record)
-            seq += 1
-            head = event.next_head(head, record)
-            self._note_seal(seq, record)
-
-    def _note_seal(self, seq: int, record: bytes) -> None:
-        if event.kind_of(record) == event.SEAL:
-            self._sealed_seq = max(self._sealed_seq, seq)
-
-    def _drop_torn_oldest(self) -> None:
-        """Forgets the oldest sector if an erase was cut while its header still stood."""
-        if len(self._live) < 2:
-            return
-        first_seq, number = self._live_at(0)
-        head = self._header(number)[2]
-        if self._walk(number, first_seq - 1, head)[1] < self._live_at(1)[0] - 1:
-            del self._live[0]
 
     # Writing.
 
@@ -122,20 +96,24 @@ class Journal:
         `make_lost(seq, first lost seq, count, head before the oldest one left)` makes the record that goes before it
         when the ring had to overwrite unacknowledged events. Raises FlashError, and then the event is not there.
         """
-        record = make_record(self.seq + 1)
-        if sector.fits(self._at, len(record)):
+        self._wipe_again()
+        record = None
+        # Each round writes the record, or says what was lost, or finds a sector spoiled.
+        for _ in range(_TRIES):
+            record = record or make_record(self.seq + 1)
+            if not sector.fits(self._at, _TWO_BYTES if self._lost() else len(record) + entry.BEHIND_BYTES):
+                self._advance()
+            lost = self._lost()
             try:
-                self._write(record)
-                return self.seq
+                if not lost:
+                    self._write(record)
+                    return self.seq
+                self._write(make_lost(self.seq + 1, *lost))
+                self.acked_seq += lost[1]
+                record = None
             except FlashError:
-                # A spoiled sector: the next one may still be sound.
                 pass
-        self._advance()
-        lost = self._lost()
-        if lost:
-            self._write(make_lost(self.seq + 1, *lost))
-        self._write(make_record(self.seq + 1))
-        return self.seq
+        raise FlashError("no sound sector")
 
     def _write(self, record: bytes) -> None:
         if not 0 < len(record) <= event.MAX_RECORD_BYTES:
@@ -143,58 +121,93 @@ class Journal:
         at = self._at
         # Should the write fail half way, the rest of the sector is spoiled.
         self._at = sector.SECTOR_BYTES
-        self._at = sector.append(self._flash, self._sector, at, record)
+        head = event.next_head(self.head, record)
+        key = ratchet.following(self._key)
+        body = record + ratchet.tag(self._key, head)
+        self._at = sector.append(self._flash, self._sector, at, body, entry.field(key))
         self.seq += 1
-        self.head = event.next_head(self.head, record)
-        self._note_seal(self.seq, record)
+        self.head = head
+        self._key = key
+        if event.kind_of(record) == event.SEAL:
+            self._sealed_seq = self.seq
+        used_at = self._key_at
+        self._key_at = self._at - entry.FIELD_BYTES
+        self._wipe(self._sector, used_at, entry.FIELD_BYTES)
+
+    def _wipe(self, number: int, at: int, size: int) -> None:
+        """Clears what may be a used key; what fails is tried again before the next event."""
+        size = min(size, sector.SECTOR_BYTES - at)
+        try:
+            sector.write(self._flash, number, at, bytes(size))
+        except FlashError:
+            self._unwiped.append((number, at, size))
+            del self._unwiped[:-_MOST_UNWIPED]
+
+    def _wipe_again(self) -> None:
+        unwiped = self._unwiped
+        if unwiped:
+            self._unwiped = []
+            for place in unwiped:
+                self._wipe(*place)
 
     def _advance(self) -> None:
         """Opens the next sound sector. Raises FlashError when several in a row are not."""
-        for _ in range(_TRIES - 1):
+        for ahead in range(1, min(_TRIES, self._count - 1) + 1):
             try:
-                return self._open_next()
+                return self._open((self._sector + ahead) % self._count)
             except FlashError:
                 pass
-        self._open_next()
+        raise FlashError("no sound sector")
 
-    def _open_next(self) -> None:
-        if not self._is_next_erased:
-            self.prepare()
-        self._is_next_erased = False
-        self._sector = number = (self._sector + 1) % self._count
-        generation = self._generation + 1
-        header = pack(_HEADER, _MAGIC, generation, self.seq + 1, 0, self.head)
-        sector.program(self._flash, number, 0, header + pack(">I", crc32(header)))
-        if self._header(number) != (generation, self.seq + 1, self.head):
-            raise FlashError("header reads back differently")
-        self._generation = generation
-        self._at = _HEADER_BYTES + 4
-        self._live.append(self._both(self.seq + 1, number))
+    def _open(self, number: int) -> None:
+        if self._erased != number:
+            self._erase(number)
+        self._erased = -1
+        self._generation += 1
+        before, before_at = self._sector, self._key_at
+        header = entry.header(self._generation, self.seq + 1, before & 0xFFFF, before_at, self.head, self._key)
+        try:
+            sector.write(self._flash, number, 0, header)
+        except FlashError:
+            self._wipe(number, 0, entry.FIRST_AT)
+            raise
+        self._sector = number
+        self._at = entry.FIRST_AT
+        self._key_at = entry.KEY_AT
+        self._live.append((self.seq + 1) * self._count + number)
+        if before >= 0:
+            self._wipe(before, before_at, _REST_BYTES)
+        try:
+            self._keep_epoch(self.seq + 1)
+        except FlashError:
+            # A ledger that takes nothing keeps the door from being opened; the event is worth more.
+            pass
 
     @property
     def wants_preparing(self) -> bool:
         """Whether the next sector should be erased soon, while nobody waits for it."""
-        return not self._is_next_erased and self._at > sector.SECTOR_BYTES // 2
+        return self._erased < 0 and self._at > sector.SECTOR_BYTES // 2
 
     def prepare(self) -> None:
         """Erases the sector that comes next, unless it is already. Raises FlashError."""
-        number = (self._sector + 1) % self._count
-        if self._live and self._live_at(0)[1] == number:
-            del self._live[0]
-        self._is_next_erased = False
+        self._erase((self._sector + 1) % self._count)
+
+    def _erase(self, number: int) -> None:
+        for index in range(len(self._live)):
+            if self._live_at(index)[1] == number:
+                del self._live[: index + 1]
+                break
+        self._unwiped = [place for place in self._unwiped if place[0] != number]
+        self._erased = -1
         if not sector.is_erased_from(self._flash, number, 0):
             sector.erase(self._flash, number)
-        self._is_next_erased = True
+        self._erased = number
 
     def _lost(self):
         """Returns (first seq, count, head before the oldest one left) of unacknowledged events that are gone."""
         oldest_seq, number = self._live_at(0)
         count = oldest_seq - 1 - self.acked_seq
-        if count <= 0:
-            return None
-        lost = (self.acked_seq + 1, count, self._header(number)[2])
-        self.acked_seq = oldest_seq - 1
-        return lost
+        return (self.acked_seq + 1, count, entry.header_at(self._flash, number)[4]) if count > 0 else None
 
     # Reading and releasing.
 
@@ -203,51 +216,61 @@ class Journal:
         self.acked_seq = max(self.acked_seq, min(seq, self.seq))
 
     def batch(self, max_records: int, max_bytes: int, enough_bytes: int = 8192):
-        """Returns (first seq, head before it, records, last head), the oldest unacknowledged events up to a seal.
+        """Returns (first seq, head before it, entries, last head), the oldest unacknowledged events up to a seal.
 
-        None if there is no seal among the first `max_records` of at most `max_bytes` together. The first seal behind
-        `enough_bytes` ends it.
+        An entry is record || tag. None if there is no seal among the first `max_records` of at most `max_bytes`
+        together. The first seal behind `enough_bytes` ends it.
         """
         # Asked for several times a second, and mostly there is nothing.
         if self._sealed_seq <= self.acked_seq:
             return None
         first_seq = max(self.acked_seq + 1, self._live_at(0)[0])
-        records = []
+        entries = []
         taken = None
         start_head = None
         size = 0
-        for _, before, record in self._events_from(first_seq):
-            if start_head is None:
-                start_head = before
-            size += len(record)
-            if len(records) == max_records or size > max_bytes:
+        for seq, before, body in self.entries_from(first_seq):
+            if seq != first_seq + len(entries):
+                # Something between them has become unreadable: a message holds what belongs together.
+                if taken:
+                    break
+                entries = []
+            if not entries:
+                first_seq, start_head, size = seq, before, 0
+            size += len(body)
+            if len(entries) == max_records or size > max_bytes:
                 break
-            records.append(record)
-            if event.kind_of(record) == event.SEAL:
-                taken = len(records), event.next_head(before, record)
+            entries.append(body)
+            if event.kind_of(body) == event.SEAL:
+                taken = len(entries), entry.head_behind(before, body)
                 if size >= enough_bytes:
                     break
         if taken is None:
             return None
-        del records[taken[0] :]
-        return first_seq, start_head, records, taken[1]
+        del entries[taken[0] :]
+        return first_seq, start_head, entries, taken[1]
 
     def _events_from(self, first_seq: int):
-        """Yields (seq, head before it, record) from `first_seq` on."""
+        """Yields (seq, head before it, record, tag) from `first_seq` on."""
+        for seq, head, body in self.entries_from(first_seq):
+            yield seq, head, body[: -ratchet.TAG_BYTES], body[-ratchet.TAG_BYTES :]
+
+    def entries_from(self, first_seq: int):
+        """Yields (seq, head before it, record || tag) from `first_seq` on."""
         for index in range(len(self._live)):
             seq, number = self._live_at(index)
             is_last = index + 1 == len(self._live)
             last_seq = self.seq if is_last else self._live_at(index + 1)[0] - 1
             if not is_last and last_seq < first_seq:
                 continue
-            head = self._header(number)[2]
-            at = _HEADER_BYTES + 4
+            head = entry.header_at(self._flash, number)[4]
+            at = entry.FIRST_AT
             while seq <= last_seq:
-                record = sector.record_at(self._flash, number, at, event.MAX_RECORD_BYTES)
-                if not record:
+                body = entry.body_at(self._flash, number, at)
+                if not body:
                     break
                 if seq >= first_seq:
-                    yield seq, head, record
-                at += sector.OVERHEAD_BYTES + len(record)
-                head = event.next_head(head, record)
+                    yield seq, head, body
+                at += len(body) + sector.OVERHEAD_BYTES + entry.FIELD_BYTES
+                head = entry.head_behind(head, body)
                 seq += 1

@@ -26,6 +26,9 @@ THROTTLE = 4
 USED_CODES = 5
 ACKED_SEQ = 6
 _USES = const(7)
+JOURNAL_EPOCH = 8
+STARTS = 9
+TRIAL = 10
 
 _MAGIC = const(b"LBL1")
 _MARK = const(b"\0end")

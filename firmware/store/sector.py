@@ -8,7 +8,7 @@ fails; either way nothing may be added behind it any more, and the sector counts
 """
 
 from binascii import crc32
-from struct import pack, pack_into, unpack
+from struct import pack, unpack
 
 from firmware.core.errors import FlashError
 
@@ -56,19 +56,22 @@ def read(flash, sector: int, at: int, size: int) -> bytearray:
     return data
 
 
-def append(flash, sector: int, at: int, body: bytes) -> int:
+def write(flash, sector: int, at: int, data) -> None:
+    """Programs `data` and reads it back. Raises FlashError."""
+    program(flash, sector, at, data)
+    # A worn-out or write-protected cell keeps its old value without any error.
+    if read(flash, sector, at, len(data)) != data:
+        raise FlashError("reads back differently")
+
+
+def append(flash, sector: int, at: int, body: bytes, behind: bytes = b"") -> int:
     """Programs one record and reads it back; returns the offset behind it. Raises FlashError.
 
-    The caller has made sure that it fits, see `fits`.
+    `behind` is programmed with it and not covered by its CRC. The caller has made sure that all fits, see `fits`.
     """
-    record = bytearray(OVERHEAD_BYTES + len(body))
-    record[0:2] = pack(">H", len(body))
-    record[OVERHEAD_BYTES:] = body
-    pack_into(">I", record, 2, crc32(body, crc32(record[0:2])))
-    program(flash, sector, at, record)
-    # A worn-out or write-protected cell keeps its old value without any error.
-    if read(flash, sector, at, len(record)) != record:
-        raise FlashError("reads back differently")
+    start = pack(">H", len(body))
+    record = start + pack(">I", crc32(body, crc32(start))) + body + behind
+    write(flash, sector, at, record)
     return at + len(record)
 
 

@@ -60,6 +60,9 @@ class FlashImage:
         at = block * 4096 + offset
         buffer[:] = self._data[at : at + len(buffer)]
 
+    def writeblocks(self, block: int, buffer: bytes, offset: int = 0) -> None:
+        raise OSError(30)
+
     def ioctl(self, operation: int, argument: int) -> int:
         return len(self._data) // 4096 if operation == 4 else 4096
 
@@ -134,8 +137,8 @@ class Lockroom:
 
     def _read_events(self) -> list[Happened]:
         image = FlashImage(self.board.flash.partition("journal"))
-        journal = Journal(image, event.genesis(self.public_key), 0)
-        found = [event.decode(record) for _, _, record in journal._events_from(1)]
+        journal = Journal(image, event.genesis(self.public_key), 0, 0, None)
+        found = [event.decode(record) for _, _, record, _ in journal._events_from(1)]
         return [Happened(e.seq, e.kind, e.time_s, e.uptime_ms, e.details) for e in found]
 
     @property

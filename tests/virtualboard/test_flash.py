@@ -4,7 +4,7 @@ import pytest
 
 from virtualboard.flash import PARTITIONS
 
-JOURNAL = 0x3B0000
+JOURNAL = 0x3AC000
 
 OPEN = """
     from esp32 import Partition
@@ -26,8 +26,8 @@ def test_partitions_are_found_by_type_and_label(run):
             print(error)
         """
     ) == [
-        "(1, 64, 3145728, 720896, 'photos', False)",
-        "(1, 64, 3866624, 262144, 'journal', False)",
+        "(1, 64, 3145728, 704512, 'photos', False)",
+        "(1, 64, 3850240, 278528, 'journal', False)",
         "(1, 64, 4128768, 65536, 'ledger', False)",
         "[]",
         "factory 16 4096",

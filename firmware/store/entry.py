@@ -1,0 +1,60 @@
+"""How the journal lies in a flash sector: one header, then entries, each with the key of the record behind it.
+
+    header    = magic | generation (4) | first seq (4) | where the key before lies: sector (2), offset (2)
+                | chain head before (32) | CRC-32 of all this (4) | key field
+    entry     = length (2) | CRC-32 of length, record and tag (4) | record | tag (16) | key field
+    key field = key (32) | CRC-32 of it (4), programmed to zeros once the key has been used
+
+An entry but for its key field is a record of `store.sector`. One that is the last counts only with a sound key field.
+"""
+
+from binascii import crc32
+from struct import pack, unpack
+
+from constant import const
+
+from firmware.core import event
+from firmware.store import sector
+
+# Where the key field of a header lies, and where the entries begin.
+KEY_AT = 52
+FIRST_AT = 88
+FIELD_BYTES = 36
+# What an entry takes behind its record, and what the longest one takes in all.
+BEHIND_BYTES = 52
+MOST_BYTES = 250
+
+_HEADER = const(">4sIIHH32s")
+_HEADER_BYTES = const(48)
+_MAGIC = const(b"LBJ2")
+_TAG_BYTES = const(16)
+
+
+def field(key: bytes) -> bytes:
+    """Returns the key field that holds `key`."""
+    return key + pack(">I", crc32(key))
+
+
+def header(generation: int, first_seq: int, before: int, before_at: int, head: bytes, key: bytes) -> bytes:
+    """Returns the header of a sector with its key field; the key before lies in sector `before`."""
+    fixed = pack(_HEADER, _MAGIC, generation, first_seq, before, before_at, head)
+    return fixed + pack(">I", crc32(fixed)) + field(key)
+
+
+def header_at(flash, number: int):
+    """Returns (generation, first seq, sector and offset of the key before, head before) of a sector, or None."""
+    raw = bytes(sector.read(flash, number, 0, KEY_AT))
+    if raw[:4] != _MAGIC or crc32(raw[:_HEADER_BYTES]) != unpack(">I", raw[_HEADER_BYTES:])[0]:
+        return None
+    return unpack(_HEADER, raw[:_HEADER_BYTES])[1:]
+
+
+def body_at(flash, number: int, at: int):
+    """Returns record || tag of the entry at `at`, or None if there is no sound one."""
+    body = sector.record_at(flash, number, at, event.MAX_RECORD_BYTES + _TAG_BYTES)
+    return body if body and len(body) > _TAG_BYTES else None
+
+
+def head_behind(head: bytes, body: bytes) -> bytes:
+    """Returns the chain head after the record in `body`, which the tag does not count for."""
+    return event.next_head(head, memoryview(body)[:-_TAG_BYTES])
