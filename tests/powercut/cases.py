@@ -1,0 +1,146 @@
+"""The cases of the sweep by name: each plays a share of its work and returns a Tally."""
+
+import deliveries
+import subject
+from forensics import Hunt
+from norflash import SECTOR_BYTES, NorFlash
+from script import Script, Seeds
+from sweep import Expected, Life, Sweep, Tally, require
+
+from firmware.core import event
+
+SECTORS = subject.SECTORS_LEAST
+
+
+def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flash=None) -> Tally:
+    """Plays a Script with every operation of it cut, and `depth` more cuts after each of those."""
+    flash = flash or NorFlash(SECTORS)
+    lock = subject.fresh(flash, Seeds(b"door"))
+    hunt = Hunt()
+    script = Script(lock, flash, events, lag)
+    script.appended = lambda lock: hunt.add(lock.enrolment.key(lock.journal.seq))
+    life = Life(tally, hunt)
+
+    def examine(copy) -> None:
+        life.live(copy, script.expected.copy(), script.mark, depth)
+
+    sweep = Sweep(flash, examine, tally, share, shares, hunt)
+    sweep.start()
+    try:
+        script.play()
+    except Exception as error:  # noqa: BLE001 - a run that does not get to its end has failed as well
+        tally.fail("the run itself: %s: %s" % (type(error).__name__, error))
+    sweep.stop()
+    # What was never looked at because it did not change is looked at once in the end.
+    for sector in flash.data:
+        hunt.scan(sector, 0, SECTOR_BYTES)
+    tally.take(hunt)
+    tally.figures = script.counts
+    tally.figures["erases"] = flash.erases
+    return tally
+
+
+def cut_events(share: int, shares: int, size: int, flash=None) -> Tally:
+    """A run of `size` events with releases, the ring coming round, guesses, uses and clock moves."""
+    return _play(Tally(), size, 40, share, shares, flash=flash)
+
+
+def cut_overrun(share: int, shares: int, size: int) -> Tally:
+    """A run without a network: nothing is released, and the ring overwrites the oldest."""
+    return _play(Tally(), size, None, share, shares)
+
+
+def cut_pairs(share: int, shares: int, size: int) -> Tally:
+    """Every pair of cuts over a run of `size` events and the start after the first cut."""
+    return _play(Tally(), size, 4, share, shares, depth=1)
+
+
+def cut_first_start(share: int, shares: int, size: int) -> Tally:
+    """A first start cut anywhere, `size` times in a row."""
+
+    def first(lock) -> Expected:
+        head = event.genesis(lock.public_key)
+        require((lock.journal.seq, lock.journal.head, lock.was_lost) == (0, head, False), "half a first start")
+        return Expected(lock.public_key)
+
+    tally = Tally()
+    hunt = Hunt()
+    Life(tally, hunt, first, Seeds(b"first")).live(NorFlash(SECTORS), None, 0, size)
+    tally.take(hunt)
+    return tally
+
+
+def _erase_all(flash, first: int, newest: int) -> None:
+    for sector in range(first, SECTORS):
+        flash.put(sector, 0, b"\xff" * SECTOR_BYTES)
+
+
+def _clear_all(flash, first: int, newest: int) -> None:
+    for sector in range(first, SECTORS):
+        flash.put(sector, 0, bytes(SECTOR_BYTES))
+
+
+def _spoil_all(flash, first: int, newest: int) -> None:
+    noise = Seeds(b"noise")
+    for sector in range(first, SECTORS):
+        for at in range(0, SECTOR_BYTES, 32):
+            flash.put(sector, at, noise())
+
+
+def _erase_newest(flash, first: int, newest: int) -> None:
+    flash.put(newest, 0, b"\xff" * SECTOR_BYTES)
+
+
+LOSSES = (_erase_all, _clear_all, _spoil_all, _erase_newest)
+
+
+def cut_lost_journal(share: int, shares: int, size: int) -> Tally:
+    """The start after the journal was lost, in each of four ways, cut anywhere, `size` times in a row."""
+    tally = Tally()
+    for number, lose in enumerate(LOSSES):
+        if number % shares == share:
+            _lose(tally, lose, size)
+    return tally
+
+
+def _lose(tally, lose, depth: int) -> None:
+    flash = NorFlash(SECTORS)
+    lock = subject.fresh(flash, Seeds(b"door"))
+    script = Script(lock, flash, 70, 20)
+    script.play()
+    kept = script.expected
+    # The sector that was written last holds the newest events.
+    before = list(flash.changed)
+    kept.append(lock, b"the last one")
+    newest = [number for number in range(SECTORS) if flash.changed[number] != before[number]][-1]
+    lose(flash, SECTORS // 4, newest)
+
+    def first(lock) -> Expected:
+        require(lock.public_key != kept.public_key, "the identity of the lost journal")
+        require(subject.pending(lock) == [(1, None)], "the new journal does not begin with its loss")
+        _, _, record, _ = next(lock.journal._events_from(1))
+        require(event.kind_of(record) == event.JOURNAL_LOST, "the first event is another one")
+        expected = kept.copy()
+        expected.public_key = lock.public_key
+        expected.payloads = {1: None}
+        expected.seq = 1
+        expected.acked = [0]
+        # What guards against guesses, second uses and a clock that is pulled back was not lost.
+        expected.check_kept(lock)
+        return expected
+
+    hunt = Hunt()
+    Life(tally, hunt, first, Seeds(b"second")).live(flash, None, 0, depth, lose.__name__ + ": ")
+    tally.take(hunt)
+
+
+CASES = {
+    "events": cut_events,
+    "overrun": cut_overrun,
+    "pairs": cut_pairs,
+    "first start": cut_first_start,
+    "lost journal": cut_lost_journal,
+    "guesses": deliveries.cut_guesses,
+    "uses": deliveries.cut_uses,
+    "clock": deliveries.cut_clock,
+}
