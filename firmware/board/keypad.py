@@ -1,7 +1,8 @@
 """The matrix keypad on its pins: asleep until a key pulls a column low, then scanned by a timer until all are up.
 
 Interrupt and timer callbacks run between the steps of any Python code, so keys are seen while the lock signs or writes;
-`next` hands them on when there is time.
+`next` hands them on when there is time. While a TLS handshake holds the interpreter nothing is scanned; of a key that
+was pressed and released meanwhile the chip only keeps that there was an edge.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ _KEYS = const("123456789*0#")
 _TIMER = const(0)
 # Three looks within the shortest debounce.
 _SCAN_MS = const(8)
+# No look for so long: a key may have come and gone.
+_GAP_MS = const(100)
 # Should an interrupt ever get lost, a key that is held is noticed this much later.
 _RECHECK_MS = const(2_000)
 
@@ -25,6 +28,9 @@ class Keypad:
     # What `next` returns besides characters.
     TWO_KEYS = keypad_matrix.TWO_KEYS
     STUCK = keypad_matrix.STUCK
+    MISSED = 3
+    # A key that is held when the board can look again is read; a Wiegand frame would be torn.
+    READS_LATE = True
 
     def __init__(self, rows: tuple, columns: tuple) -> None:
         row_pins = [Pin(number, Pin.OPEN_DRAIN, value=1) for number in rows]
@@ -32,14 +38,22 @@ class Keypad:
         self._matrix = keypad_matrix.Matrix(row_pins, self._columns, _KEYS)
         self._flag = asyncio.ThreadSafeFlag()
         self._timer = Timer(_TIMER)
+        self._scan_ms = None
+        self._is_missed = False
         # Bound once: making a bound method allocates, which an interrupt may not be able to.
         self._on_edge = self._wake
         self._on_tick = self._scan
         self._rest()
 
     async def next(self):
-        """Returns the next key: its character, TWO_KEYS, or STUCK."""
+        """Returns the next key: its character, TWO_KEYS, STUCK, or MISSED for one that could not be read.
+
+        A spike on a column is MISSED, too: whoever knows when nobody looked can tell them apart.
+        """
         while True:
+            if self._is_missed:
+                self._is_missed = False
+                return self.MISSED
             key = self._matrix.next_event()
             if key is not None:
                 return key
@@ -48,28 +62,46 @@ class Keypad:
             except asyncio.TimeoutError:
                 self._look()
 
-    def _look(self) -> None:
-        """Wakes up for a key whose edge was missed."""
+    def _look(self) -> bool:
+        """Wakes up for a key whose edge was missed; returns whether there is one."""
         for column in self._columns:
             if not column.value():
                 self._wake(None)
-                return
+                return True
+        return False
+
+    # What a callback raises is shown and forgotten. So timer and interrupts are never off at the same time: what was
+    # left undone is done by whichever comes next.
 
     def _wake(self, pin) -> None:
+        self._scan_ms = None
+        self._is_found = False
+        self._timer.init(period=_SCAN_MS, mode=Timer.PERIODIC, callback=self._on_tick)
         for column in self._columns:
             column.irq(None)
-        self._timer.init(period=_SCAN_MS, mode=Timer.PERIODIC, callback=self._on_tick)
 
     def _scan(self, timer) -> None:
-        if self._matrix.scan(time.ticks_ms()):
+        now_ms = time.ticks_ms()
+        if self._scan_ms is not None and time.ticks_diff(now_ms, self._scan_ms) > _GAP_MS:
+            self._miss()
+        self._scan_ms = now_ms
+        if self._matrix.scan(now_ms):
+            self._is_found = True
             self._flag.set()
         if self._matrix.is_idle:
-            self._timer.deinit()
-            self._rest()
+            if not self._is_found:
+                self._miss()
+            if self._rest():
+                self._timer.deinit()
 
-    def _rest(self) -> None:
+    def _miss(self) -> None:
+        self._is_missed = True
+        self._flag.set()
+
+    def _rest(self) -> bool:
+        """Waits for an edge; returns False if a key is pressed already."""
         self._matrix.idle()
         for column in self._columns:
             column.irq(self._on_edge, Pin.IRQ_FALLING)
         # Pressed before the interrupt was armed.
-        self._look()
+        return not self._look()
