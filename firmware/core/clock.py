@@ -21,6 +21,10 @@ _TOLERANCE_S = const(5)
 # a lock that refuses the right time for years.
 _LEAP_S = const(63_072_000)
 
+# Answers this far beyond the floor, 1,827 days, are no time but a forgery or a fault: taken, they would end every
+# credential for years.
+_BEYOND_S = const(157_852_800)
+
 # Outcomes of `tell`.
 SET = 0
 KEPT = 1
@@ -53,9 +57,12 @@ class Clock:
         """Takes an answer about the time; returns (SET, KEPT or REFUSED, step in seconds).
 
         SET: the clock now goes by it. KEPT: it lies a little behind the clock, which goes on as it was, its
-        confidence renewed. REFUSED: it lies behind what was already known; nothing changes.
+        confidence renewed. REFUSED: it lies behind what was already known, or more than five years beyond it; nothing
+        changes. A lock that never knew a time takes any.
         """
         present_s = self.now_s(uptime_ms)
+        if self.floor_s and time_s - self.floor_s > _BEYOND_S:
+            return REFUSED, time_s - self.floor_s
         if present_s is None:
             # After the floor the time is at least the floor, however the answer looks.
             if time_s + uncertainty_s + _TOLERANCE_S < self.floor_s:

@@ -20,6 +20,10 @@ class Timekeeping:
         self._rtc = rtc
         self._uptime = uptime
 
+    def now_s(self, uptime_ms: int):
+        """Returns Unix time, or None while it is unknown."""
+        return self._clock.now_s(uptime_ms)
+
     def tell(self, time_s: int, uncertainty_s: int, age_ms: int, source: str) -> None:
         """Takes an answer that is `age_ms` old."""
         now_ms = self._uptime.now_ms()
@@ -43,6 +47,9 @@ class Timekeeping:
             self.keep_floor()
 
     def keep_floor(self) -> None:
-        """Writes down how late it is, so that a power cut cannot make it earlier. Raises FlashError."""
+        """Writes down how late it is, so that a power cut cannot make it earlier. Raises FlashError.
+
+        Whoever refuses something because it has expired calls this first.
+        """
         self._clock.now_s(self._uptime.now_ms())
         self._ledger.put_integer(ledger.CLOCK_FLOOR, self._clock.floor_s)

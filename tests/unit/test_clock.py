@@ -101,3 +101,20 @@ def test_a_credential_from_another_calendar_does_not_lock_the_clock():
     assert clock.witness(NOW_S + 2 * 365 * 86_400, 0)
     new = Clock(0)
     assert not new.witness(1, 0) and not new.witness(NOW_S, 0) and new.floor_s == 0
+
+
+def test_an_answer_from_more_than_five_years_ahead_is_refused():
+    five_years_s = 1_827 * 86_400
+    clock = Clock(NOW_S)
+    assert clock.tell(NOW_S + five_years_s + 1, 1, 0) == (REFUSED, five_years_s + 1)
+    assert clock.now_s(0) is None and clock.floor_s == NOW_S
+    assert clock.tell(NOW_S + 60, 1, 0)[0] == SET
+    # Nor while the time is known, whatever the answer's own uncertainty.
+    assert clock.tell(NOW_S + 10 * 365 * 86_400, 1 << 30, 0)[0] == REFUSED
+    assert clock.now_s(0) == clock.floor_s == NOW_S + 60
+    assert clock.tell(NOW_S + 60 + five_years_s, 1, 0) == (SET, five_years_s)
+
+
+def test_a_lock_that_never_knew_a_time_takes_any():
+    clock = Clock(0)
+    assert clock.tell(NOW_S + 20 * 365 * 86_400, 1, 0)[0] == SET
