@@ -13,6 +13,7 @@ from lobbylock.broker import KINDS, find_mosquitto
 from lobbylock.collector import Collector
 from lobbylock.enrolment import Enrolments
 from lobbylock.home import Home
+from lobbylock.journalkey import JournalKey
 from lobbylock.settings import Options
 from lobbylock.store import Store
 
@@ -64,7 +65,7 @@ def enrol(home):
         if lock.name not in home.door_names():
             home.new_door(lock.name, Options())
         door = home.door(lock.name)
-        door.enrol(lock.public_key, may_replace=may_replace)
+        door.enrol(lock.public_key, JournalKey(1, lock.keys[0]), may_replace=may_replace)
         home.save_door(door)
         return lock
 

@@ -1,5 +1,7 @@
-"""A lock of its own: makes real signed histories with cbor2 and cryptography, not with the code under test."""
+"""A lock of its own: makes real histories, signed and tagged, with cbor2 and cryptography, not with the code under
+test."""
 
+import hmac
 from hashlib import sha256
 
 import cbor2
@@ -15,7 +17,10 @@ def encode(value) -> bytes:
 
 
 class ScriptedDoor:
-    """The history of one board: `records[n - 1]` is event n, `heads[n]` the chain head behind it."""
+    """The history of one board: `records[n - 1]` is event n, `tags[n - 1]` its tag, `heads[n]` the head behind it.
+
+    `keys[n - 1]` is the journal key of event n; the last one is that of the next event, all that a real lock has.
+    """
 
     def __init__(self, name: str = "maple-12/front", seed: bytes = b"\1" * 32) -> None:
         self.name = name
@@ -23,6 +28,8 @@ class ScriptedDoor:
         self.public_key = self.key.public_key().public_bytes_raw()
         self.records: list[bytes] = []
         self.heads = [sha256(b"lobbylock journal 1" + self.public_key).digest()]
+        self.tags: list[bytes] = []
+        self.keys = [sha256(b"first journal key" + seed).digest()]
         self.pictures: dict[int, bytes] = {}
 
     @property
@@ -38,6 +45,17 @@ class ScriptedDoor:
     def append_record(self, record: bytes) -> None:
         self.records.append(record)
         self.heads.append(sha256(self.heads[-1] + record).digest())
+        self.tags.append(hmac.digest(self.keys[-1], self.heads[-1], "sha256")[:16])
+        self.keys.append(hmac.digest(self.keys[-1], b"lobbylock journal key 1", "sha256"))
+
+    @property
+    def entries(self) -> list[bytes]:
+        return [record + tag for record, tag in zip(self.records, self.tags, strict=True)]
+
+    def console_line(self) -> dict:
+        """What the lock prints at a start before anything of it was acknowledged."""
+        journal = {"seq": self.last_seq + 1, "key": self.keys[-1].hex()}
+        return {"lobbylock": "0.1.0", "door": self.name, "public_key": self.public_key.hex(), "journal": journal}
 
     def sign(self, payload: bytes) -> bytes:
         return self.key.sign(encode(["Signature1", EDDSA, b"", payload]))
@@ -63,7 +81,7 @@ class ScriptedDoor:
     def batch(self, first_seq: int = 1, last_seq: int | None = None) -> bytes:
         """The payload of an `events` message."""
         last_seq = self.last_seq if last_seq is None else last_seq
-        return encode([1, first_seq, self.heads[first_seq - 1], self.records[first_seq - 1 : last_seq]])
+        return encode([2, first_seq, self.heads[first_seq - 1], self.entries[first_seq - 1 : last_seq]])
 
     def pieces(self, number: int, piece_bytes: int = 4096) -> list[bytes]:
         """The payloads of the `picture` messages of one picture."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scripted_door import ACCESS, BOOT, SEAL, ScriptedDoor, encode
 
 from lobbylock import verify
+from lobbylock.journalkey import JournalKey, KeyLine
 from lobbylock.verify import Gap, Known, Refusal, check_batch, parse_batch
 
 
@@ -25,11 +26,13 @@ def known_of(lock: ScriptedDoor, *ranges: Iterable[int], gaps: tuple[Gap, ...] =
     """What a store has that holds these seqs."""
     seqs = [seq for one in ranges for seq in one]
     heads = {gap.last_seq: gap.head for gap in gaps} | {seq: lock.heads[seq] for seq in seqs}
-    return Known(max(seqs, default=0), {seq: lock.records[seq - 1] for seq in seqs}, heads, list(gaps))
+    records = {seq: lock.records[seq - 1] for seq in seqs}
+    return Known(max(seqs, default=0), records, heads, list(gaps), {seq: lock.tags[seq - 1] for seq in seqs})
 
 
 def check(lock: ScriptedDoor, payload: bytes, known: Known | None = None) -> verify.Verdict:
-    return check_batch(parse_batch(payload), lock.name, lock.public_key, known or Known())
+    keys = KeyLine(JournalKey(1, lock.keys[0]))
+    return check_batch(parse_batch(payload), lock.name, lock.public_key, known or Known(), keys)
 
 
 def reason(lock: ScriptedDoor, payload: bytes, known: Known | None = None) -> str:
@@ -150,7 +153,7 @@ def test_two_histories_behind_a_gap():
 
 def test_wrong_genesis():
     lock = history()
-    assert reason(lock, encode([1, 1, bytes(32), lock.records])) == verify.TWO_HISTORIES
+    assert reason(lock, encode([2, 1, bytes(32), lock.entries])) == verify.TWO_HISTORIES
 
 
 @pytest.mark.parametrize("other", [history(seed=b"\7" * 32), history(name="maple-12/back")])
@@ -158,19 +161,19 @@ def test_another_signer(other):
     lock = history()
     head = lock.heads[4]
     # From the fifth event on, where the collector has to take the head on trust of the seal.
-    assert reason(lock, encode([1, 5, head, other.records[4:8]])) == verify.BAD_SEAL
+    assert reason(lock, encode([2, 5, head, other.entries[4:8]])) == verify.BAD_SEAL
 
 
 def test_head_of_a_gap_is_sealed():
     lock = history()
-    assert reason(lock, encode([1, 5, bytes(32), lock.records[4:8]])) == verify.BAD_SEAL
+    assert reason(lock, encode([2, 5, bytes(32), lock.entries[4:8]])) == verify.BAD_SEAL
 
 
 def test_record_is_sealed():
     lock = history()
-    records = list(lock.records)
-    records[1] = encode([2, ACCESS, 1, 500, 1, {1: 0}])
-    assert reason(lock, encode([1, 1, lock.heads[0], records])) == verify.BAD_SEAL
+    entries = list(lock.entries)
+    entries[1] = encode([2, ACCESS, 1, 500, 1, {1: 0}]) + lock.tags[1]
+    assert reason(lock, encode([2, 1, lock.heads[0], entries])) == verify.BAD_SEAL
 
 
 def test_inner_seal_is_checked():
@@ -192,9 +195,8 @@ def test_seal_says_nothing_else():
     lock = ScriptedDoor()
     lock.seal()
     signature = lock.records[0][-64:]
-    assert reason(lock, encode([1, 1, lock.heads[0], [encode([1, SEAL, 1, 250, None, {9: signature, 13: "x"}])]])) == (
-        verify.BAD_SEAL
-    )
+    entry = encode([1, SEAL, 1, 250, None, {9: signature, 13: "x"}]) + bytes(16)
+    assert reason(lock, encode([2, 1, lock.heads[0], [entry]])) == verify.BAD_SEAL
 
 
 def test_last_record_is_a_seal():
@@ -204,14 +206,15 @@ def test_last_record_is_a_seal():
 
 def test_seqs_are_consecutive():
     lock = history()
-    swapped = [lock.records[1], lock.records[0], *lock.records[2:4]]
-    assert reason(lock, encode([1, 1, lock.heads[0], swapped])) == verify.OUT_OF_ORDER
-    assert reason(lock, encode([1, 2, lock.heads[1], lock.records[:4]])) == verify.OUT_OF_ORDER
-    assert reason(lock, encode([1, 1, lock.heads[0], lock.records[:2] + lock.records[3:4]])) == verify.OUT_OF_ORDER
+    swapped = [lock.entries[1], lock.entries[0], *lock.entries[2:4]]
+    assert reason(lock, encode([2, 1, lock.heads[0], swapped])) == verify.OUT_OF_ORDER
+    assert reason(lock, encode([2, 2, lock.heads[1], lock.entries[:4]])) == verify.OUT_OF_ORDER
+    assert reason(lock, encode([2, 1, lock.heads[0], lock.entries[:2] + lock.entries[3:4]])) == verify.OUT_OF_ORDER
 
 
 HEAD = bytes(32)
-SEALED = encode([1, SEAL, 1, 1, None, {9: bytes(64)}])
+TAG = bytes(16)
+SEALED = encode([1, SEAL, 1, 1, None, {9: bytes(64)}]) + TAG
 
 
 @pytest.mark.parametrize(
@@ -222,25 +225,26 @@ SEALED = encode([1, SEAL, 1, 1, None, {9: bytes(64)}])
         "text",
         {},
         [],
-        [1, 1, HEAD],
-        [2, 1, HEAD, [SEALED]],
+        [2, 1, HEAD],
+        [1, 1, HEAD, [SEALED]],
         [True, 1, HEAD, [SEALED]],
-        [1, 0, HEAD, [SEALED]],
-        [1, -1, HEAD, [SEALED]],
-        [1, "1", HEAD, [SEALED]],
-        [1, 1 << 63, HEAD, [SEALED]],
-        [1, 1, HEAD[:31], [SEALED]],
-        [1, 1, "head", [SEALED]],
-        [1, 1, HEAD, []],
-        [1, 1, HEAD, [SEALED] * 49],
-        [1, 1, HEAD, {1: SEALED}],
-        [1, 1, HEAD, [[1, SEAL, 1, 1, None, {}]]],
-        [1, 1, HEAD, [b""]],
-        [1, 1, HEAD, [encode([1, SEAL, 1, 1, None])]],
-        [1, 1, HEAD, [encode([1, SEAL, 1, 1, None, []])]],
-        [1, 1, HEAD, [encode([1, 1 << 63, 1, 1, None, {}])]],
-        [1, 1, HEAD, [encode([1, SEAL, 1, 1, 1 << 63, {}])]],
-        [1, 1, HEAD, [encode([1, SEAL, 1, 1, None, {13: "x" * 300}])]],
+        [2, 0, HEAD, [SEALED]],
+        [2, -1, HEAD, [SEALED]],
+        [2, "1", HEAD, [SEALED]],
+        [2, 1 << 63, HEAD, [SEALED]],
+        [2, 1, HEAD[:31], [SEALED]],
+        [2, 1, "head", [SEALED]],
+        [2, 1, HEAD, []],
+        [2, 1, HEAD, [SEALED] * 49],
+        [2, 1, HEAD, {1: SEALED}],
+        [2, 1, HEAD, [[1, SEAL, 1, 1, None, {}]]],
+        [2, 1, HEAD, [b""]],
+        [2, 1, HEAD, [TAG]],
+        [2, 1, HEAD, [encode([1, SEAL, 1, 1, None]) + TAG]],
+        [2, 1, HEAD, [encode([1, SEAL, 1, 1, None, []]) + TAG]],
+        [2, 1, HEAD, [encode([1, 1 << 63, 1, 1, None, {}]) + TAG]],
+        [2, 1, HEAD, [encode([1, SEAL, 1, 1, 1 << 63, {}]) + TAG]],
+        [2, 1, HEAD, [encode([1, SEAL, 1, 1, None, {13: "x" * 300}]) + TAG]],
     ],
 )
 def test_form(fields):

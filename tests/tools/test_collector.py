@@ -24,7 +24,7 @@ PIECES = "lobbylock/maple-12/front/picture"
 
 
 def stored_seqs(store: Store) -> list[tuple[str, int]]:
-    return [(chain.door, row[0]) for chain in store.chains() for row in store.events(chain)]
+    return [(chain.door, row.seq) for chain in store.chains() for row in store.events(chain)]
 
 
 def test_events_are_stored_and_acknowledged(collector, home, lock, store, listener):
@@ -33,7 +33,7 @@ def test_events_are_stored_and_acknowledged(collector, home, lock, store, listen
     assert [topic for topic, _ in replies] == ["lobbylock/maple-12/front/ack"]
     assert read_ack(replies[0][1], home.collector().public_key) == [1, lock.name, lock.last_seq, lock.heads[-1]]
     chain = store.chain(lock.name, lock.public_key)
-    assert [row[3] for row in store.events(chain)] == lock.records
+    assert [row.record for row in store.events(chain)] == lock.records
     assert listener.events == [(lock.name, seq) for seq in range(1, lock.last_seq + 1)]
     assert listener.refusals == []
 
@@ -55,7 +55,7 @@ def test_out_of_order_fills_the_gap(collector, lock, store, listener):
     assert collector.handle(EVENTS, lock.batch(end + 1, 2 * end))
     chain = store.chain(lock.name, lock.public_key)
     assert store.gaps(chain) == []
-    assert [row[3] for row in store.events(chain)] == lock.records
+    assert [row.record for row in store.events(chain)] == lock.records
 
 
 def test_two_histories_leave_the_stored_one(collector, lock, store, listener):
@@ -65,7 +65,7 @@ def test_two_histories_leave_the_stored_one(collector, lock, store, listener):
     other.deliver(slot=8)
     assert collector.handle(EVENTS, other.batch()) == []
     assert listener.refusals == [verify.TWO_HISTORIES]
-    assert [row[3] for row in store.events(store.chain(lock.name, lock.public_key))] == lock.records
+    assert [row.record for row in store.events(store.chain(lock.name, lock.public_key))] == lock.records
 
 
 def test_replaced_board_begins_a_chain(collector, enrol, lock, store, listener):
@@ -293,7 +293,7 @@ def test_database_of_something_else(tmp_path):
 
 
 def test_store_of_another_version(store):
-    store._db.execute("PRAGMA user_version = 2")
+    store._db.execute("PRAGMA user_version = 1")
     with pytest.raises(UserError, match="another version"):
         Store.open(store.path)
 
@@ -303,7 +303,7 @@ def test_huge_numbers_from_an_enrolled_door(collector, lock, store, listener):
     lock.append_record(encode([1, ACCESS, largest, largest, largest, {3: largest, 6: largest}]))
     lock.seal()
     assert collector.handle(EVENTS, lock.batch())
-    assert next(store.events(store.chain(lock.name, lock.public_key)))[2] == largest
+    assert next(store.events(store.chain(lock.name, lock.public_key))).time_s == largest
 
 
 def test_throughput(collector, lock):

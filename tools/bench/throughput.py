@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.figure import Figure
-from firmware.core import event
+from firmware.core import event, ratchet
 from lobbylock.broker import Broker
 
 _DOOR = "maple-12/front"
@@ -22,14 +22,18 @@ _BATCH = 32
 _LIMIT_S = 60
 
 
+_JOURNAL_KEY = bytes(range(32))
+
+
 def _batches() -> tuple[str, list[bytes]]:
     """Returns (public key in hex, payloads of `events` messages) of a door's whole history."""
     key = Ed25519PrivateKey.generate()
+    journal_key = _JOURNAL_KEY
     public_key = key.public_key().public_bytes_raw()
     head = event.genesis(public_key)
     payloads = []
     for first in range(1, _EVENTS, _BATCH):
-        records = []
+        entries = []
         start = head
         for seq in range(first, first + _BATCH):
             found = event.Event(seq, event.DOOR_OPENED, 1, 1000 * seq, 1_789_992_000 + seq, {})
@@ -37,9 +41,11 @@ def _batches() -> tuple[str, list[bytes]]:
                 found.kind = event.SEAL
                 payload = event.seal_payload(_DOOR, found, head)
                 found.details = {event.SIGNATURE: key.sign(cose.to_be_signed(payload))}
-            records.append(found.encode())
-            head = event.next_head(head, records[-1])
-        payloads.append(cbor.encode([1, first, start, records]))
+            record = found.encode()
+            head = event.next_head(head, record)
+            entries.append(record + ratchet.tag(journal_key, head))
+            journal_key = ratchet.following(journal_key)
+        payloads.append(cbor.encode([2, first, start, entries]))
     return public_key.hex(), payloads
 
 
@@ -49,7 +55,8 @@ def events_per_second() -> Figure:
     with tempfile.TemporaryDirectory() as folder, Broker() as broker:
         command = [sys.executable, "-m", "lobbylock"]
         home = ["--home", folder + "/home"]
-        for arguments in (["issuer", "new"], ["door", "new", _DOOR], ["door", "enrol", _DOOR, public_key]):
+        enrol = ["door", "enrol", _DOOR, public_key, "--journal", f"1:{_JOURNAL_KEY.hex()}"]
+        for arguments in (["issuer", "new"], ["door", "new", _DOOR], enrol):
             out = ["--out", folder + "/settings.json"] if arguments[1] == "new" and len(arguments) == 3 else []
             subprocess.run(
                 [*command, *arguments, *home, *out], check=True, capture_output=True, stdin=subprocess.DEVNULL

@@ -1,6 +1,10 @@
 """`lobbylock audit`: whether the record is whole, and who came in."""
 
+import contextlib
 import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import cbor
@@ -9,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from firmware.core import event
-from lobbylock.audit import UNKNOWN_KEY, BrokenLink, ChainSum, audit_chain
+from lobbylock.audit import audit_store
+from lobbylock.comparison import compare
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.eventline import event_values, person_name, printable
+from lobbylock.export import ExportedStore, is_export, read_export, write_export
+from lobbylock.finding import BESIDES, ChainSum, Finding
 from lobbylock.home import Home
 from lobbylock.moment import format_local, local_day
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
@@ -21,28 +28,109 @@ from lobbylock.terminal import open_console
 
 app = typer.Typer(help="Whether the record is whole, and who came in.", no_args_is_help=True)
 
+# More than that would push the rest off the screen.
+_SHOWN_SILENCES = 10
+
 OneDoorOption = Annotated[str | None, typer.Option("--door", metavar="BUILDING/DOOR", help="Only this door.")]
 
 
 @app.command("verify")
 def verify(
-    store: StoreOption = None, door: OneDoorOption = None, is_json: JsonOption = False, home: HomeOption = DEFAULT_HOME
+    records: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="An export or a store; two are compared. [default: the store]"),
+    ] = None,
+    store: StoreOption = None,
+    door: OneDoorOption = None,
+    is_json: JsonOption = False,
+    home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Recompute every chain, seal and picture. Exits with 1 at the first broken link."""
+    """Recompute every chain, tag, seal and picture, and name what is not as the doors recorded it. Exits with 1 if
+    there is anything."""
     folder = open_home(home)
+    if records and (store is not None or len(records) > 2):
+        raise UserError("Give one file, two to compare, or --store.")
     doors = _doors(folder, door)
     collector_key = folder.collector().public_key
+    paths = records or [store_path(folder, store)]
+    with contextlib.ExitStack() as closing:
+        judged = [_judge(closing, path, doors, collector_key, door) for path in paths]
+        findings = [finding for each in judged for finding in each.findings]
+        if len(judged) == 2:
+            findings += _compare(judged)
+    if is_json:
+        _show_json(judged, findings)
+    else:
+        _show(judged, findings)
+    if findings:
+        raise typer.Exit(1)
+
+
+@dataclass
+class _Judged:
+    """A store or an export; `made_s` is the time that it stands for, `sums` what was found in it."""
+
+    path: Path
+    store: Store
+    made_s: float
+    sums: list[ChainSum]
+    findings: list[Finding]
+
+
+def _judge(
+    closing: contextlib.ExitStack, path: Path, doors: dict[str, Door], collector_key: bytes, only: str | None
+) -> _Judged:
+    found: list[Finding] = []
+    made_s = time.time()
+    if path.is_file() and is_export(path):
+        opened, found = read_export(path, collector_key)
+        made_s = opened.made_s
+    else:
+        opened = Store.open_to_read(path)
+    closing.enter_context(opened)
+    opened.snapshot()
+    sums = audit_store(opened, doors, collector_key, only)
+    if opened.only_door is not None:
+        # From the other doors nothing is expected in it.
+        sums = [each for each in sums if each.events or each.door == opened.only_door]
+    return _Judged(path, opened, made_s, sums, [*found, *(finding for each in sums for finding in each.findings)])
+
+
+def _compare(judged: list[_Judged]) -> list[Finding]:
+    if any(each.findings and _is_broken(each.findings) for each in judged):
+        # What is broken in itself has nothing to say about another.
+        return []
+    earlier, later = sorted(judged, key=lambda each: each.made_s)
+    stores = sum(not isinstance(each.store, ExportedStore) for each in judged)
+    is_ordered = stores < 2 and earlier.made_s < later.made_s
+    return compare(earlier.store, later.store, is_ordered=is_ordered)
+
+
+def _is_broken(findings: list[Finding]) -> bool:
+    """Whether the events that are there cannot be taken for the doors' own."""
+    return any(finding.what not in BESIDES for finding in findings)
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
+    store: StoreOption = None,
+    door: OneDoorOption = None,
+    with_keys: Annotated[
+        bool, typer.Option("--with-keys", help="With the doors' journal keys, which are secret.")
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Write the record to one signed file that other programs read: docs/protocol.md, section "Export"."""
+    folder = open_home(home)
+    doors = _doors(folder, door)
+    signer = folder.collector()
     with Store.open_to_read(store_path(folder, store)) as opened:
         opened.snapshot()
-        try:
-            sums = [_audit(opened, chain, doors, collector_key) for chain in opened.chains(door)]
-        except BrokenLink as broken:
-            _show_broken(broken, is_json)
-            raise typer.Exit(1) from None
-    if is_json:
-        typer.echo(json.dumps({"ok": True, "doors": [found.values() for found in sums]}))
-    else:
-        _show_sums(sums, doors)
+        count = write_export(opened, file, doors, signer, int(time.time()), only=door, with_keys=with_keys)
+    typer.echo(f"Wrote {count} events to {file}.", err=True)
+    if with_keys:
+        typer.echo("It holds journal keys: whoever has them can make tags. Give it to nobody but an auditor.", err=True)
 
 
 @app.command("list")
@@ -50,16 +138,21 @@ def list_accesses(
     store: StoreOption = None,
     door: OneDoorOption = None,
     day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Only this local day.")] = None,
+    is_unverified: Annotated[
+        bool, typer.Option("--unverified", help="Show what is there even though it is not what the doors recorded.")
+    ] = False,
     is_json: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Show who came to the doors, and whether they came in."""
+    """Show who came to the doors, and whether they came in, once the record is verified."""
     folder = open_home(home)
     doors = _doors(folder, door)
+    collector_key = folder.collector().public_key
     bounds = local_day(day) if day else None
     table = Table("time", "door", "#", "result", "who", "picture")
     with Store.open_to_read(store_path(folder, store)) as opened:
         opened.snapshot()
+        _check_first(audit_store(opened, doors, collector_key, door), is_unverified)
         for chain in opened.chains(door):
             record = doors.get(chain.door)
             for found in _accesses(opened, chain, bounds):
@@ -73,25 +166,32 @@ def list_accesses(
         open_console().print(table)
 
 
+def _check_first(sums: list[ChainSum], is_unverified: bool) -> None:
+    """Names what was found. A filter must not hide what an editor of the store took out of it or moved, so nothing is
+    shown of a record that is not the doors' own, unless somebody wants to see it all the same."""
+    findings = [finding for each in sums for finding in each.findings]
+    for finding in findings:
+        typer.echo(f"lobbylock: {printable(str(finding), 400)}.", err=True)
+    if _is_broken(findings) and not is_unverified:
+        typer.echo("lobbylock: nothing is shown; --unverified shows what is there.", err=True)
+        raise typer.Exit(1)
+
+
 def _doors(folder: Home, only: str | None) -> dict[str, Door]:
     if only is not None:
-        return {only: folder.door(only)}
+        folder.door(only)
     return {name: folder.door(name) for name in folder.door_names()}
 
 
-def _audit(opened: Store, chain: Chain, doors: dict[str, Door], collector_key: bytes) -> ChainSum:
-    door = doors.get(chain.door)
-    if door is None or chain.public_key not in (door.public_key, *door.former_public_keys):
-        raise BrokenLink(str(chain.door), 0, UNKNOWN_KEY, "no board with that key was ever enrolled there")
-    return audit_chain(opened, chain, collector_key)
-
-
 def _accesses(opened: Store, chain: Chain, bounds: tuple[int, int] | None):
-    for seq, _, _, record, _ in opened.events(chain, event.ACCESS):
+    for row in opened.events(chain):
         try:
-            found = event.decode(record)
+            # Not by the store's columns, which are there for people's own queries.
+            found = event.decode(row.record)
         except (cbor.CborError, TypeError):
-            raise UserError(f"{chain.door} #{seq} is damaged; `lobbylock audit verify` says how.") from None
+            raise UserError(f"{chain.door} #{row.seq} is damaged; `lobbylock audit verify` says how.") from None
+        if found.kind != event.ACCESS:
+            continue
         if bounds is None or (found.time_s is not None and bounds[0] <= found.time_s < bounds[1]):
             yield found
 
@@ -115,24 +215,62 @@ def _picture(opened: Store, chain: Chain, found: event.Event) -> str | Text:
     return Text(str(announced[1])) if announced and announced[1] else f"{number}, not here yet"
 
 
-def _show_broken(broken: BrokenLink, is_json: bool) -> None:
-    if is_json:
-        typer.echo(json.dumps(broken.values()))
-    else:
-        open_console().print(Text(f"BROKEN: {printable(str(broken), 400)}", "bold red"), soft_wrap=True)
+def _show_json(judged: list[_Judged], findings: list[Finding]) -> None:
+    doors = []
+    for each in judged:
+        source = {"file": str(each.path)} if len(judged) > 1 else {}
+        doors += [{**source, **found.values(time.time())} for found in each.sums]
+    values: dict[str, Any] = {"ok": not findings, "doors": doors}
+    if findings:
+        # The first one stands by itself as well, for scripts that look no further.
+        values = {"ok": False, **findings[0].values(), "findings": [each.values() for each in findings], "doors": doors}
+    typer.echo(json.dumps(values))
 
 
-def _show_sums(sums: list[ChainSum], doors: dict[str, Door]) -> None:
-    table = Table("door", "events", "seals", "pictures", "not here yet", "gaps")
+def _show(judged: list[_Judged], findings: list[Finding]) -> None:
+    console = open_console()
+    for finding in findings:
+        console.print(Text(f"BROKEN: {printable(str(finding), 400)}", "bold red"), soft_wrap=True)
+    for each in judged:
+        if len(judged) > 1:
+            console.print(Text(str(each.path)))
+        _show_sums(each.sums, time.time())
+    if not findings:
+        text = "Every chain is whole, every tag and seal holds, every picture is the announced one."
+        console.print(Text(text, "green"))
+
+
+def _show_sums(sums: list[ChainSum], now_s: float) -> None:
+    console = open_console()
+    table = Table("door", "events", "seals", "pictures", "not here yet", "gaps", "last event")
     for found in sums:
         gaps = [
             f"{gap.first_seq} to {gap.last_seq} ({'reported by the lock' if found.is_reported(gap) else 'unexplained'})"
             for gap in found.gaps
         ]
         counts: list[Any] = [found.events, found.seals, found.pictures, len(found.pending_pictures)]
-        table.add_row(found.door, *map(str, counts), "; ".join(gaps) or "none")
-    for name in sorted(set(doors) - {found.door for found in sums}):
-        table.add_row(name, "0", "0", "0", "0", "none")
-    console = open_console()
+        style = "yellow" if found.is_silent(now_s) else ""
+        table.add_row(found.door, *map(str, counts), "; ".join(gaps) or "none", Text(_last(found, now_s), style))
     console.print(table)
-    console.print(Text("Every chain is whole, every seal holds, every picture is the announced one.", "green"))
+    for found in sums:
+        for line in _notes(found):
+            console.print(Text(f"{found.door}: {line}", "yellow"), soft_wrap=True)
+
+
+def _last(found: ChainSum, now_s: float) -> str:
+    if found.last_time_s is None:
+        return "none with a time" if found.events else "nothing ever came"
+    hours = (now_s - found.last_time_s) / 3_600
+    return f"{format_local(found.last_time_s)}, {hours:.1f} h ago"
+
+
+def _notes(found: ChainSum) -> list[str]:
+    notes = []
+    if found.unchecked:
+        notes.append(f"{found.unchecked} events are from before its journal key was enrolled; their tags say nothing")
+    for silence in found.silences[-_SHOWN_SILENCES:]:
+        times = f"{format_local(silence.from_s)} to {format_local(silence.until_s)}"
+        notes.append(f"silent from {times}, before #{silence.seq}: without power, or events are missing")
+    if len(found.silences) > _SHOWN_SILENCES:
+        notes.append(f"{len(found.silences) - _SHOWN_SILENCES} earlier silences; --json has them all")
+    return notes

@@ -3,25 +3,31 @@
 import json
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Protocol
 
 from firmware.core import event
 from lobbylock import acknowledgement
 from lobbylock.door import Door
 from lobbylock.enrolment import Enrolments
+from lobbylock.journalkey import KeyLine
 from lobbylock.names import is_door
 from lobbylock.picture import Announcement, Assembler, parse_piece
+from lobbylock.receipt import Account, sign_receipt
 from lobbylock.signature import Signer
-from lobbylock.store import Store
+from lobbylock.store import Chain, Conflict, Store
 from lobbylock.verify import (
     MALFORMED,
+    NO_JOURNAL_KEY,
     RETAINED,
     TOO_LONG,
     UNANNOUNCED,
     UNKNOWN_DOOR,
     UNKNOWN_TOPIC,
     Gap,
+    Known,
     Refusal,
+    Verdict,
     check_batch,
     parse_batch,
 )
@@ -65,6 +71,8 @@ class Collector:
         self._listener = listener
         self._now_s = now_s
         self._assembler = Assembler()
+        # By door, so no more of them than are enrolled.
+        self._keys: dict[str, KeyLine] = {}
 
     def handle(self, topic: str, payload: bytes, is_retained: bool = False) -> list[Reply]:
         """Returns what to publish in answer to a message, once that is durable.
@@ -97,17 +105,23 @@ class Collector:
         return door, parts[3]
 
     def _take_events(self, door: Door, payload: bytes) -> list[Reply]:
+        keys = self._keys_of(door)
         batch = parse_batch(payload)
+        refusal = None
         with self._store.transaction():
             # Inside of the transaction, so that no other writer can come between the check and the row.
-            chain = self._store.begin_chain(door.name, door.public_key or b"")
-            known = self._store.known(chain, batch)
-            verdict = check_batch(batch, door.name, chain.public_key, known)
-            ack = acknowledgement.acknowledge(
-                self._signer, acknowledgement.EVENTS, door.name, batch.last_seq, verdict.heads[-1]
-            )
-            if verdict.new_seqs:
-                self._store.add(chain, verdict, ack, int(self._now_s()))
+            chain = self._store.chain(door.name, door.public_key or b"")
+            known = self._store.known(chain, batch) if chain else Known()
+            try:
+                verdict = check_batch(batch, door.name, door.public_key or b"", known, keys)
+            except Refusal as found:
+                refusal = found
+                if chain is not None and found.conflict_seq is not None:
+                    self._keep_conflict(chain, found.conflict_seq, payload)
+            else:
+                replies = self._keep_batch(door, chain, verdict)
+        if refusal is not None:
+            raise refusal
         for gap in verdict.gaps:
             if gap not in known.gaps:
                 self._listener.gap(door.name, gap)
@@ -115,7 +129,41 @@ class Collector:
         for found in batch.events:
             if found.seq in new_seqs:
                 self._listener.event(door, found)
+        return replies
+
+    def _keys_of(self, door: Door) -> KeyLine:
+        """Returns the journal keys of the door's board, as far as they have been counted on."""
+        enrolled = door.journal_key
+        if enrolled is None:
+            raise Refusal(NO_JOURNAL_KEY, f"`lobbylock door enrol {door.name} --journal` takes it")
+        known = self._keys.get(door.name)
+        if known is None or known.enrolled != enrolled:
+            known = self._keys[door.name] = KeyLine(enrolled)
+        return known
+
+    def _keep_batch(self, door: Door, chain: Chain | None, verdict: Verdict) -> list[Reply]:
+        batch = verdict.batch
+        ack = acknowledgement.acknowledge(
+            self._signer, acknowledgement.EVENTS, door.name, batch.last_seq, verdict.heads[-1]
+        )
+        if verdict.new_seqs:
+            changed = [chain] if chain is not None else []
+            if chain is None:
+                chain = self._store.begin_chain(door.name, door.public_key or b"")
+                # Each receipt says how many chains there are.
+                changed = self._store.chains()
+            self._store.add(chain, verdict, ack, int(self._now_s()))
+            for each in changed:
+                self._store.settle(each, self._receipt)
         return [(f"lobbylock/{door.name}/ack", ack)]
+
+    def _keep_conflict(self, chain: Chain, seq: int, payload: bytes) -> None:
+        conflict = Conflict(sha256(payload).digest(), seq, payload, int(self._now_s()))
+        if self._store.keep_conflict(chain, conflict):
+            self._store.settle(chain, self._receipt)
+
+    def _receipt(self, account: Account) -> bytes:
+        return sign_receipt(self._signer, account)
 
     def _take_piece(self, door: Door, payload: bytes) -> list[Reply]:
         piece = parse_piece(payload)
@@ -128,7 +176,7 @@ class Collector:
             whole = self._assembler.add(chain.id, piece, announced)
             if whole is None:
                 return []
-            path = self._store.keep_picture(chain, announced, whole)
+            path = self._store.keep_picture(chain, announced, whole, self._receipt)
             self._listener.picture(door.name, announced, str(path))
         elif not piece.is_last:
             return []

@@ -5,6 +5,7 @@ from typing import Any
 
 from firmware.core import keycode
 from lobbylock.errors import UserError
+from lobbylock.journalkey import JournalKey
 from lobbylock.names import check_person, split_door
 from lobbylock.settings import Options
 
@@ -45,7 +46,10 @@ class Driver:
 
 @dataclass
 class Door:
-    """One door's record. `public_key` is the board's Ed25519 key, None before enrolment; older ones stay readable."""
+    """One door's record. `public_key` is the board's Ed25519 key, None before enrolment; older ones stay readable.
+
+    `journal_keys` holds, by public key, the first key of each board's tags that is known.
+    """
 
     building: str
     door: str
@@ -54,13 +58,29 @@ class Door:
     public_key: bytes | None = None
     former_public_keys: list[bytes] = field(default_factory=list)
     drivers: list[Driver] = field(default_factory=list)
+    journal_keys: dict[bytes, JournalKey] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return f"{self.building}/{self.door}"
 
-    def enrol(self, public_key: bytes, *, may_replace: bool) -> None:
-        """Takes the board's key. Raises UserError if that replaces another one and nobody said so."""
+    @property
+    def journal_key(self) -> JournalKey | None:
+        """The first known key of the present board's tags."""
+        return self.journal_keys.get(self.public_key or b"")
+
+    @property
+    def public_keys(self) -> list[bytes]:
+        """The keys of all boards that were ever enrolled here, the present one last."""
+        former = [key for key in self.former_public_keys if key != self.public_key]
+        return former if self.public_key is None else [*former, self.public_key]
+
+    def enrol(self, public_key: bytes, journal_key: JournalKey | None = None, *, may_replace: bool) -> None:
+        """Takes the board's key and, if it is given, that of its journal.
+
+        Raises UserError if that replaces another one and nobody said so. A later journal key of the same board is
+        checked against the known one, which stays.
+        """
         if len(public_key) != PUBLIC_KEY_BYTES:
             raise UserError("A public key is 64 hex digits.")
         if self.public_key is not None and self.public_key != public_key:
@@ -68,7 +88,20 @@ class Door:
                 raise UserError(f"{self.name} has another key enrolled; if its board was changed, add --replace.")
             if self.public_key not in self.former_public_keys:
                 self.former_public_keys.append(self.public_key)
+        if journal_key is not None:
+            self._take_journal_key(public_key, journal_key, may_replace)
         self.public_key = public_key
+
+    def _take_journal_key(self, public_key: bytes, given: JournalKey, may_replace: bool) -> None:
+        known = self.journal_keys.get(public_key)
+        if known is not None and known.leads_to(given):
+            return
+        if known is not None and not given.leads_to(known) and not may_replace:
+            raise UserError(
+                f"{self.name} has a journal key enrolled from which that of event {given.seq} does not follow;"
+                " if you trust the new one, add --replace."
+            )
+        self.journal_keys[public_key] = given
 
     def driver(self, name: str) -> Driver | None:
         """Returns the driver now listed as `name`."""
@@ -103,7 +136,7 @@ class Door:
         return driver
 
     def dump(self) -> dict[str, Any]:
-        """Returns the record as JSON values. It holds the Wi-Fi and MQTT passwords, so it is for a private file."""
+        """Returns the record as JSON values. It holds passwords and journal keys, so it is for a private file."""
         return {
             "version": 1,
             "building": self.building,
@@ -113,6 +146,10 @@ class Door:
             "former_public_keys": [key.hex() for key in self.former_public_keys],
             "options": asdict(self.options),
             "drivers": [asdict(driver) for driver in self.drivers],
+            "journal_keys": {
+                public_key.hex(): {"seq": known.seq, "key": known.key.hex()}
+                for public_key, known in self.journal_keys.items()
+            },
         }
 
     @classmethod
@@ -133,6 +170,11 @@ class Door:
                 None if public_key is None else parse_public_key(public_key),
                 [parse_public_key(key) for key in value["former_public_keys"]],
                 [Driver.load(driver) for driver in value["drivers"]],
+                {
+                    parse_public_key(key): JournalKey.parse(known["seq"], known["key"])
+                    # Records from before there were any have none.
+                    for key, known in value.get("journal_keys", {}).items()
+                },
             )
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"The record of {name} is damaged: fields are missing or of another type.") from None

@@ -15,6 +15,7 @@ from lobbylock.door import Door, parse_public_key
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
+from lobbylock.journalkey import JournalKey
 from lobbylock.moment import parse_duration
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.settings import CAMERA_POLICIES, Options, compose
@@ -35,6 +36,8 @@ def new(
     name: DoorArgument,
     mqtt: Annotated[str, typer.Option(metavar="URL", help="Broker that the lock sends events to.")] = "",
     mqtt_ca: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM certificate for mqtts.")] = None,
+    mqtt_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM certificate that the lock shows.")] = None,
+    mqtt_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM key of that certificate.")] = None,
     mqtt_user: Annotated[str, typer.Option(help="Broker user of the lock.")] = "",
     mqtt_password: Annotated[str | None, typer.Option(envvar="LOBBYLOCK_MQTT_PASSWORD", show_envvar=True)] = None,
     wifi_ssid: Annotated[str, typer.Option(help="Network of the lock.")] = "",
@@ -63,6 +66,8 @@ def new(
         mqtt_user=mqtt_user,
         mqtt_password=_password(mqtt_password, mqtt_user, "MQTT password"),
         mqtt_ca=_read_pem(mqtt_ca) if mqtt_ca else "",
+        mqtt_cert=_read_pem(mqtt_cert) if mqtt_cert else "",
+        mqtt_key=_read_pem(mqtt_key) if mqtt_key else "",
         wifi_ssid=wifi_ssid,
         wifi_password=_password(wifi_password, wifi_ssid, "Wi-Fi password (empty for an open network)"),
         ntp=ntp,
@@ -125,19 +130,31 @@ def enrol(
     name: DoorArgument,
     public_key: Annotated[str | None, typer.Argument(metavar="PUBLIC_KEY_HEX", help="64 hex digits.")] = None,
     console_line: Annotated[str | None, typer.Option(metavar="JSON", help="The line that the lock prints.")] = None,
+    journal: Annotated[str | None, typer.Option(metavar="SEQ:HEX", help="The journal's key in that line.")] = None,
     replace: Annotated[bool, typer.Option(help="The door has another board now.")] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Take the key that the board made at its first start, so that its events can be verified."""
+    """Take the keys that the board made at its first start, so that its events can be verified."""
     folder = open_home(home)
     if (public_key is None) == (console_line is None):
         raise UserError("Give the public key, or --console-line with the line that the lock printed.")
-    key = parse_public_key(public_key) if public_key else _parse_console_line(console_line or "", name)
+    journal_key = _parse_journal(journal) if journal is not None else None
+    if public_key:
+        key = parse_public_key(public_key)
+    else:
+        key, printed = _parse_console_line(console_line or "", name)
+        journal_key = journal_key or printed
     with folder.locked():
         door = folder.door(name)
-        door.enrol(key, may_replace=replace)
+        door.enrol(key, journal_key, may_replace=replace)
         folder.save_door(door)
     typer.echo(f"{name} is enrolled with key {key.hex()}.")
+    if door.journal_key is None:
+        typer.echo(
+            "Its journal key is not known, so the collector takes nothing from it: add --journal SEQ:HEX from the line"
+            " that the lock prints until its first event is acknowledged.",
+            err=True,
+        )
 
 
 @app.command("list")
@@ -204,7 +221,13 @@ def _parse_day_start(text: str) -> int:
     raise UserError(f"{text[:40]!r} is not a time of day: write HH:MM or seconds from 0 to 86399.")
 
 
-def _parse_console_line(line: str, name: str) -> bytes:
+def _parse_journal(text: str) -> JournalKey:
+    seq, _, key = text.partition(":")
+    return JournalKey.parse(int(seq) if re.fullmatch(r"[0-9]{1,18}", seq) else None, key)
+
+
+def _parse_console_line(line: str, name: str) -> tuple[bytes, JournalKey | None]:
+    """Returns the board's public key, and its journal's unless the lock no longer prints that."""
     try:
         value = json.loads(line) if len(line) <= _MAX_LINE_CHARACTERS else None
     except (ValueError, RecursionError):
@@ -213,4 +236,8 @@ def _parse_console_line(line: str, name: str) -> bytes:
         raise UserError("That is not the line that a lock prints at its start.")
     if value.get("door") != name:
         raise UserError(f"That line is of another door than {name}.")
-    return parse_public_key(value["public_key"])
+    journal = value.get("journal")
+    if journal is not None and not isinstance(journal, dict):
+        raise UserError("That is not the line that a lock prints at its start.")
+    key = JournalKey.parse(journal.get("seq"), journal.get("key")) if journal is not None else None
+    return parse_public_key(value["public_key"]), key

@@ -7,23 +7,29 @@ transaction; `synchronous = FULL` makes it durable before the acknowledgement le
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from firmware.core import event
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, write_private
-from lobbylock.picture import Announcement, announcement
+from lobbylock.picture import MAX_PICTURE_BYTES, Announcement, announcement
+from lobbylock.receipt import Account, digest_conflicts, digest_gaps, digest_picture
 from lobbylock.verify import Batch, Gap, Known, Verdict, is_number
 
 _APPLICATION_ID = 0x4C4F434B
-_VERSION = 1
+_VERSION = 2
+# Evidence of other histories that is kept of a chain; whoever has a door's key could send it without end.
+MAX_CONFLICTS = 16
 _SCHEMA = """
 CREATE TABLE chain (
     id INTEGER PRIMARY KEY,
     door TEXT NOT NULL,
     public_key BLOB NOT NULL,
     ack BLOB,
+    receipt BLOB,
     UNIQUE (door, public_key)
 );
 CREATE TABLE event (
@@ -33,6 +39,7 @@ CREATE TABLE event (
     time_s INTEGER,
     record BLOB NOT NULL,
     head BLOB NOT NULL,
+    tag BLOB NOT NULL,
     received_s INTEGER NOT NULL,
     PRIMARY KEY (chain, seq)
 ) WITHOUT ROWID;
@@ -50,20 +57,73 @@ CREATE TABLE picture (
     length INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
     file TEXT,
+    arrival INTEGER,
+    digest BLOB,
     PRIMARY KEY (chain, seq)
 ) WITHOUT ROWID;
 CREATE INDEX picture_number ON picture (chain, number);
+CREATE UNIQUE INDEX picture_arrival ON picture (chain, arrival);
+CREATE TABLE conflict (
+    chain INTEGER NOT NULL REFERENCES chain (id),
+    sha256 BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    message BLOB NOT NULL,
+    received_s INTEGER NOT NULL,
+    PRIMARY KEY (chain, sha256)
+) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True)
 class Chain:
-    """One board's history at one door. `ack` is the last acknowledgement sent for its events."""
+    """One board's history at one door. `ack` is the last acknowledgement sent for its events, `receipt` what the
+    collector signed for itself."""
 
     id: int
     door: str
     public_key: bytes
     ack: bytes | None
+    receipt: bytes | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a chain; in an edited store the values are of whatever type."""
+
+    seq: int
+    kind: int
+    time_s: int | None
+    record: bytes
+    head: bytes
+    tag: bytes
+    received_s: int
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """What the store says of an announced picture: its file and place among those that came, None while it has not."""
+
+    number: int
+    length: int
+    sha256: bytes
+    file: str | None
+    arrival: int | None
+    digest: bytes | None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An `events` message under the door's own seal that tells another history than the stored one, from `seq` on."""
+
+    sha256: bytes
+    seq: int
+    message: bytes
+    received_s: int
+
+    @property
+    def stamp(self) -> tuple[bytes, int, int]:
+        """What the receipt is about."""
+        return self.sha256, self.seq, self.received_s
 
 
 class Store:
@@ -73,6 +133,8 @@ class Store:
         self.path = path
         self.pictures = path.with_name(path.name + ".pictures")
         self._db = connection
+        # An export may hold one door only.
+        self.only_door: str | None = None
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -87,7 +149,7 @@ class Store:
             store._db.execute("PRAGMA synchronous = FULL")
             with store.transaction():
                 if store._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                    store._create()
+                    store.create()
             store._check_kind()
         except sqlite3.DatabaseError as error:
             store.close()
@@ -114,7 +176,8 @@ class Store:
             raise
         return store
 
-    def _create(self) -> None:
+    def create(self) -> None:
+        """Makes the tables of an empty store."""
         for statement in _SCHEMA.split(";"):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -123,8 +186,13 @@ class Store:
     def _check_kind(self) -> None:
         if self._db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise UserError(f"{self.path} is not a LobbyLock store.")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            raise UserError(f"{self.path} was written by another version of LobbyLock.")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version != _VERSION:
+            # One of version 1 holds no tags, so nothing in it could ever be checked as this version does.
+            raise UserError(
+                f"{self.path} was written by another version of LobbyLock; its form is {version}, not"
+                f" {_VERSION}: keep it for that version, and start a new one."
+            )
 
     def close(self) -> None:
         self._db.close()
@@ -150,13 +218,13 @@ class Store:
 
     def chains(self, door: str | None = None) -> list[Chain]:
         """Returns the chains of `door`, or all of them, in the order in which they began."""
-        rows = self._db.execute("SELECT id, door, public_key, ack FROM chain ORDER BY door, id")
+        rows = self._db.execute("SELECT id, door, public_key, ack, receipt FROM chain ORDER BY door, id")
         return [Chain(*row) for row in rows if door in (None, row[1])]
 
     def chain(self, door: str, public_key: bytes) -> Chain | None:
         """Returns the chain of the board with `public_key` at `door`."""
         row = self._db.execute(
-            "SELECT id, door, public_key, ack FROM chain WHERE door = ? AND public_key = ?", (door, public_key)
+            "SELECT id, door, public_key, ack, receipt FROM chain WHERE door = ? AND public_key = ?", (door, public_key)
         ).fetchone()
         return Chain(*row) if row else None
 
@@ -166,21 +234,22 @@ class Store:
         if chain is not None:
             return chain
         row = self._db.execute("INSERT INTO chain (door, public_key) VALUES (?, ?)", (door, public_key))
-        return Chain(row.lastrowid or 0, door, public_key, None)
+        return Chain(row.lastrowid or 0, door, public_key, None, None)
 
     def known(self, chain: Chain, batch: Batch) -> Known:
         """Returns what is stored around `batch`, for `verify.check_batch`."""
         last_seq = self._db.execute("SELECT max(seq) FROM event WHERE chain = ?", (chain.id,)).fetchone()[0] or 0
         rows = self._db.execute(
-            "SELECT seq, record, head FROM event WHERE chain = ? AND seq BETWEEN ? AND ?",
+            "SELECT seq, record, head, tag FROM event WHERE chain = ? AND seq BETWEEN ? AND ?",
             (chain.id, batch.first_seq - 1, batch.last_seq),
         ).fetchall()
         gaps = self.gaps(chain)
         if not is_number(last_seq) or any(not is_number(gap.first_seq) or not is_number(gap.last_seq) for gap in gaps):
             raise UserError(f"{self.path} is damaged: `lobbylock audit verify` says where.")
         heads = {gap.last_seq: gap.head for gap in gaps}
-        heads.update((seq, head) for seq, _, head in rows)
-        return Known(last_seq, {seq: record for seq, record, _ in rows}, heads, gaps)
+        heads.update((seq, head) for seq, _, head, _ in rows)
+        records = {seq: record for seq, record, _, _ in rows}
+        return Known(last_seq, records, heads, gaps, {seq: tag for seq, _, _, tag in rows})
 
     def gaps(self, chain: Chain) -> list[Gap]:
         """Returns the gaps of a chain, in order."""
@@ -193,10 +262,10 @@ class Store:
         """Keeps the new events of a verified batch, the pictures that they announce, and the gaps that are left."""
         batch = verdict.batch
         rows = [
-            (chain.id, found.seq, found.kind, found.time_s, record, head, received_s)
-            for found, record, head in zip(batch.events, batch.records, verdict.heads, strict=True)
+            (chain.id, found.seq, found.kind, found.time_s, record, head, tag, received_s)
+            for found, record, head, tag in zip(batch.events, batch.records, verdict.heads, batch.tags, strict=True)
         ]
-        self._db.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         for announced in filter(None, map(announcement, batch.events)):
             self._db.execute(
                 "INSERT OR IGNORE INTO picture (chain, seq, number, length, sha256) VALUES (?, ?, ?, ?, ?)",
@@ -229,28 +298,92 @@ class Store:
             return None
         return self.pictures / file
 
-    def keep_picture(self, chain: Chain, announced: Announcement, data: bytes) -> Path:
-        """Writes a picture's file and then its row; call it outside of a transaction."""
+    def keep_picture(
+        self, chain: Chain, announced: Announcement, data: bytes, sign: Callable[[Account], bytes]
+    ) -> Path:
+        """Writes a picture's file, then its row and the chain's receipt; call it outside of a transaction."""
         # The id tells a door's boards apart, whose numbers may be the same.
         file = f"{chain.door}/{chain.id}-{announced.seq}-{announced.number}.jpg"
         path = self.pictures / file
         make_folder(path.parent)
         write_private(path, data)
         with self.transaction():
+            count, digest = self._pictures(chain)
             self._db.execute("UPDATE picture SET file = ? WHERE chain = ? AND seq = ?", (file, chain.id, announced.seq))
+            # One that is taken in again, because its file was lost, keeps its place.
+            self._db.execute(
+                "UPDATE picture SET arrival = ?, digest = ? WHERE chain = ? AND seq = ? AND arrival IS NULL",
+                (count + 1, digest_picture(digest, announced.seq, announced.sha256), chain.id, announced.seq),
+            )
+            self.settle(chain, sign)
         return path
 
-    def events(self, chain: Chain, kind: int | None = None) -> Iterator[tuple[int, int, int | None, bytes, bytes]]:
-        """Yields (seq, kind, time_s, record, head) in order of seq; in an edited store, of whatever type they are."""
-        yield from self._db.execute(
-            "SELECT seq, kind, time_s, record, head FROM event"
-            " WHERE chain = ? AND (? IS NULL OR kind = ?) ORDER BY seq",
-            (chain.id, kind, kind),
+    def _pictures(self, chain: Chain) -> tuple[int, bytes | None]:
+        row = self._db.execute(
+            "SELECT arrival, digest FROM picture WHERE chain = ? AND arrival IS NOT NULL ORDER BY arrival DESC LIMIT 1",
+            (chain.id,),
+        ).fetchone()
+        return row if row is not None else (0, None)
+
+    def picture_sha256(self, file: object) -> bytes:
+        """Returns the SHA-256 of what the picture row's `file` names, no more of it read than a picture can have.
+
+        Raises FileNotFoundError or another OSError if it is not there, ValueError if it names no file of the store.
+        """
+        path = self.picture_path(file)
+        if path is None:
+            raise ValueError("its row names no file of the store")
+        with open(path, "rb") as opened:
+            return sha256(opened.read(MAX_PICTURE_BYTES + 1)).digest()
+
+    def keep_conflict(self, chain: Chain, conflict: Conflict) -> bool:
+        """Keeps evidence of another history. Returns whether it is new and there was room for it."""
+        if (
+            self._db.execute("SELECT count(*) FROM conflict WHERE chain = ?", (chain.id,)).fetchone()[0]
+            >= MAX_CONFLICTS
+        ):
+            return False
+        values = (chain.id, *astuple(conflict))
+        return self._db.execute("INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?, ?)", values).rowcount > 0
+
+    def conflicts(self, chain: Chain) -> list[Conflict]:
+        """Returns the evidence of other histories than the chain's, in order of where they begin."""
+        rows = self._db.execute(
+            "SELECT sha256, seq, message, received_s FROM conflict WHERE chain = ? ORDER BY seq, sha256", (chain.id,)
+        )
+        return [Conflict(*row) for row in rows]
+
+    def account(self, chain: Chain) -> Account:
+        """Returns the chain as it stands, for its receipt. Raises UserError if the store is damaged there."""
+        seq, head = self._db.execute(
+            "SELECT seq, head FROM event WHERE chain = ? ORDER BY seq DESC LIMIT 1", (chain.id,)
+        ).fetchone() or (0, event.genesis(chain.public_key))
+        count, digest = self._pictures(chain)
+        of_door, of_all = self._db.execute("SELECT sum(door = ?), count(*) FROM chain", (chain.door,)).fetchone()
+        conflicts = digest_conflicts([conflict.stamp for conflict in self.conflicts(chain)])
+        gaps = digest_gaps(self.gaps(chain))
+        return Account(
+            chain.door, chain.public_key, seq, head, gaps, count, digest or bytes(32), conflicts, of_door, of_all
         )
 
-    def picture_files(self, chain: Chain) -> dict[object, object]:
-        """Returns the file of each announced picture by the announcement's seq; None while it has not come."""
-        return dict(self._db.execute("SELECT seq, file FROM picture WHERE chain = ?", (chain.id,)))
+    def settle(self, chain: Chain, sign: Callable[[Account], bytes]) -> None:
+        """Signs the chain as it stands now; to be called in every transaction that changes it."""
+        self._db.execute("UPDATE chain SET receipt = ? WHERE id = ?", (sign(self.account(chain)), chain.id))
+
+    def events(self, chain: Chain) -> Iterator[Entry]:
+        """Yields the rows of a chain in order of seq."""
+        for row in self._db.execute(
+            "SELECT seq, kind, time_s, record, head, tag, received_s FROM event WHERE chain = ? ORDER BY seq",
+            (chain.id,),
+        ):
+            yield Entry(*row)
+
+    def picture_rows(self, chain: Chain) -> dict[object, PictureRow]:
+        """Returns the row of each announced picture by the announcement's seq."""
+        rows = self._db.execute(
+            "SELECT seq, number, length, sha256, file, arrival, digest FROM picture WHERE chain = ?", (chain.id,)
+        )
+        return {row[0]: PictureRow(*row[1:]) for row in rows}
 
     def snapshot(self) -> None:
         """Makes everything read from here on be of one moment, whatever a collector adds meanwhile."""

@@ -1,7 +1,7 @@
 """Decides whether an `events` message is a door's own history: docs/protocol.md section 5, "What a collector checks".
 
 Pure: no store, no network, no clock. `parse_batch` looks at form; the caller then fetches what it has stored around
-those numbers, and `check_batch` looks at heads, records and seals.
+those numbers, and `check_batch` looks at heads, records, seals and tags.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ from typing import TypeGuard
 import cbor
 import cose
 
-from firmware.core import event
+from firmware.core import event, ratchet
+from lobbylock.journalkey import MAX_STEPS, KeyLine
 from lobbylock.signature import is_signed
 
 MAX_BATCH_BYTES = 8192
@@ -18,6 +19,8 @@ MAX_BATCH_RECORDS = 48
 HEAD_BYTES = 32
 # SQLite's integers end here. A lock that counts one event each millisecond gets there in 292 million years.
 MAX_NUMBER = (1 << 63) - 1
+# More than a lock has room for: a key beyond that is nobody's who has cut a history back.
+_LOOK_AROUND = 8192
 
 # Reasons of a refusal. Few and fixed, so that counting them takes bounded memory.
 UNKNOWN_TOPIC = "not a topic of a door"
@@ -28,18 +31,25 @@ MALFORMED = "not of the protocol's form"
 OUT_OF_ORDER = "records not in order"
 TWO_HISTORIES = "two histories"
 BAD_SEAL = "seal does not hold"
+BAD_TAG = "tag does not hold"
+NO_JOURNAL_KEY = "no journal key is enrolled for this door"
+TOO_FAR = "too far ahead of what is known"
 UNANNOUNCED = "picture was not announced"
 BAD_PIECE = "piece does not fit the picture"
 BAD_HASH = "picture is not the announced one"
 
 
 class Refusal(Exception):
-    """A message that is neither stored nor acknowledged. `reason` is one of the constants above."""
+    """A message that is neither stored nor acknowledged. `reason` is one of the constants above.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `conflict_seq` is where a message under the door's own seal tells of another history, so that it is worth keeping.
+    """
+
+    def __init__(self, reason: str, detail: str = "", conflict_seq: int | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.conflict_seq = conflict_seq
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class Batch:
     first_seq: int
     head: bytes
     records: list[bytes]
+    tags: list[bytes]
     events: list[event.Event]
 
     @property
@@ -67,7 +78,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of one chain around a batch: `records` and `heads` by seq, and the highest seq of all.
+    """What is stored of one chain around a batch: `records`, `tags` and `heads` by seq, and the highest seq of all.
 
     `heads` must hold the one before the batch's first seq if that is stored or ends a gap; the genesis head is added
     by `check_batch`.
@@ -77,6 +88,7 @@ class Known:
     records: dict[int, bytes] = field(default_factory=dict)
     heads: dict[int, bytes] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    tags: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,19 +109,25 @@ def parse_batch(payload: bytes) -> Batch:
         fields = cbor.decode(payload, MAX_BATCH_BYTES)
     except cbor.CborError as error:
         raise Refusal(MALFORMED, str(error)) from None
-    if not isinstance(fields, list) or len(fields) != 4 or not is_number(fields[0]) or fields[0] != 1:
-        raise Refusal(MALFORMED, "not an events message of version 1")
-    _, first_seq, head, records = fields
+    if not isinstance(fields, list) or len(fields) != 4 or not is_number(fields[0]) or fields[0] != 2:
+        raise Refusal(MALFORMED, "not an events message of version 2")
+    _, first_seq, head, entries = fields
     if not is_number(first_seq) or first_seq < 1 or not isinstance(head, bytes) or len(head) != HEAD_BYTES:
         raise Refusal(MALFORMED, "first seq or head")
-    if not isinstance(records, list) or not 1 <= len(records) <= MAX_BATCH_RECORDS:
-        raise Refusal(MALFORMED, f"a message has 1 to {MAX_BATCH_RECORDS} records")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_BATCH_RECORDS:
+        raise Refusal(MALFORMED, f"a message has 1 to {MAX_BATCH_RECORDS} entries")
+    records, tags = [], []
+    for entry in entries:
+        if not isinstance(entry, bytes) or len(entry) <= ratchet.TAG_BYTES:
+            raise Refusal(MALFORMED, "an entry is a byte string of a record and its tag")
+        records.append(entry[: -ratchet.TAG_BYTES])
+        tags.append(entry[-ratchet.TAG_BYTES :])
     events = [_parse_record(record) for record in records]
     if any(each.seq != first_seq + at for at, each in enumerate(events)):
         raise Refusal(OUT_OF_ORDER)
     if events[-1].kind != event.SEAL:
         raise Refusal(BAD_SEAL, "the last record is not a seal")
-    return Batch(first_seq, head, records, events)
+    return Batch(first_seq, head, records, tags, events)
 
 
 def is_number(value: object) -> TypeGuard[int]:
@@ -117,9 +135,7 @@ def is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER
 
 
-def _parse_record(record: object) -> event.Event:
-    if not isinstance(record, bytes):
-        raise Refusal(MALFORMED, "a record is a byte string")
+def _parse_record(record: bytes) -> event.Event:
     try:
         found = event.decode(record)
     except cbor.CborError as error:
@@ -129,29 +145,63 @@ def _parse_record(record: object) -> event.Event:
     return found
 
 
-def check_batch(batch: Batch, door: str, public_key: bytes, known: Known) -> Verdict:
-    """Returns what to store of `batch`, sent for `door` ("building/door") whose board has `public_key`.
+def check_batch(batch: Batch, door: str, public_key: bytes, known: Known, keys: KeyLine) -> Verdict:
+    """Returns what to store of `batch`, sent for `door` ("building/door") whose board has `public_key` and the journal
+    `keys`.
 
-    Raises Refusal if it contradicts what is `known`, or if a seal does not hold.
+    Raises Refusal if it contradicts what is `known`, or if a seal or a tag does not hold.
     """
-    heads = {0: event.genesis(public_key), **known.heads}
-    if heads.get(batch.first_seq - 1, batch.head) != batch.head:
-        raise Refusal(TWO_HISTORIES, f"another chain head before event {batch.first_seq}")
-    for found, record in zip(batch.events, batch.records, strict=True):
-        if known.records.get(found.seq, record) != record:
-            raise Refusal(TWO_HISTORIES, f"event {found.seq} is stored with other content")
+    if batch.last_seq > max(known.last_seq, keys.enrolled.seq) + MAX_STEPS:
+        raise Refusal(TOO_FAR, f"event {batch.last_seq}")
+    bad_seal, after = follow_seals(batch, door, public_key)
+    found = _find_conflict(batch, {0: event.genesis(public_key), **known.heads}, after, known)
+    if found is not None:
+        conflict_seq, detail = found
+        # Without a seal that holds anybody may have made it up.
+        raise Refusal(TWO_HISTORIES, detail, conflict_seq if bad_seal is None else None)
+    if bad_seal is not None:
+        raise Refusal(BAD_SEAL, f"event {bad_seal}")
+    _check_tags(batch, after, known, keys)
+    new_seqs = [found.seq for found in batch.events if found.seq not in known.records]
+    return Verdict(batch, after, gaps_after(batch, known), new_seqs)
+
+
+def follow_seals(batch: Batch, door: str, public_key: bytes) -> tuple[int | None, list[bytes]]:
+    """Returns the seq of the first seal that does not hold, None if all do, and the chain head behind each record."""
+    bad_seal = None
     before = batch.head
     after = []
     for found, record in zip(batch.events, batch.records, strict=True):
-        if found.kind == event.SEAL and not seal_holds(found, door, public_key, before):
-            raise Refusal(BAD_SEAL, f"event {found.seq}")
+        if found.kind == event.SEAL and bad_seal is None and not seal_holds(found, door, public_key, before):
+            bad_seal = found.seq
         before = event.next_head(before, record)
-        if heads.get(found.seq, before) != before:
-            # Possible only where a gap ends: the chain goes on from another head than this one.
-            raise Refusal(TWO_HISTORIES, f"another chain head behind event {found.seq}")
         after.append(before)
-    new_seqs = [found.seq for found in batch.events if found.seq not in known.records]
-    return Verdict(batch, after, gaps_after(batch, known), new_seqs)
+    return bad_seal, after
+
+
+def _find_conflict(batch: Batch, heads: dict[int, bytes], after: list[bytes], known: Known) -> tuple[int, str] | None:
+    """Returns (seq, what) where `batch` first contradicts what is stored, or None."""
+    if heads.get(batch.first_seq - 1, batch.head) != batch.head:
+        return batch.first_seq, f"another chain head before event {batch.first_seq}"
+    for seq, record, tag, head in zip(
+        range(batch.first_seq, batch.last_seq + 1), batch.records, batch.tags, after, strict=True
+    ):
+        if known.records.get(seq, record) != record:
+            return seq, f"event {seq} is stored with other content"
+        if known.tags.get(seq, tag) != tag:
+            return seq, f"event {seq} is stored with another tag"
+        if heads.get(seq, head) != head:
+            # Possible only where a gap ends: the chain goes on from another head than this one.
+            return seq, f"another chain head behind event {seq}"
+    return None
+
+
+def _check_tags(batch: Batch, after: list[bytes], known: Known, keys: KeyLine) -> None:
+    for seq, tag, head in zip(range(batch.first_seq, batch.last_seq + 1), batch.tags, after, strict=True):
+        if seq in known.records or not keys.covers(seq) or keys.fits(seq, head, tag):
+            continue
+        owner = keys.owner(head, tag, seq - _LOOK_AROUND, seq + _LOOK_AROUND)
+        raise Refusal(BAD_TAG, f"event {seq}" + (f" has one by the key of event {owner}" if owner else ""))
 
 
 def seal_holds(seal: event.Event, door: str, public_key: bytes, head_before: bytes) -> bool:

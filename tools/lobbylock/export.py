@@ -1,0 +1,342 @@
+"""The record as one file for other programs: docs/protocol.md, section "Export".
+
+JSON Lines: a head, then each chain with what belongs to it, and a signed end, so that a file that was cut off or
+altered shows. Read back, an export is a store of its own that the same audit walks.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cbor
+import cose
+
+from firmware.core import event
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.files import check_writable
+from lobbylock.finding import EXPORT_ALTERED, EXPORT_CUT, Broken, Finding
+from lobbylock.names import is_door
+from lobbylock.signature import Signer, is_signed
+from lobbylock.store import Chain, Store
+from lobbylock.verify import HEAD_BYTES, is_number
+
+VERSION = 1
+MAX_LINE_BYTES = 20_000
+_MAX_LINES = 50_000_000
+_MAX_CHAINS = 10_000
+_END = 4
+
+
+# Writing.
+
+
+def write_export(
+    store: Store, path: Path, doors: dict[str, Door], signer: Signer, made_s: int, *, only: str | None, with_keys: bool
+) -> int:
+    """Writes the chains of `store`, or those of the door `only`, to `path`. Returns how many events there are.
+
+    With `with_keys` it holds the enrolled journal keys, which are secret: whoever has them can make tags. Raises
+    UserError if the store holds what no collector writes.
+    """
+    check_writable(path)
+    # The mode of a new file: a record of who came is nobody else's business.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            count = _Writer(file, store, doors, signer, with_keys).write(made_s, only)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (AttributeError, TypeError, ValueError):
+        raise UserError(f"{store.path} is damaged: `lobbylock audit verify` says where.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+class _Writer:
+    def __init__(self, file: BinaryIO, store: Store, doors: dict[str, Door], signer: Signer, with_keys: bool) -> None:
+        self._file = file
+        self._store = store
+        self._doors = doors
+        self._signer = signer
+        self._with_keys = with_keys
+        self._digest = sha256()
+        self._lines = 0
+
+    def write(self, made_s: int, only: str | None) -> int:
+        self._line("lobbylock export", version=VERSION, made_s=made_s, door=only)
+        count = 0
+        for chain in self._store.chains(only):
+            count += self._write_chain(chain)
+        digest = self._digest.digest()
+        payload = cbor.encode([_END, self._lines, digest])
+        signature = cose.pack(payload, self._signer.sign(cose.to_be_signed(payload)))
+        self._line("end", lines=self._lines, sha256=digest.hex(), signature=signature.hex())
+        return count
+
+    def _line(self, kind: str, **values: Any) -> None:
+        line = json.dumps({"type": kind, **values}, separators=(",", ":")).encode() + b"\n"
+        self._digest.update(line)
+        self._lines += 1
+        self._file.write(line)
+
+    def _write_chain(self, chain: Chain) -> int:
+        store = self._store
+        door = self._doors.get(chain.door)
+        key = door.journal_keys.get(chain.public_key) if door is not None else None
+        journal: dict[str, Any] | None = {"seq": key.seq} if key is not None else None
+        if journal is not None and key is not None and self._with_keys:
+            journal["key"] = key.key.hex()
+        self._line(
+            "chain",
+            door=chain.door,
+            public_key=chain.public_key.hex(),
+            journal=journal,
+            ack=_hex_or_none(chain.ack),
+            receipt=_hex_or_none(chain.receipt),
+        )
+        for gap in store.gaps(chain):
+            self._line("gap", first_seq=int(gap.first_seq), last_seq=int(gap.last_seq), head=gap.head.hex())
+        count = 0
+        for row in store.events(chain):
+            self._line("event", seq=int(row.seq), record=row.record.hex(), head=row.head.hex(), tag=row.tag.hex())
+            count += 1
+        for seq, row in sorted(store.picture_rows(chain).items()):
+            self._line(
+                "picture",
+                seq=int(seq),
+                number=int(row.number),
+                length=int(row.length),
+                sha256=row.sha256.hex(),
+                arrival=row.arrival,
+                digest=_hex_or_none(row.digest),
+                found=_found(store, row.file),
+            )
+        for kept in store.conflicts(chain):
+            self._line("conflict", seq=int(kept.seq), received_s=int(kept.received_s), message=kept.message.hex())
+        return count
+
+
+def _hex_or_none(data: bytes | None) -> str | None:
+    return None if data is None else data.hex()
+
+
+def _found(store: Store, file: object) -> str | None:
+    """Returns the SHA-256 of a picture's file in hex, "" if it is not where its row says, None if it has not come."""
+    if file is None:
+        return None
+    try:
+        return store.picture_sha256(file).hex()
+    except (OSError, ValueError):
+        return ""
+
+
+# Reading.
+
+_INSERT = {
+    "chain": "INSERT INTO chain VALUES (?, ?, ?, ?, ?)",
+    "gap": "INSERT INTO gap VALUES (?, ?, ?, ?)",
+    "event": "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "picture": "INSERT INTO picture VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    "conflict": "INSERT INTO conflict VALUES (?, ?, ?, ?, ?)",
+}
+
+
+class ExportedStore(Store):
+    """An export, read into a database that ends with the process; a picture's `file` is the hash that was found."""
+
+    made_s = 0
+
+    def insert(self, table: str, *values: object) -> None:
+        """Adds a row. Raises sqlite3.IntegrityError if there is one in its place."""
+        self._db.execute(_INSERT[table], values)
+
+    def picture_sha256(self, file: object) -> bytes:
+        """Returns the SHA-256 that the file had when the export was made."""
+        if not file:
+            raise FileNotFoundError(2, "not there when the export was made")
+        return bytes.fromhex(str(file))
+
+
+def is_export(path: Path) -> bool:
+    """Whether the file at `path` begins as an export does. Raises OSError if it cannot be read."""
+    with open(path, "rb") as file:
+        return file.read(1) == b"{"
+
+
+def read_export(path: Path, collector_key: bytes) -> tuple[ExportedStore, list[Finding]]:
+    """Returns what the export at `path` holds, and what is wrong with the file itself; lines behind something that is
+    no line of an export are not read.
+
+    Raises UserError if it is not an export of this version.
+    """
+    # An empty name: SQLite puts it on the disk when it grows, and takes it away by itself.
+    store = ExportedStore(path, sqlite3.connect("", isolation_level=None))
+    findings = []
+    try:
+        with open(path, "rb") as file, store.transaction():
+            store.create()
+            try:
+                _Reader(file, store, str(path)).read(collector_key)
+            except Broken as broken:
+                findings.append(broken.finding)
+    except BaseException:
+        store.close()
+        raise
+    return store, findings
+
+
+class _Reader:
+    def __init__(self, file: BinaryIO, store: ExportedStore, name: str) -> None:
+        self._file = file
+        self._store = store
+        self._name = name
+        self._digest = sha256()
+        self._number = 0
+        self._chain = 0
+
+    def read(self, collector_key: bytes) -> None:
+        lines = self._lines()
+        _, head = next(lines, (b"", None))
+        if head is None or head.get("type") != "lobbylock export" or head.get("version") != VERSION:
+            raise UserError(f"{self._name} is not an export of version {VERSION}.")
+        made_s, door = head.get("made_s"), head.get("door")
+        if not is_number(made_s) or not (door is None or (isinstance(door, str) and is_door(door))):
+            raise self._altered("its first line")
+        self._store.made_s, self._store.only_door = made_s, door
+        for before, value in lines:
+            if value is None:
+                raise self._altered(f"line {self._number} is none of an export")
+            if value.get("type") == "end":
+                self._check_end(value, before, collector_key)
+                return
+            self._take(value)
+        raise Broken(Finding(self._name, 0, EXPORT_CUT, f"it has {self._number} lines and no end"))
+
+    def _altered(self, what: str) -> Broken:
+        return Broken(Finding(self._name, 0, EXPORT_ALTERED, what))
+
+    def _lines(self) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+        """Yields (digest of what is before, JSON object or None if the line holds none)."""
+        while self._number < _MAX_LINES:
+            line = self._file.readline(MAX_LINE_BYTES)
+            if not line:
+                return
+            before = self._digest.digest()
+            self._digest.update(line)
+            self._number += 1
+            if not line.endswith(b"\n"):
+                if len(line) == MAX_LINE_BYTES:
+                    raise self._altered(f"line {self._number} is longer than {MAX_LINE_BYTES} bytes")
+                raise Broken(Finding(self._name, 0, EXPORT_CUT, f"it ends within line {self._number}"))
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                value = None
+            yield before, value if isinstance(value, dict) else None
+
+    def _check_end(self, value: dict[str, Any], digest: bytes, collector_key: bytes) -> None:
+        if self._file.read(1):
+            raise self._altered(f"something follows its end in line {self._number}")
+        expected = cbor.encode([_END, self._number - 1, digest])
+        try:
+            payload, signature = cose.unpack(_bytes(value.get("signature")))
+        except (cose.CoseError, _Unfit):
+            raise self._altered("its end is not signed") from None
+        if not is_signed(collector_key, cose.to_be_signed(payload), signature):
+            raise self._altered("its end is not signed by the collector")
+        if payload != expected:
+            raise self._altered("its lines are not those that the collector signed")
+
+    def _take(self, value: dict[str, Any]) -> None:
+        take: Callable[[dict[str, Any]], None] | None = {
+            "chain": self._take_chain,
+            "gap": self._take_gap,
+            "event": self._take_event,
+            "picture": self._take_picture,
+            "conflict": self._take_conflict,
+        }.get(str(value.get("type")))
+        try:
+            if take is None or (self._chain == 0 and value["type"] != "chain"):
+                raise _Unfit
+            take(value)
+        except (_Unfit, cbor.CborError, sqlite3.IntegrityError):
+            # A second row of one number, for example.
+            raise self._altered(f"line {self._number} is none of an export") from None
+
+    def _take_chain(self, value: dict[str, Any]) -> None:
+        door = value.get("door")
+        if not isinstance(door, str) or not is_door(door) or self._chain >= _MAX_CHAINS:
+            raise _Unfit
+        ack, receipt = (_bytes_or_none(value.get(name)) for name in ("ack", "receipt"))
+        self._chain += 1
+        self._store.insert("chain", self._chain, door, _bytes(value.get("public_key"), 32), ack, receipt)
+
+    def _take_gap(self, value: dict[str, Any]) -> None:
+        first_seq, last_seq = _number(value.get("first_seq")), _number(value.get("last_seq"))
+        self._store.insert("gap", self._chain, first_seq, last_seq, _bytes(value.get("head"), HEAD_BYTES))
+
+    def _take_event(self, value: dict[str, Any]) -> None:
+        record = _bytes(value.get("record"))
+        head, tag = _bytes(value.get("head")), _bytes(value.get("tag"))
+        kind, time_s = _kind_and_time(record)
+        self._store.insert("event", self._chain, _number(value.get("seq")), kind, time_s, record, head, tag, 0)
+
+    def _take_picture(self, value: dict[str, Any]) -> None:
+        arrival, found = value.get("arrival"), value.get("found")
+        if found not in (None, ""):
+            _bytes(found, 32)
+        numbers = [_number(value.get(name)) for name in ("seq", "number", "length")]
+        digest = _bytes(value.get("sha256"), 32)
+        place = None if arrival is None else _number(arrival)
+        behind = _bytes_or_none(value.get("digest"))
+        self._store.insert("picture", self._chain, *numbers, digest, found, place, behind)
+
+    def _take_conflict(self, value: dict[str, Any]) -> None:
+        message = _bytes(value.get("message"))
+        numbers = [_number(value.get(name)) for name in ("seq", "received_s")]
+        self._store.insert("conflict", self._chain, sha256(message).digest(), numbers[0], message, numbers[1])
+
+
+class _Unfit(Exception):
+    """A line of an export is not of the form that its type has."""
+
+
+def _number(value: object) -> int:
+    if not is_number(value):
+        raise _Unfit
+    return value
+
+
+def _bytes(value: object, length: int | None = None) -> bytes:
+    if not isinstance(value, str):
+        raise _Unfit
+    try:
+        data = bytes.fromhex(value)
+    except ValueError:
+        raise _Unfit from None
+    # bytes.fromhex passes over blanks.
+    if data.hex() != value or length not in (None, len(data)):
+        raise _Unfit
+    return data
+
+
+def _bytes_or_none(value: object) -> bytes | None:
+    return None if value is None else _bytes(value)
+
+
+def _kind_and_time(record: bytes) -> tuple[int, int | None]:
+    """Returns what the store's columns hold of a record; the audit names one that is none."""
+    try:
+        found = event.decode(record)
+    except cbor.CborError:
+        return 0, None
+    if not is_number(found.kind) or not is_number(found.time_s or 0):
+        raise _Unfit
+    return found.kind, found.time_s

@@ -1,0 +1,75 @@
+"""The keys of a door's tags: docs/protocol.md section 4. Each follows from the one enrolled, none leads back."""
+
+from dataclasses import dataclass
+from hmac import compare_digest
+
+from firmware.core import ratchet
+from lobbylock.errors import UserError
+
+# How far a door may be ahead of what is known of it, so that no number makes anybody count for hours.
+MAX_STEPS = 1_000_000
+_CHECKPOINT = 1024
+
+
+@dataclass(frozen=True, repr=False)
+class JournalKey:
+    """The 32-byte key of the record `seq`: secret, for whoever has it can make the tags of that record and all later
+    ones."""
+
+    seq: int
+    key: bytes
+
+    @classmethod
+    def parse(cls, seq: object, key: object) -> "JournalKey":
+        """Returns the key that JSON values write. Raises UserError."""
+        try:
+            data = bytes.fromhex(key) if isinstance(key, str) else b""
+        except ValueError:
+            data = b""
+        if type(seq) is not int or not 1 <= seq < 1 << 63 or len(data) != ratchet.KEY_BYTES or len(str(key)) != 64:
+            raise UserError("A journal key is the number of its event and 64 hex digits.")
+        return cls(seq, data)
+
+    def leads_to(self, other: "JournalKey") -> bool:
+        """Whether `other` is a later key of the same lock, or this one."""
+        if not 0 <= other.seq - self.seq <= MAX_STEPS:
+            return False
+        return compare_digest(KeyLine(self).key(other.seq), other.key)
+
+
+class KeyLine:
+    """The keys of one lock from the enrolled one on. Going on from the last one asked for costs a step a record."""
+
+    def __init__(self, enrolled: JournalKey) -> None:
+        self.enrolled = enrolled
+        self._seq, self._key = enrolled.seq, enrolled.key
+        # One key in so many, so that going back costs few steps too.
+        self._checkpoints = [enrolled.key]
+
+    def key(self, seq: int) -> bytes:
+        """Returns the key of record `seq`, which must not lie before the enrolled one."""
+        if seq < self._seq:
+            number = min((seq - self.enrolled.seq) // _CHECKPOINT, len(self._checkpoints) - 1)
+            self._seq, self._key = self.enrolled.seq + number * _CHECKPOINT, self._checkpoints[number]
+        while self._seq < seq:
+            self._seq += 1
+            self._key = ratchet.following(self._key)
+            number, rest = divmod(self._seq - self.enrolled.seq, _CHECKPOINT)
+            if rest == 0 and number == len(self._checkpoints):
+                self._checkpoints.append(self._key)
+        return self._key
+
+    def covers(self, seq: int) -> bool:
+        """Whether the tag of record `seq` can be checked: those before the enrolment cannot."""
+        return seq >= self.enrolled.seq
+
+    def fits(self, seq: int, head: bytes, tag: object) -> bool:
+        """Whether `tag` is that of record `seq`, behind which the chain head is `head`."""
+        return isinstance(tag, bytes) and compare_digest(ratchet.tag(self.key(seq), head), tag)
+
+    def owner(self, head: bytes, tag: object, first_seq: int, last_seq: int) -> int | None:
+        """Returns which event's key, from `first_seq` to `last_seq`, made `tag` over `head`; None if none did."""
+        for seq in range(max(first_seq, self.enrolled.seq), last_seq + 1):
+            if self.fits(seq, head, tag):
+                return seq
+        return None
