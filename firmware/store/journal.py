@@ -124,14 +124,18 @@ class Journal:
         head = event.next_head(self.head, record)
         key = ratchet.following(self._key)
         body = record + ratchet.tag(self._key, head)
-        self._at = sector.append(self._flash, self._sector, at, body, entry.field(key))
-        self.seq += 1
+        seq = self.seq + 1
+        sealed_seq = seq if event.kind_of(record) == event.SEAL else self._sealed_seq
+        at = sector.append(self._flash, self._sector, at, body, entry.field(key))
+        used_at = self._key_at
+        key_at = at - entry.FIELD_BYTES
+        # From here on nothing can fail: the record is in flash, and all of this says so or nothing.
+        self.seq = seq
         self.head = head
         self._key = key
-        if event.kind_of(record) == event.SEAL:
-            self._sealed_seq = self.seq
-        used_at = self._key_at
-        self._key_at = self._at - entry.FIELD_BYTES
+        self._key_at = key_at
+        self._sealed_seq = sealed_seq
+        self._at = at
         self._wipe(self._sector, used_at, entry.FIELD_BYTES)
 
     def _wipe(self, number: int, at: int, size: int) -> None:
