@@ -9,7 +9,7 @@ from tree import Tree
 from visit import VISITS, FlashImage, Lockroom, Stage
 
 import cose
-from firmware.core import event
+from firmware.core import event, ratchet
 from firmware.store.journal import Journal
 from lobbylock.signature import is_signed
 
@@ -49,36 +49,52 @@ class Outcome:
 
 
 class Trail:
-    """The journal of a board that stands still: `records` by seq, `events` decoded, `problems` of chain and seals."""
+    """The journal of a board that stands still: `records` by seq, `events` decoded, `problems` of what does not hold.
 
-    def __init__(self, room: Lockroom) -> None:
+    `earlier` is the trail of the same board some time ago, whose next key authenticates what came since.
+    """
+
+    def __init__(self, room: Lockroom, earlier: "Trail | None" = None) -> None:
         self.records: dict[int, bytes] = {}
         self.events: list[event.Event] = []
         self.problems: list[str] = []
-        genesis = event.genesis(room.public_key)
-        journal = Journal(FlashImage(room.board.flash.partition("journal")), genesis, 0)
-        head = genesis
-        for seq, before, record in journal._events_from(1):
+        self._tags: dict[int, bytes] = {}
+        self._heads: dict[int, bytes] = {}
+        image = room.board.flash.partition("journal")
+        head = event.genesis(room.public_key)
+        journal = Journal(FlashImage(image), head, 0, 0, None)
+        for seq, before, record, tag in journal._events_from(1):
             found = event.decode(record)
-            if seq != len(self.records) + 1 or found.seq != seq:
-                self.problems.append(f"event {found.seq} stands at {seq}")
-            if before != head:
-                self.problems.append(f"the chain breaks before event {seq}")
+            self._check(found.seq == seq == len(self.records) + 1, f"event {found.seq} stands at {seq}")
+            self._check(before == head, f"the chain breaks before event {seq}")
             if found.kind == event.SEAL:
                 self._check_seal(found, before, room.public_key)
             head = event.next_head(before, record)
-            self.records[seq] = record
+            self.records[seq], self._tags[seq], self._heads[seq] = record, tag, head
             self.events.append(found)
-        if journal.head != head:
-            self.problems.append("the chain's head is another one")
+        self._check(journal.head == head and journal.seq == len(self.records), "the newest event is another one")
+        self._check(not journal.is_broken, "there is no key for the next event")
+        self.next_key = journal.next_key
+        if earlier:
+            self._check_keys(earlier, image)
+
+    def _check(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self.problems.append(problem)
 
     def _check_seal(self, found: event.Event, before: bytes, public_key: bytes) -> None:
         signed = cose.to_be_signed(event.seal_payload(_DOOR, found, before))
-        if not is_signed(public_key, signed, found.details[event.SIGNATURE]):
-            self.problems.append(f"seal {found.seq} does not hold")
+        self._check(is_signed(public_key, signed, found.details[event.SIGNATURE]), f"seal {found.seq} does not hold")
 
-    def count(self, kind: int) -> int:
-        return sum(found.kind == kind for found in self.events)
+    def _check_keys(self, earlier: "Trail", image: bytes) -> None:
+        for seq, record in earlier.records.items():
+            self._check(self.records.get(seq) == record, f"event {seq} from before the fault is gone or another")
+        key = earlier.next_key
+        for seq in range(len(earlier.records) + 1, len(self.records) + 1):
+            self._check(self._tags[seq] == ratchet.tag(key, self._heads[seq]), f"the tag of event {seq} does not hold")
+            self._check(key not in image, f"the key of event {seq} is still in the flash")
+            key = ratchet.following(key)
+        self._check(key == self.next_key, "the next key is another one")
 
 
 def run(tree: Tree, case: Case, folder: Path) -> Outcome:
@@ -117,8 +133,9 @@ class _Run:
         again = len(self._room.pulses) - shown
         self._check(not (was_let_in > exits and again), "what was for one use opened twice")
         self._board.power_off()
-        self._check_strike(exits)
-        self._check_trail(before)
+        after = Trail(self._room, before)
+        self._check_strike(after, exits)
+        self._check_trail(after)
         starts = self._board.reset_causes
         return Outcome(self._case, RESET if len(starts) > 1 else HANDLED, self._problems, list(self._board.console))
 
@@ -138,20 +155,16 @@ class _Run:
         self._board.run_for(7_000)
         self._check(len(self._room.pulses) == before + opened, "the strike is not at rest after the code")
 
-    def _check_strike(self, exits: int) -> None:
+    def _check_strike(self, after: Trail, exits: int) -> None:
         self._check(not self._board.at_repl, "the board showed its prompt")
         self._check(not self._room.is_released, "the strike is released at the end")
         longest_ms = max(self._room.pulses, default=0)
         self._check(longest_ms <= _RELEASE_MS + _TOLERANCE_MS, f"the strike was released for {longest_ms} ms")
-        trail = Trail(self._room)
-        granted = sum(e.kind == event.ACCESS and e.details[event.REASON] == event.GRANTED for e in trail.events)
+        granted = sum(e.kind == event.ACCESS and e.details[event.REASON] == event.GRANTED for e in after.events)
         self._check(len(self._room.pulses) <= granted + exits, "the door opened more often than somebody was let in")
 
-    def _check_trail(self, before: Trail) -> None:
-        after = Trail(self._room)
+    def _check_trail(self, after: Trail) -> None:
         self._problems += after.problems
-        for seq, record in before.records.items():
-            self._check(after.records.get(seq) == record, f"event {seq} from before the fault is gone or another")
         starts = self._board.reset_causes
         boots = [found for found in after.events if found.kind == event.BOOT]
         self._check(len(boots) >= len(starts), "a start is not in the journal")
