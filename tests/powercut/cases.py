@@ -12,22 +12,31 @@ from firmware.core import event
 SECTORS = subject.SECTORS_LEAST
 
 
-def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flash=None) -> Tally:
-    """Plays a Script with every operation of it cut, and `depth` more cuts after each of those."""
+# So many events bring the ring of the smallest device round.
+_ROUND = 400
+
+
+def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flash=None, before: int = 0) -> Tally:
+    """Plays a Script with every operation of it cut, and `depth` more cuts after each of those.
+
+    `before` events come first that nothing is cut in.
+    """
     flash = flash or NorFlash(SECTORS)
-    lock = subject.fresh(flash, Seeds(b"door"))
+    doors: dict = {}
+    lock = subject.fresh(flash, Seeds(b"door"), doors)
     hunt = Hunt()
-    script = Script(lock, flash, events, lag)
+    script = Script(lock, flash, lag)
     script.appended = lambda lock: hunt.add(lock.enrolment.key(lock.journal.seq))
     life = Life(tally, hunt)
 
     def examine(copy) -> None:
-        life.live(copy, script.expected.copy(), script.mark, depth)
+        life.live(copy, script.expected.copy(), script.mark, doors, depth)
 
     sweep = Sweep(flash, examine, tally, share, shares, hunt)
-    sweep.start()
     try:
-        script.play()
+        script.play(before)
+        sweep.start()
+        script.play(events)
     except Exception as error:  # noqa: BLE001 - a run that does not get to its end has failed as well
         tally.fail("the run itself: %s: %s" % (type(error).__name__, error))
     sweep.stop()
@@ -46,13 +55,13 @@ def cut_events(share: int, shares: int, size: int, flash=None) -> Tally:
 
 
 def cut_overrun(share: int, shares: int, size: int) -> Tally:
-    """A run without a network: nothing is released, and the ring overwrites the oldest."""
-    return _play(Tally(), size, None, share, shares)
+    """A run without a network: the ring is full of what nobody released, and overwrites the oldest."""
+    return _play(Tally(), size, None, share, shares, before=_ROUND)
 
 
 def cut_pairs(share: int, shares: int, size: int) -> Tally:
-    """Every pair of cuts over a run of `size` events and the start after the first cut."""
-    return _play(Tally(), size, 4, share, shares, depth=1)
+    """Every pair of cuts: the first in a run of `size` events, the second in the start behind it and two events more."""
+    return _play(Tally(), size, 4, share, shares, depth=1, before=_ROUND)
 
 
 def cut_first_start(share: int, shares: int, size: int) -> Tally:
@@ -65,7 +74,7 @@ def cut_first_start(share: int, shares: int, size: int) -> Tally:
 
     tally = Tally()
     hunt = Hunt()
-    Life(tally, hunt, first, Seeds(b"first")).live(NorFlash(SECTORS), None, 0, size)
+    Life(tally, hunt, first, Seeds(b"first")).live(NorFlash(SECTORS), None, 0, {}, size)
     tally.take(hunt)
     return tally
 
@@ -105,9 +114,9 @@ def cut_lost_journal(share: int, shares: int, size: int) -> Tally:
 
 def _lose(tally, lose, depth: int) -> None:
     flash = NorFlash(SECTORS)
-    lock = subject.fresh(flash, Seeds(b"door"))
-    script = Script(lock, flash, 70, 20)
-    script.play()
+    lock = subject.fresh(flash, Seeds(b"door"), {})
+    script = Script(lock, flash, 20)
+    script.play(70)
     kept = script.expected
     # The sector that was written last holds the newest events.
     before = list(flash.changed)
@@ -130,7 +139,7 @@ def _lose(tally, lose, depth: int) -> None:
         return expected
 
     hunt = Hunt()
-    Life(tally, hunt, first, Seeds(b"second")).live(flash, None, 0, depth, lose.__name__ + ": ")
+    Life(tally, hunt, first, Seeds(b"second")).live(flash, None, 0, {}, depth, lose.__name__ + ": ")
     tally.take(hunt)
 
 

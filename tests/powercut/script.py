@@ -3,7 +3,9 @@
 from hashlib import sha256
 
 import subject
-from sweep import Expected
+from sweep import Expected, require
+
+from firmware.core import event
 
 START_S = 1_800_000_000
 _LOCKED_OUT_MS = 3_600_000
@@ -30,15 +32,15 @@ def charged(state: tuple) -> tuple:
 
 
 class Script:
-    """Plays `events` events on `lock`. `expected` is right at every operation; `mark` says since when a key may lie.
+    """Plays events on `lock`. `expected` is right at every operation; `mark` says since when a key may lie in flash.
 
-    Of every seven events some are released, but for the newest `lag`; None releases nothing, so that the ring overruns.
+    After every seventh event some are released, but for the newest of `lag` at most; None releases nothing, so that the
+    ring overruns.
     """
 
-    def __init__(self, lock, flash, events: int, lag, seed: int = 1) -> None:
+    def __init__(self, lock, flash, lag, seed: int = 1) -> None:
         self._lock = lock
         self._flash = flash
-        self._events = events
         self._lag = lag
         self._dice = Dice(seed)
         self._now_s = START_S
@@ -47,6 +49,7 @@ class Script:
         self.expected = Expected(lock.public_key)
         self.expected.may_lose = lag is None
         self._marks = [0, 0, 0]
+        self._losses: list = []
         self.appended = None
         self.counts = {"events": 0, "releases": 0, "guesses": 0, "uses": 0, "clock moves": 0}
 
@@ -55,8 +58,10 @@ class Script:
         """The operation since which the keys of the newest three records may have been in flash."""
         return self._marks[0]
 
-    def play(self) -> None:
-        for number in range(1, self._events + 1):
+    def play(self, events: int) -> None:
+        """Plays so many events more."""
+        first = self.counts["events"] + 1
+        for number in range(first, first + events):
             self._append(number)
             if self._lag is not None and number % 7 == 0:
                 self._release()
@@ -76,6 +81,19 @@ class Script:
         self.counts["events"] += 1
         if self.appended:
             self.appended(self._lock)
+        if self.expected.may_lose:
+            self._check_loss()
+
+    def _check_loss(self) -> None:
+        """A record of lost events has to say which and where the chain goes on."""
+        for seq, before, record, _ in self._lock.journal._events_from(self.expected.seq - 1):
+            if event.kind_of(record) == event.EVENTS_LOST and seq not in self._losses:
+                self._losses.append(seq)
+                details = event.decode(record).details
+                oldest = next(self._lock.journal._events_from(1))
+                require(details[event.FIRST_SEQ] + details[event.COUNT] == oldest[0], "the loss has another number")
+                require(details[event.SHA256] == oldest[1], "the loss has another head")
+                self.counts["losses"] = len(self._losses)
 
     def _release(self) -> None:
         expected = self.expected

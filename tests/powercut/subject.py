@@ -41,6 +41,8 @@ _find_lock()
 
 from hashlib import sha256  # noqa: E402
 
+import cbor  # noqa: E402
+import cose  # noqa: E402
 import ed25519  # noqa: E402
 
 from firmware.core import event, keycode, ratchet  # noqa: E402
@@ -65,6 +67,7 @@ PAYLOAD_BYTES = 128
 BUILDING = "maple-12"
 DOOR = "maple-12/front"
 TAG = 3
+KID = b"\x0a\x0b\x0c\x0d"
 CODE_KEY = bytes(range(32))
 WRONG_CODE = "3407000000"
 RIGHT_CODE = keycode.mint(CODE_KEY, TAG, 4, 7, keycode.window_at(4, 1_800_000_000))
@@ -110,8 +113,8 @@ class Enrolment:
         return self._keys[seq - self.seq]
 
 
-# Public key of a door -> Enrolment.
-_ENROLMENTS: dict = {}
+# Public key of a door -> Enrolment, unless a caller has a collector of its own.
+_DOORS: dict = {}
 # Seed -> public key: it takes as long as all of the rest of a start.
 _PUBLIC_KEYS: dict = {}
 
@@ -143,11 +146,14 @@ class Neighbours:
     zone = None
 
 
-class FixedClock:
+class FixedTime:
     """The time at which RIGHT_CODE is right."""
 
     def now_s(self, uptime_ms: int) -> int:
         return RIGHT_CODE_S
+
+    def keep_floor(self) -> None:
+        pass
 
 
 class Lock:
@@ -157,34 +163,32 @@ class Lock:
     a new identity, and this start wrote the event that says so.
     """
 
-    def __init__(self, flash, make_seed) -> None:
+    def __init__(self, flash, make_seed, doors: dict) -> None:
         sectors = flash.ioctl(4, 0)
         if sectors < SECTORS_LEAST or flash.ioctl(5, 0) != 4096:
             raise ValueError("the device has 16 sectors of 4,096 bytes or more")
         split = sectors // 4
-        # A start lets go of this module. Here there are thousands of starts, and one import has to do for them.
-        sys.modules[mounting.__name__] = store.mounting = mounting
         self.kept = Ledger(Partition(flash, 0, split))
-        self.journal, self.seed, self.was_lost = open_journal(
-            Partition(flash, split, sectors - split), self.kept, make_seed
-        )
+        try:
+            ring = Partition(flash, split, sectors - split)
+            self.journal, self.seed, self.was_lost = open_journal(ring, self.kept, make_seed)
+        finally:
+            # A start lets go of this module. Here there are thousands of starts, and one import has to do for them.
+            sys.modules[mounting.__name__] = store.mounting = mounting
         self.public_key = _public_key(self.seed)
         self.neighbours = Neighbours()
         self.throttle = Throttle(self.kept.throttle(), self.kept.put_throttle, 0)
         self.clock = Clock(self.kept.integer(ledger.CLOCK_FLOOR))
         self.timekeeping = Timekeeping(self.clock, self.kept, self.neighbours, self.neighbours, self.neighbours)
-        self._enrol()
+        self.enrolment = self._enrol(doors)
         if self.was_lost:
             self.journal.append(lambda seq: _encode(seq, event.JOURNAL_LOST, {}), _make_lost)
 
-    def _enrol(self) -> None:
-        if self.public_key not in _ENROLMENTS:
+    def _enrol(self, doors: dict) -> Enrolment:
+        if self.public_key not in doors:
             journal = self.journal
-            _ENROLMENTS[self.public_key] = Enrolment(journal.seq + 1, bytes(journal.next_key), bytes(journal.head))
-
-    @property
-    def enrolment(self) -> Enrolment:
-        return _ENROLMENTS[self.public_key]
+            doors[self.public_key] = Enrolment(journal.seq + 1, bytes(journal.next_key), bytes(journal.head))
+        return doors[self.public_key]
 
 
 def _public_key(seed: bytes) -> bytes:
@@ -197,7 +201,7 @@ def _random_seed() -> bytes:
     return os.urandom(32)
 
 
-def fresh(flash, make_seed=_random_seed) -> Lock:
+def fresh(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:  # noqa: B006 - one collector is meant
     """Starts a lock for the first time, on a device that is erased for it where it is not. Can be cut as well."""
     piece = bytearray(256)
     for sector in range(flash.ioctl(4, 0)):
@@ -206,12 +210,16 @@ def fresh(flash, make_seed=_random_seed) -> Lock:
             if piece != b"\xff" * len(piece):
                 flash.ioctl(6, sector)
                 break
-    return Lock(flash, make_seed)
+    return Lock(flash, make_seed, doors)
 
 
-def open(flash, make_seed=_random_seed) -> Lock:  # noqa: A001 - the stores are opened, and nothing here opens files
-    """Starts a lock on what is there; repairs what a power cut left. `make_seed()` is for a lock that has none yet."""
-    return Lock(flash, make_seed)
+def open(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:  # noqa: B006
+    """Starts a lock on what is there; repairs what a power cut left.
+
+    `make_seed()` returns 32 random bytes for a lock that has none yet. `doors` is what the collector knows: {public key:
+    Enrolment}, one for all unless given.
+    """
+    return Lock(flash, make_seed, doors)
 
 
 def append(lock: Lock, payload: bytes) -> int:
@@ -313,7 +321,7 @@ def guess(lock: Lock, is_right: bool = False) -> bool:
         neighbours,
         Attention(),
         neighbours,
-        FixedClock(),
+        FixedTime(),
     )
     entry._end_lockout(neighbours.now_ms())
     decision = entry._decide(Presentation(CODE, RIGHT_CODE if is_right else WRONG_CODE))
@@ -344,15 +352,24 @@ def use(lock: Lock, identity: bytes, expires_s: int, now_s: int, uses: int = 1) 
 
 def uses(lock: Lock, identity: bytes) -> int:
     """Returns how often the credential has opened, as it is in flash."""
-    return lock.kept.uses_of(sha256(b"issuer-1" + identity).digest()[:8])
+    return lock.kept.uses_of(sha256(KID + identity).digest()[:8])
 
 
 def credential(identity: bytes, expires_s: int, count) -> Credential:
     """Returns a driver's badge for this door, already verified; `count` is how often it opens, None for often."""
+    return Credential(KID, _claims(identity, expires_s, count))
+
+
+def badge(identity: bytes, expires_s: int, count) -> bytes:
+    """Returns the same credential as it lies on a badge, with a signature of zeros."""
+    return cbor.encode([cose.EDDSA, {4: KID}, cbor.encode(_claims(identity, expires_s, count)), bytes(64)])
+
+
+def _claims(identity: bytes, expires_s: int, count) -> dict:
     claims = {1: "issuer", 2: "driver 7", 3: BUILDING, 4: expires_s, 5: 0, 7: identity, -70001: 1, -70002: ["lobby"]}
     if count is not None:
         claims[-70003] = count
-    return Credential(b"issuer-1", claims)
+    return claims
 
 
 def floor(lock: Lock, now_s=None) -> int:

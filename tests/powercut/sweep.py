@@ -190,16 +190,17 @@ class Life:
         self._first = first
         self._make_seed = make_seed
 
-    def live(self, flash, expected, mark: int, depth: int = 0, note: str = "") -> None:
-        """`expected` is used up, None for a first start. `mark`: see `Script`."""
+    def live(self, flash, expected, mark: int, doors: dict, depth: int = 0, note: str = "") -> None:
+        """`expected` is used up, None for a first start. `mark`: see `Script`. `doors`: what the collector knows."""
         if depth:
 
             def examine(copy) -> None:
-                self.live(copy, expected and expected.copy(), mark, depth - 1)
+                # A collector learns what this life tells it, and nothing of what is cut off from it.
+                self.live(copy, expected and expected.copy(), mark, dict(doors), depth - 1)
 
             sweep = Sweep(flash, examine, self._tally, hunt=self._hunt, note=note)
             sweep.start()
-        lock = subject.open(flash, make_no_seed if expected else self._make_seed)
+        lock = subject.open(flash, make_no_seed if expected else self._make_seed, doors)
         if expected:
             expected.check(lock)
         else:
@@ -209,7 +210,7 @@ class Life:
             expected.append(lock, payload)
         flash.before = None
         self._search(flash, lock, mark)
-        expected.check(subject.open(flash, make_no_seed))
+        expected.check(subject.open(flash, make_no_seed, doors))
 
     def _search(self, flash, lock, mark: int) -> None:
         """Looks for the keys of the newest records: those that this copy made past, or may have left behind."""
