@@ -17,7 +17,7 @@ _REST_BYTES = const(286)
 
 
 class Found:
-    """What is there. `sector` is -1 if nothing counts; `key` is None if none of the newest sector is sound.
+    """What is there. `sector` is -1 if nothing counts; `key` is empty if none of the newest sector is sound.
 
     `live` holds (first seq, sector) of the sectors that belong together, oldest first, as one number each: first seq
     times number of sectors, plus sector. `unwiped` holds (sector, offset, size) of what may still be a used key.
@@ -29,7 +29,7 @@ class Found:
         self.sector = -1
         self.at = sector.SECTOR_BYTES
         self.key_at = 0
-        self.key = None
+        self.key = b""
         self.seq = 0
         self.sealed_seq = 0
         self.head = b""
@@ -39,7 +39,7 @@ class Found:
 def find(flash, count: int) -> Found:
     """Returns what lies in the ring of `count` sectors; writes nothing. Raises FlashError."""
     found = Found()
-    newest = 0
+    newest = None
     for number in range(count):
         field = bytes(sector.read(flash, number, entry.KEY_AT, entry.FIELD_BYTES))
         if field not in (bytes(entry.FIELD_BYTES), b"\xff" * entry.FIELD_BYTES):
@@ -47,27 +47,27 @@ def find(flash, count: int) -> Found:
         header = entry.header_at(flash, number)
         if header:
             found.generation = max(found.generation, header[0])
-            if header[0] > newest and (_key_in(field) or entry.body_at(flash, number, entry.FIRST_AT)):
-                newest = header[0]
+            is_newer = not newest or header[0] > newest[0]
+            if is_newer and (_key_in(field) or entry.body_at(flash, number, entry.FIRST_AT)):
+                newest = header
                 found.sector = number
     if newest:
         # Whether that header's key is used yet is for the walk to say.
         found.unwiped = [place for place in found.unwiped if place[0] != found.sector]
-        _link(found, flash, count)
-        _walk(found, flash)
+        _link(found, flash, count, newest)
+        _walk(found, flash, newest)
     return found
 
 
-def _key_in(field: bytes):
-    """Returns the key in a key field, or None."""
+def _key_in(field: bytes) -> bytes:
+    """Returns the key in a key field; nothing if that is not sound."""
     key = field[:-4]
-    return key if crc32(key) == unpack(">I", field[-4:])[0] else None
+    return key if crc32(key) == unpack(">I", field[-4:])[0] else b""
 
 
-def _link(found: Found, flash, count: int) -> None:
+def _link(found: Found, flash, count: int, header: tuple) -> None:
     """Collects the sectors from the newest one back, and what to wipe in the one before it."""
     number = found.sector
-    header = entry.header_at(flash, number)
     end_seq = 0
     while True:
         generation, first_seq, before, before_at, _ = header
@@ -75,10 +75,11 @@ def _link(found: Found, flash, count: int) -> None:
         if end_seq and not _is_whole(flash, number, end_seq - first_seq):
             return
         found.live.insert(0, first_seq * count + number)
-        header = entry.header_at(flash, before) if before < count else None
+        older = entry.header_at(flash, before) if before < count else None
         # Another generation has taken the place of the one before.
-        if not header or header[0] >= generation or header[1] > first_seq:
+        if not older or older[0] >= generation or older[1] > first_seq:
             return
+        header = older
         if not end_seq:
             _note(found, flash, before, before_at, _REST_BYTES)
         number = before
@@ -103,11 +104,11 @@ def _note(found: Found, flash, number: int, at: int, size: int) -> None:
         found.unwiped.append((number, at, size))
 
 
-def _walk(found: Found, flash) -> None:
+def _walk(found: Found, flash, header: tuple) -> None:
     """Follows the entries of the newest sector up to the last one that counts."""
     number = found.sector
-    _, first_seq, _, _, head = entry.header_at(flash, number)
-    seq = first_seq - 1
+    seq = header[1] - 1
+    head = header[4]
     sealed_seq = 0
     at = entry.FIRST_AT
     used_at = 0

@@ -63,4 +63,4 @@ def _says_lost(journal) -> bool:
 
 def _let_go() -> None:
     del sys.modules["firmware.store.mounting"]
-    del store.mounting
+    delattr(store, "mounting")
