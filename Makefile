@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo bench clean
+.PHONY: help setup check fmt test fuzz demo bench inject clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ demo: $(READY) ## Open the virtual door by hand; ONCE=1 plays a whole delivery b
 
 bench: $(READY) ## Measure, show a table and write build/bench.json
 	@$(BIN)/python tools/bench/run.py --out build/bench.json
+
+inject: $(READY) ## Fail at every place that a delivery comes by: a run of the board for each, half an hour
+	@$(BIN)/python tests/inject/sweep.py $(if $(LATER),--later)
 
 clean: ## Remove .venv/ and build/
 	rm -rf .venv build

@@ -1,16 +1,21 @@
-"""What the probes of an instrumented lock call: counts the places that were reached, and fails at one of them, once.
+"""What the probes of an instrumented lock call: counts how often each was reached, and fails at one of them, once.
 
-The order comes in the file `order` of the board's file system, "site kind skip" or "record"; the file is taken when it
-is seen, so that a reset leaves nothing armed. Installed as the board's module `probe`.
+The order comes in the file `order` of the board's file system: "PROBE ERROR SKIP", "record" or "tell". The file is
+taken when it is seen, so that a reset leaves nothing armed. Installed as the board's module `probe`.
+
+Instead of an error there may be a harm, for the tests that see whether it would be noticed: STRIKE releases the strike
+for good, JOURNAL spoils an old event.
 """
 
 import asyncio
 import os
 
+import esp32
 import machine
 
 _POLL_MS = 250
 _MOST_SITES = 16_384
+_STRIKE_GPIO = 26
 
 _state = [-1, "", 0]
 _reached = None
@@ -29,7 +34,7 @@ def probe_after(site, value):
 
 def _hit(site):
     if _reached is not None:
-        _reached[site >> 3] |= 1 << (site & 7)
+        _reached[site] = min(255, _reached[site] + 1)
         return
     if _state[2]:
         _state[2] -= 1
@@ -41,7 +46,13 @@ def _hit(site):
         raise MemoryError("probe")
     if kind == "OSError":
         raise OSError(5)
-    raise RuntimeError("probe")
+    if kind == "RuntimeError":
+        raise RuntimeError("probe")
+    if kind == "STRIKE":
+        machine.Pin(_STRIKE_GPIO, machine.Pin.OUT, value=1)
+    else:
+        journal = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+        journal.writeblocks(0, bytes(64), 192)
 
 
 async def attend():
@@ -60,13 +71,13 @@ async def attend():
 def _obey(words):
     global _reached
     if words[0] == "record":
-        _reached = bytearray(_MOST_SITES >> 3)
+        _reached = bytearray(_MOST_SITES)
     elif words[0] == "tell":
         told, _reached = _reached, None
         with open("reached", "wb") as file:
             file.write(told)
     else:
-        _state[:] = (int(words[0]), words[1], int(words[2])) if words[0] != "none" else (-1, "", 0)
+        _state[:] = int(words[0]), words[1], int(words[2])
 
 
 def keep_time(moment):

@@ -56,8 +56,10 @@ def _is_native(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def _is_constant(node: ast.AST) -> bool:
     """Whether the compiler works the expression out."""
-    return all(isinstance(part, (ast.Constant, ast.operator, ast.unaryop, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Load))
-               for part in ast.walk(node))
+    return all(
+        isinstance(part, (ast.Constant, ast.operator, ast.unaryop, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.Load))
+        for part in ast.walk(node)
+    )
 
 
 def _name_of(call: ast.Call) -> str:
@@ -128,19 +130,20 @@ class _Prober(ast.NodeTransformer):
                 for handler in value:
                     handler.body = self._block(handler.body)
             elif name == "items":
-                for item in value:
-                    item.context_expr = self._expression(item.context_expr)
-                if isinstance(node, ast.AsyncWith):
-                    self._found.update((ALLOCATION, AWAIT))
-            elif name == "annotation":
-                continue
-            elif isinstance(value, ast.expr):
+                self._contexts(node, value)
+            elif name != "annotation" and isinstance(value, ast.expr):
                 setattr(node, name, self._expression(value))
             elif isinstance(value, list):
-                setattr(node, name, [self._expression(each) if isinstance(each, ast.expr) else each for each in value])
+                value[:] = [self._part(each) for each in value]
         if isinstance(node, ast.AugAssign):
             self._found.add(ALLOCATION)
         return node
+
+    def _contexts(self, node: ast.stmt, items: list[ast.withitem]) -> None:
+        for item in items:
+            item.context_expr = self._expression(item.context_expr)
+        if isinstance(node, ast.AsyncWith):
+            self._found.update((ALLOCATION, AWAIT))
 
     # Expressions.
 

@@ -1,17 +1,20 @@
 """`make inject`: a fault at every place that a delivery comes by, one run of the whole board for each.
 
-    python tests/inject/sweep.py [--only PART_OF_A_PATH] [--workers N]
+    python tests/inject/sweep.py [--only PART_OF_A_PATH] [--later] [--workers N]
 
-Prints what failed and why as it comes, and counts at the end; the exit code is 1 if anything failed.
+With --later not the first time that a place is reached, but another one, chosen by a seed. Prints what failed and why
+as it comes, and counts at the end; the exit code is 1 if anything failed.
 """
 
 import argparse
 import os
+import random
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,30 +24,32 @@ from tree import Tree, make_tree
 from verdict import ERRORS, HANDLED, RESET, Case, Outcome, run
 from visit import VISITS, Stage
 
-_PROGRESS_S = 15.0
+_PROGRESS_S = 60.0
+_SEED = 4
 _CONSOLE_LINES = 24
 
 
-def prepare(tree: Tree, name: str) -> set[int]:
-    """Makes the state of the door for the visit `name`; returns the probes that the visit reaches."""
+def prepare(tree: Tree, name: str) -> dict[int, int]:
+    """Makes the state of the door for the visit `name`; returns how often the visit reaches which probes."""
     state = tree.folder / name
     reached = tree.folder / f"{name}.reached"
     if not reached.exists():
         with tempfile.TemporaryDirectory(dir=tree.folder) as folder:
-            with Stage(tree, name, Path(folder) / "first") as stage:
+            with Stage(tree, name, Path(folder) / "board") as stage:
                 stage.start()
                 stage.room.press(stage.room.code() + "#")
                 stage.board.run_for(20_000)
-                stage.board.power_off()
-            _keep(Path(folder) / "first", state)
-            with Stage(tree, name, Path(folder) / "recorded", state) as stage:
-                stage.start()
+                # What a power cut at a quiet moment leaves.
+                shutil.copytree(Path(folder) / "board", Path(folder) / "state")
                 stage.order("record")
                 VISITS[name][0](stage.room)
                 stage.order("tell")
-                (stage.board.vfs / "reached").rename(reached)
-    bits = reached.read_bytes()
-    return {number for number in tree.sites if bits[number >> 3] >> (number & 7) & 1}
+                counts = (stage.board.vfs / "reached").read_bytes()
+            _keep(Path(folder) / "state", state)
+            reached.with_suffix(f".{os.getpid()}").write_bytes(counts)
+            reached.with_suffix(f".{os.getpid()}").rename(reached)
+    counts = reached.read_bytes()
+    return {number: counts[number] for number in tree.sites if counts[number]}
 
 
 def _keep(made: Path, state: Path) -> None:
@@ -55,16 +60,23 @@ def _keep(made: Path, state: Path) -> None:
         shutil.rmtree(made)
 
 
-def cases(tree: Tree, only: str = "") -> list[Case]:
-    """Returns every fault: each probe in the first visit that reaches it, with each kind that it can fail with."""
+def cases(tree: Tree, visits: Iterable[str] = VISITS, is_later: bool = False) -> list[Case]:
+    """Returns every fault: each probe in the first of `visits` that reaches it, with each kind it can fail with.
+
+    If `is_later`, those that are reached more than once, at one of the later times.
+    """
+    chance = random.Random(_SEED)
     found = []
     seen: set[int] = set()
-    for name in VISITS:
+    for name in visits:
         reached = prepare(tree, name)
-        for number in sorted(reached - seen):
-            if only in tree.sites[number].path:
-                found += [Case(name, number, kind) for kind in tree.sites[number].kinds]
-        seen |= reached
+        for number in sorted(reached.keys() - seen):
+            for kind in tree.sites[number].kinds:
+                if not is_later:
+                    found.append(Case(name, number, kind))
+                elif reached[number] > 1:
+                    found.append(Case(name, number, kind, chance.randrange(1, reached[number])))
+        seen |= reached.keys()
     return found
 
 
@@ -89,13 +101,16 @@ def describe(tree: Tree, outcome: Outcome) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="only files whose path has this in it")
+    parser.add_argument("--later", action="store_true", help="not the first time that a place is reached, but another")
     parser.add_argument("--probe", type=int, help="only this probe, and show the console")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     tree = make_tree()
-    todo = cases(tree, options.only)
+    todo = [case for case in cases(tree, is_later=options.later) if options.only in tree.sites[case.site].path]
     if options.probe:
         todo = [case for case in todo if case.site == options.probe]
+    # What is alike does not come in a row, so that a sweep that is broken off has seen something of everything.
+    random.Random(_SEED).shuffle(todo)
     print(f"{len(todo)} faults at {len({case.site for case in todo})} places", flush=True)
     counts: Counter[tuple[str, str]] = Counter()
     failed = 0

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from instrument import Site, instrument
 
-from lobbylock.house import ROOT
+from lobbylock import house
+
+# Before anything that imports the firmware or its codecs.
+house.open_path()
 
 _HERE = Path(__file__).resolve().parent
-_BUILD = ROOT / "build" / "inject"
+_BUILD = house.ROOT / "build" / "inject"
 _FIRST_SITE = 1
 
 # The network's side of the uplink runs in a thread of its own, at the machine's pace; its place is taken.
@@ -41,7 +44,7 @@ class Tree:
 
 def make_tree() -> Tree:
     """Returns the tree of the present sources; made anew if one of them has changed."""
-    sources = {str(path.relative_to(ROOT)): path.read_text() for path in _board_files()}
+    sources = {str(path.relative_to(house.ROOT)): path.read_text() for path in _board_files()}
     own = [path.read_text() for path in sorted(_HERE.glob("*.py"))]
     folder = _BUILD / sha256(repr((sorted(sources.items()), own)).encode()).hexdigest()[:16]
     if not folder.exists():
@@ -57,8 +60,8 @@ def make_tree() -> Tree:
 
 
 def _board_files() -> list[Path]:
-    files = [ROOT / "boot.py", ROOT / "main.py"]
-    return files + [path for room in ("firmware", "lib") for path in sorted((ROOT / room).rglob("*.py"))]
+    files = [house.ROOT / "boot.py", house.ROOT / "main.py"]
+    return files + [path for room in ("firmware", "lib") for path in sorted((house.ROOT / room).rglob("*.py"))]
 
 
 def _write(sources: dict[str, str], folder: Path) -> None:

@@ -4,11 +4,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import cose
 from instrument import ALLOCATION, AWAIT, IO, Site
 from tree import Tree
 from visit import VISITS, FlashImage, Lockroom, Stage
 
-import cose
 from firmware.core import event, ratchet
 from firmware.store.journal import Journal
 from lobbylock.signature import is_signed
@@ -30,12 +30,16 @@ _SUPERVISION = ("firmware/task/supervise.py", "firmware/build.py", "firmware/boa
 
 @dataclass(frozen=True)
 class Case:
-    """A fault at probe `site` during the visit `visit`, when it is reached once more than `skip` times."""
+    """A fault at probe `site` during the visit `visit`, when it is reached once more than `skip` times.
+
+    `harm` comes instead of an error, to see whether it is noticed: "STRIKE" or "JOURNAL", see board_probe.
+    """
 
     visit: str
     site: int
     kind: str
     skip: int = 0
+    harm: str = ""
 
 
 @dataclass
@@ -119,7 +123,8 @@ class _Run:
         visit, _, show_again, exits = VISITS[self._case.visit]
         self._stage.start()
         before = Trail(self._room)
-        self._stage.order(f"{self._case.site} {ERRORS[self._case.kind]} {self._case.skip}")
+        fault = self._case.harm or ERRORS[self._case.kind]
+        self._stage.order(f"{self._case.site} {fault} {self._case.skip}")
         visit(self._room)
         self._check(self._has_fired(), "the fault was never reached")
         self._check(not self._room.is_released, "the strike is not at rest after the visit")

@@ -1,0 +1,86 @@
+"""Faults in the middle of a delivery: a choice of those that `make inject` tries all of."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from instrument import ALLOCATION, AWAIT, IO, instrument
+from sweep import cases, describe
+from tree import make_tree
+from verdict import Case, run
+
+_SEED = 20
+# Each with the visit in which it is reached first.
+_ROOMS = ("firmware/board/", "firmware/core/", "firmware/reader/", "firmware/store/", "firmware/task/", "lib/")
+_KINDS = (ALLOCATION, IO, AWAIT)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return make_tree()
+
+
+def choose(tree) -> list[Case]:
+    """One fault for each room, and two for each kind, by a seed."""
+    chance = random.Random(_SEED)
+    found = cases(tree, ("keypad", "phone"))
+    chosen = [chance.choice([case for case in found if tree.sites[case.site].path.startswith(room)]) for room in _ROOMS]
+    for kind in _KINDS:
+        chosen += chance.sample([case for case in found if case.kind == kind and case not in chosen], 1)
+    return chosen
+
+
+def test_a_delivery_survives_a_fault_anywhere(tree, tmp_path):
+    chosen = choose(tree)
+    assert {case.kind for case in chosen} == set(_KINDS)
+    outcomes = [run(tree, case, tmp_path / "board") for case in chosen]
+    assert not [describe(tree, outcome) for outcome in outcomes if outcome.problems]
+    # Most of them end in a fresh start: otherwise the faults did not happen.
+    assert sum(outcome.ended == "reset" for outcome in outcomes) >= len(outcomes) // 3
+
+
+@pytest.mark.parametrize(
+    ("harm", "noticed"),
+    [("STRIKE", "the strike is not at rest after the visit"), ("JOURNAL", "from before the fault is gone or another")],
+)
+def test_harm_is_noticed(tree, tmp_path, harm, noticed):
+    site = next(site for site in tree.sites.values() if site.function == "Access.act" and AWAIT in site.kinds)
+    where = next(case for case in cases(tree, ("keypad",)) if tree.sites[case.site].path == site.path)
+    outcome = run(tree, Case(where.visit, where.site, ALLOCATION, harm=harm), tmp_path / "board")
+    assert any(noticed in problem for problem in outcome.problems), outcome
+
+
+SOURCE = '''
+"""Text."""
+
+async def open(self, count):
+    """More text."""
+    first, second = self._ready, 3
+    while count - 1:
+        await self._wait(count + 1, [count])
+    with self._lock:
+        self._pin.value(1)
+    return lambda: f"{count}"
+
+@micropython.viper
+def fast(x: int) -> int:
+    return int(x) + open(1)
+'''
+
+
+def test_probes_stand_at_calls_awaits_and_allocations():
+    text, sites = instrument(SOURCE, "some.py", 10)
+    compile(text, "some.py", "exec")
+    assert text.count("probe_before(") + text.count("probe_after(") == len(sites)
+    assert len({site.number for site in sites}) == len(sites) and min(site.number for site in sites) >= 10
+    lines = text.splitlines()
+    assert lines[1] == "from probe import probe_after, probe_before"
+    assert any("await self._wait(probe_after(" in line and "probe_after(" in line.split("await")[0] for line in lines)
+    assert "    return int(x) + open(1)" in lines
+    kinds = {(site.line, kind) for site in sites if not site.is_before for kind in site.kinds}
+    assert {(8, AWAIT), (8, ALLOCATION), (10, IO), (10, ALLOCATION), (7, ALLOCATION), (11, ALLOCATION)} <= kinds
+    assert not any(site.line > 11 for site in sites)
