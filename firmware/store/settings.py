@@ -1,7 +1,7 @@
 """The door's settings: one JSON file, taken whole or not at all. Fields and ranges: docs/protocol.md, section 6."""
 
 import json
-from binascii import unhexlify
+from binascii import a2b_base64, unhexlify
 from os import stat
 
 from constant import const
@@ -22,6 +22,11 @@ _CHOICES = {
     "keypad": ("matrix", "wiegand"),
 }
 _TEXTS = {"mqtt_url": 128, "mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
+# What the PEM block is called that each of them holds.
+_PEMS = {"mqtt_ca": "CERTIFICATE", "mqtt_cert": "CERTIFICATE", "mqtt_key": "PRIVATE KEY"}
+# Boards whose settings were written before there were these go on with them.
+_OPTIONAL = const(("mqtt_cert", "mqtt_key"))
+_TEXTS["mqtt_cert"] = _TEXTS["mqtt_key"] = 4096
 _TEXTS["ntp"] = 128
 _TEXTS["zone"] = 64
 _NUMBERS = {
@@ -57,6 +62,8 @@ def read(fields: dict) -> Config:
     """Returns the settings in the parsed JSON object. Raises SettingsError with the first field that is wrong."""
     expected = set(_TEXTS) | set(_NUMBERS) | set(_KEYS) | set(_NAMES) | set(_CHOICES) | set(_LISTS)
     expected.add("has_contact")
+    for name in _OPTIONAL:
+        fields.setdefault(name, "")
     for name in fields:
         if name not in expected:
             raise SettingsError(str(name)[:32])
@@ -102,8 +109,11 @@ def read(fields: dict) -> Config:
     config.is_tls, config.mqtt = _broker(fields["mqtt_url"])
     config.mqtt_user = fields["mqtt_user"]
     config.mqtt_password = fields["mqtt_password"]
-    config.mqtt_ca = fields["mqtt_ca"]
+    config.mqtt_ca = _der(fields, "mqtt_ca")
+    config.mqtt_cert = _der(fields, "mqtt_cert")
+    config.mqtt_key = _der(fields, "mqtt_key")
     _require(bool(config.mqtt_ca) or not config.is_tls, "mqtt_ca")
+    _require(bool(config.mqtt_cert) == bool(config.mqtt_key), "mqtt_key" if config.mqtt_cert else "mqtt_cert")
     config.ntp = _address(fields["ntp"], 123, "ntp") if fields["ntp"] else None
     return config
 
@@ -124,6 +134,24 @@ def _hex(text, low: int, high: int, name: str) -> bytes:
         return unhexlify(text)
     except ValueError:
         raise SettingsError(name)
+
+
+def _der(fields: dict, name: str) -> bytes:
+    """Returns what is in the first fitting block of a PEM text, nothing for an empty one."""
+    if not fields[name]:
+        return b""
+    # Text before, then in turn a block's label, its content, its end, and text behind.
+    parts = fields[name].split("-----")
+    for at in range(1, len(parts) - 2, 4):
+        label = parts[at]
+        if label.endswith(_PEMS[name]) and "ENCRYPTED" not in label + parts[at + 1]:
+            try:
+                der = a2b_base64(parts[at + 1])
+            except ValueError:
+                break
+            _require(der[:1] == b"\x30", name)
+            return der
+    raise SettingsError(name)
 
 
 def _issuers(items: list) -> list:

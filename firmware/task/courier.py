@@ -2,10 +2,15 @@
 
 Blocking clients (MQTT, SNTP) run here and nowhere else; nothing but bytes and numbers crosses over, under one lock. The
 thread touches no flash, no pins and no clock of the door.
+
+A TLS handshake is the one thing that the door does feel: C code computes for 1.4 s and holds the interpreter. So it is
+begun only while the door's side keeps saying that nobody has been there for long, and done in pieces, a few tenths of a
+second each, between which the door has its turn and may still say no. docs/architecture.md, "Handshakes".
 """
 
 import _thread
 import json
+import os
 import time
 
 import sntp
@@ -13,13 +18,28 @@ from micropython import const
 
 from firmware.task import mqtt
 
-_SHORT_MS = const(100)
 _IDLE_MS = const(300)
 _PING_MS = const(25_000)
 _TIME_EVERY_MS = const(3_600_000)
 _TIME_RETRY_MS = const(15_000)
 _BACKOFF_FIRST_MS = const(1_000)
 _BACKOFF_LONGEST_MS = const(60_000)
+# With TLS.
+_HANDSHAKE_FIRST_MS = const(10_000)
+_HANDSHAKE_LONGEST_MS = const(600_000)
+# A session with TLS that ends sooner was no success: the next one waits longer still.
+_STEADY_MS = const(60_000)
+# The door's side renews its permission several times a second.
+_PERMISSION_MS = const(1_000)
+# What takes no longer is no piece of a handshake.
+_SHORT_MS = const(20)
+# By then a key that was pressed during a piece has been noticed.
+_TURN_MS = const(100)
+_TURNS = const(10)
+# No step of the thread lasts that long.
+_HANG_MS = const(600_000)
+# The certificates' dates cannot be checked by a clock that was never set.
+_FIRST_YEAR = const(2024)
 _INBOX = const(8)
 _STACK_BYTES = const(16 * 1024)
 
@@ -41,21 +61,36 @@ class Courier:
         self._answer = None
         self._is_allowed = False
         self._pending = 0
+        self._attention = None
+        self._permitted_ms = None
         self.is_connected = False
-        self.has_ended = False
-        self._backoff_ms = _BACKOFF_FIRST_MS
-        self._time_due_ms = time.ticks_ms()
+        self._is_over = False
+        self._has_shaken = False
+        self._backoff_ms = 0
+        self._beat_ms = self._time_due_ms = self._due_ms = self._held_ms = time.ticks_ms()
 
     # The door's side.
 
-    def start(self) -> None:
+    def start(self, attention) -> None:
+        self._attention = attention
         _thread.stack_size(_STACK_BYTES)
         _thread.start_new_thread(self._run, ())
 
-    def allow(self, is_allowed: bool, pending: int) -> None:
-        """Tells whether there is a network at all, and how many events wait (for the status message)."""
-        self._is_allowed = is_allowed
-        self._pending = pending
+    @property
+    def has_ended(self) -> bool:
+        """Whether the thread ended, or has given no sign of life for so long that it will give none."""
+        return self._is_over or time.ticks_diff(time.ticks_ms(), self._beat_ms) > _HANG_MS
+
+    def allow(self, is_allowed: bool, pending: int, is_quiet: bool) -> None:
+        """Tells whether there is a network, how many events wait, and whether a handshake would bother nobody.
+
+        To be called several times a second: a permission lasts for one.
+        """
+        with self._lock:
+            self._is_allowed = is_allowed
+            self._pending = pending
+            self._permitted_ms = time.ticks_ms() if is_quiet else None
+            self._attention.recover()
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Hands over one message for topic suffix `topic`; returns False while the one before is still waiting."""
@@ -88,32 +123,55 @@ class Courier:
             while True:
                 self._round()
         finally:
-            self.has_ended = True
+            self._is_over = True
 
     def _round(self) -> None:
-        if not self._is_allowed:
-            time.sleep_ms(_IDLE_MS)
-            return
-        try:
+        self.beat()
+        if self._is_allowed:
             self._ask_time()
-            if self._settings.mqtt is None:
-                time.sleep_ms(_IDLE_MS)
-            else:
+            if self._settings.mqtt and time.ticks_diff(time.ticks_ms(), self._due_ms) >= 0 and self._may_connect():
                 self._hold_session()
-        except Exception:  # noqa: BLE001 - the network's trouble, whichever it is; the events are safe in flash
-            time.sleep_ms(self._backoff_ms)
-            self._backoff_ms = min(2 * self._backoff_ms, _BACKOFF_LONGEST_MS)
+                return
+        time.sleep_ms(_IDLE_MS)
+
+    def _may_connect(self) -> bool:
+        if not self._settings.is_tls:
+            return True
+        if self._settings.ntp and time.gmtime()[0] < _FIRST_YEAR:
+            return False
+        return self._is_permitted()
 
     def _hold_session(self) -> None:
-        client = mqtt.make_client(self._settings, self._client_id)
+        """Connects and stays connected while it lasts; then sets the time of the next attempt."""
+        self._has_shaken = False
+        is_steady = False
+        client = mqtt.make_client(self._settings, self._client_id, self)
         try:
             self._open(client)
-            self._serve(client)
+            is_steady = not self._settings.is_tls
+            opened_ms = time.ticks_ms()
+            try:
+                self._serve(client)
+            finally:
+                is_steady = is_steady or time.ticks_diff(time.ticks_ms(), opened_ms) >= _STEADY_MS
+        except Exception:  # noqa: BLE001 - the network's trouble, whichever it is; the events are safe in flash
+            pass
         finally:
             with self._lock:
                 self.is_connected = False
                 self._outbox = None
             client.close()
+            if self._has_shaken:
+                self.end()
+        self._back_off(is_steady)
+
+    def _back_off(self, is_steady: bool) -> None:
+        """Doubles the time to the next attempt after one that failed; up to a quarter less, so that locks differ."""
+        first_ms = _HANDSHAKE_FIRST_MS if self._settings.is_tls else _BACKOFF_FIRST_MS
+        longest_ms = _HANDSHAKE_LONGEST_MS if self._has_shaken else _BACKOFF_LONGEST_MS
+        wait_ms = first_ms if is_steady else max(first_ms, min(2 * self._backoff_ms, longest_ms))
+        self._backoff_ms = wait_ms
+        self._due_ms = time.ticks_add(time.ticks_ms(), wait_ms - wait_ms * os.urandom(1)[0] // 1024)
 
     def _open(self, client) -> None:
         client.set_callback(self._receive)
@@ -123,7 +181,6 @@ class Courier:
         self._publish_status(client)
         with self._lock:
             self.is_connected = True
-        self._backoff_ms = _BACKOFF_FIRST_MS
 
     def _serve(self, client) -> None:
         ping_ms = time.ticks_ms()
@@ -133,11 +190,54 @@ class Courier:
                 client.publish(self._topic(message[0]), message[1], qos=1)
                 with self._lock:
                     self._outbox = None
-            client.serve(_SHORT_MS)
+            client.serve()
             if time.ticks_diff(time.ticks_ms(), ping_ms) > _PING_MS:
                 ping_ms = time.ticks_ms()
                 self._publish_status(client)
             self._ask_time()
+
+    # The client's gate: see mqtt.Client.
+
+    def beat(self) -> None:
+        self._beat_ms = time.ticks_ms()
+
+    def begin(self) -> bool:
+        if not self._is_permitted():
+            return False
+        self._has_shaken = True
+        self.hold()
+        return True
+
+    def hold(self) -> None:
+        with self._lock:
+            self._attention.hold()
+        self._held_ms = time.ticks_ms()
+
+    def pause(self) -> bool:
+        held_ms = time.ticks_diff(time.ticks_ms(), self._held_ms)
+        self.end()
+        if held_ms < _SHORT_MS:
+            return True
+        time.sleep_ms(_TURN_MS)
+        # Whatever was permitted before, somebody may have come during the piece.
+        with self._lock:
+            self._permitted_ms = None
+        for _ in range(_TURNS):
+            time.sleep_ms(_TURN_MS)
+            if self._is_permitted():
+                return True
+        # Not the broker's fault, so no reason to come back late.
+        self._has_shaken = False
+        return False
+
+    def end(self) -> None:
+        with self._lock:
+            self._attention.let_go()
+
+    def _is_permitted(self) -> bool:
+        with self._lock:
+            given_ms = self._permitted_ms
+            return given_ms is not None and time.ticks_diff(time.ticks_ms(), given_ms) < _PERMISSION_MS
 
     def _topic(self, suffix: str) -> bytes:
         return (self._prefix + suffix).encode()

@@ -1,19 +1,24 @@
-"""umqtt.simple without its traps: one write a packet or two, bounded reads, packet ids that wrap, big messages skipped.
+"""umqtt.simple without its traps: one write a packet, every wait bounded, packet ids that wrap, big messages skipped.
 
-Works over umqtt.simple 1.3.4 (the PyPI package) and 1.8 (frozen into current firmware images). Blocking; it runs in the
+Works over umqtt.simple 1.3.4 (the PyPI package) and 1.8 (frozen into current firmware images): both get a socket that
+ignores what they say about time-outs, and neither is told of TLS, which is done below them. Blocking; it runs in the
 courier's thread only.
 """
 
+import errno
+import io
 import select
-from binascii import a2b_base64
 
 from micropython import const
 from umqtt.simple import MQTTClient
 
-TIMEOUT_S = 10
+# A step waits so many times so long at most. Counted, not timed: bytes that come in one by one do not prolong it.
+_SLICE_MS = const(100)
+_SLICES = const(100)
 _LARGEST_BYTES = const(1024)
-# A write from this length on is no longer copied to go out with its neighbors.
+# From this length on what is written is kept by reference until it goes out, shorter pieces are copied.
 _COPIED_BYTES = const(512)
+_LAST_ID = const(65_535)
 _TCP_NODELAY = const(1)
 _IPPROTO_TCP = const(6)
 
@@ -22,12 +27,55 @@ class Skipped(Exception):
     """A message was longer than anything meant for a lock; its bytes have been read past."""
 
 
-class _Wire:
-    """A stream that sends small writes together, long ones as they are, and never waits for ever."""
+class _Line(io.IOBase):
+    """The socket as TLS sees it. TLS calls in between the pieces of its handshake, so here the door gets its turn.
 
-    def __init__(self, stream) -> None:
-        self._stream = stream
-        self._out = bytearray()
+    What would be raised in here would go right through the C code of TLS, so errors are returned.
+    """
+
+    def __init__(self, socket, gate) -> None:
+        self._socket = socket
+        # None once the handshake is over.
+        self.gate = gate
+
+    def readinto(self, buffer):
+        return self._pass(False, buffer)
+
+    def write(self, data):
+        return self._pass(True, data)
+
+    def _pass(self, is_out: bool, data):
+        try:
+            if self.gate and not self.gate.pause():
+                return -errno.ECONNABORTED
+            count = self._socket.write(data) if is_out else self._socket.readinto(data)
+            if self.gate and count:
+                self.gate.hold()
+            return count
+        except OSError as error:
+            return -error.errno
+        except MemoryError:
+            return -errno.ENOMEM
+
+    def ioctl(self, request: int, argument: int) -> int:
+        # The socket is closed by its owner.
+        return 0
+
+
+class _Wire:
+    """A socket that sends small writes together and never waits for ever. `client` is whose it is."""
+
+    def __init__(self, socket, client) -> None:
+        socket.setblocking(False)
+        socket.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+        self._socket = self._stream = socket
+        self._client = client
+        self._line = None
+        self._out = []
+        self._ahead = None
+        self._poller = select.poll()
+        self._poller.register(socket, select.POLLIN)
+        self.arm()
 
     def settimeout(self, seconds) -> None:
         # Set once when the socket was made; the clients' own calls would take it off again.
@@ -36,50 +84,127 @@ class _Wire:
     def setblocking(self, is_blocking) -> None:
         pass
 
+    def arm(self) -> None:
+        """Lets the next step have its full time."""
+        self._left = _SLICES
+        self._client.gate.beat()
+
     def connect(self, address) -> None:
-        self._stream.connect(address)
+        # Finding the address may have taken long; that has no deadline but the resolver's own.
+        self.arm()
+        try:
+            self._socket.connect(address)
+        except OSError as error:
+            if error.errno != errno.EINPROGRESS:
+                raise
+        if self._wait(select.POLLOUT) & (select.POLLERR | select.POLLHUP):
+            raise OSError("no connection")
+        if self._client.tls:
+            self._begin_tls(self._client.tls)
+
+    def _begin_tls(self, settings) -> None:
+        """Prepares the handshake, which is done by the first write."""
+        import ssl
+
+        gate = self._client.gate
+        if not gate.begin():
+            raise OSError("somebody is at the door")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=settings.mqtt_ca)
+        if settings.mqtt_cert:
+            context.load_cert_chain(settings.mqtt_cert, settings.mqtt_key)
+        self._line = _Line(self._socket, gate)
+        self._stream = context.wrap_socket(self._line, server_hostname=settings.mqtt[0], do_handshake_on_connect=False)
+        self.arm()
 
     def write(self, data, size=None) -> None:
-        if size is None and len(data) >= _COPIED_BYTES:
-            self.flush()
-            self._send(data)
-        else:
-            self._out.extend(data if size is None else memoryview(data)[:size])
+        if size is not None or len(data) < _COPIED_BYTES:
+            # The clients use their buffers again.
+            data = bytes(memoryview(data)[: len(data) if size is None else size])
+        self._out.append(data)
 
     def flush(self) -> None:
-        self._send(self._out)
-        self._out = bytearray()
+        parts = self._out
+        if not parts:
+            return
+        self._out = []
+        try:
+            parts = (b"".join(parts),)
+        except MemoryError:
+            # No room to have it in one piece: then it is several writes.
+            pass
+        for part in parts:
+            self._send(part)
+        if self._line and self._line.gate:
+            self._line.gate.end()
+            self._line.gate = None
 
     def _send(self, data) -> None:
         view = memoryview(data)
         while view:
             written = self._stream.write(view)
-            if not written:
+            if written is None:
+                # A handshake waits for its peer.
+                self._wait(select.POLLIN if self._line and self._line.gate else select.POLLOUT)
+            elif written > 0:
+                view = view[written:]
+            else:
                 raise OSError("connection takes nothing")
-            view = view[written:]
+
+    def _wait(self, events: int) -> int:
+        """Returns what the socket is ready for, at least one of `events` or an error. Raises OSError."""
+        self._poller.modify(self._socket, events)
+        while self._left > 0:
+            self._left -= 1
+            for found in self._poller.poll(_SLICE_MS):
+                return found[1]
+        raise OSError(errno.ETIMEDOUT)
 
     def read(self, size: int) -> bytes:
+        if not 0 <= size <= _LARGEST_BYTES:
+            raise OSError("length is not MQTT")
         self.flush()
         data = b""
+        if size and self._ahead:
+            data = self._ahead
+            self._ahead = None
         while len(data) < size:
             piece = self._stream.read(size - len(data))
-            if not piece:
-                raise OSError("connection ended or went silent")
-            data += piece
+            if piece:
+                data += piece
+            elif piece is None:
+                self._wait(select.POLLIN)
+            else:
+                raise OSError("connection ended")
         return data
 
-    def is_readable(self, timeout_ms: int) -> bool:
-        poller = select.poll()
-        poller.register(self._stream, select.POLLIN)
-        return bool(poller.poll(timeout_ms))
+    def is_readable(self) -> bool:
+        """Waits a slice at most. TLS may have read more than it gave, so the socket alone does not tell."""
+        for is_last in (False, True):
+            if not self._ahead:
+                self._ahead = self._stream.read(1)
+            if self._ahead is not None:
+                return True
+            if not is_last:
+                self._poller.modify(self._socket, select.POLLIN)
+                self._poller.poll(_SLICE_MS)
+        return False
 
     def close(self) -> None:
-        self._stream.close()
+        self._socket.close()
 
 
 class Client(MQTTClient):
-    """An MQTT client for QoS 1. Every call ends within a few TIMEOUT_S or raises."""
+    """An MQTT client for QoS 1. Every call ends within some 10 s for each packet that it waits for, or raises.
 
+    `tls` is the settings for a broker that speaks TLS, else None. `gate` is told that the client lives (`beat()`), and
+    with TLS asked whether a handshake may begin (`begin() -> bool`), told when TLS computes (`hold()`), asked between
+    two pieces of it whether to go on (`pause() -> bool`), and told of its end (`end()`).
+    """
+
+    tls = None
+    gate = None
     _wire = None
 
     @property
@@ -87,31 +212,35 @@ class Client(MQTTClient):
         return self._wire
 
     @sock.setter
-    def sock(self, stream) -> None:
-        if stream is None:
-            self._wire = None
-        elif hasattr(stream, "setsockopt"):
-            stream.settimeout(TIMEOUT_S)
-            stream.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-            # The TLS wrapper wants the socket itself; it comes by here again when the handshake is done.
-            self._wire = stream if self.ssl else _Wire(stream)
-        else:
-            self._wire = _Wire(stream)
+    def sock(self, socket) -> None:
+        self.close()
+        if socket is not None:
+            self._wire = _Wire(socket, self)
 
     def publish(self, topic, msg, retain=False, qos=0) -> None:
-        if self.pid > 65_000:
-            self.pid = 0
+        self._begin()
         super().publish(topic, msg, retain, qos)
-        self.sock.flush()
+        self._wire.flush()
+
+    def subscribe(self, topic, qos=0) -> None:
+        self._begin()
+        super().subscribe(topic, qos)
 
     def ping(self) -> None:
+        self._begin()
         super().ping()
-        self.sock.flush()
+        self._wire.flush()
+
+    def _begin(self) -> None:
+        self._wire.arm()
+        # Both versions count on for ever; 0 is no packet id.
+        if self.pid >= _LAST_ID:
+            self.pid = 0
 
     def _recv_len(self) -> int:
         size = shift = 0
         while shift < 28:
-            byte = self.sock.read(1)[0]
+            byte = self._wire.read(1)[0]
             size |= (byte & 0x7F) << shift
             shift += 7
             if not byte & 0x80:
@@ -122,7 +251,8 @@ class Client(MQTTClient):
 
     def _skip(self, size: int) -> None:
         while size:
-            size -= len(self.sock.read(min(size, 256)))
+            self._wire.arm()
+            size -= len(self._wire.read(min(size, 256)))
         raise Skipped()
 
     def wait_msg(self):
@@ -131,46 +261,37 @@ class Client(MQTTClient):
         except Skipped:
             return None
         finally:
-            self.sock.flush()
+            self._wire.flush()
+            self._wire.arm()
 
-    def serve(self, timeout_ms: int) -> None:
-        """Takes in whatever arrives within `timeout_ms`, one message at most."""
-        if self.sock.is_readable(timeout_ms):
+    def serve(self) -> None:
+        """Takes in one message at most, if it comes within 100 ms."""
+        self._wire.arm()
+        if self._wire.is_readable():
             self.wait_msg()
 
     def close(self) -> None:
         """Drops the connection, whatever state it is in."""
-        if self._wire is not None:
+        wire = self._wire
+        self._wire = None
+        if wire is not None:
             try:
-                self._wire.close()
+                wire.close()
             except OSError:
                 pass
-            self._wire = None
 
 
-def _der(pem: str) -> bytes:
-    """Returns the first certificate of a PEM file in the form that MicroPython's TLS takes. Raises ValueError."""
-    parts = pem.split("-----")
-    if len(parts) < 4:
-        raise ValueError("not PEM")
-    return a2b_base64(parts[2])
-
-
-def make_client(settings, client_id: str) -> Client:
-    """Returns a client for the broker in `settings`, not yet connected."""
-    host, port = settings.mqtt
-    parameters = {}
-    if settings.is_tls:
-        import ssl
-
-        parameters = {"cert_reqs": ssl.CERT_REQUIRED, "cadata": _der(settings.mqtt_ca), "server_hostname": host}
-    return Client(
+def make_client(settings, client_id: str, gate) -> Client:
+    """Returns a client for the broker in `settings`, not yet connected; `gate` as in Client."""
+    client = Client(
         client_id.encode(),
-        host,
-        port,
+        settings.mqtt[0],
+        settings.mqtt[1],
         settings.mqtt_user.encode() or None,
         settings.mqtt_password.encode() or None,
         keepalive=60,
-        ssl=settings.is_tls,
-        ssl_params=parameters,
     )
+    client.gate = gate
+    if settings.is_tls:
+        client.tls = settings
+    return client

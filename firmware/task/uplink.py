@@ -21,9 +21,12 @@ _MOST_BYTES = const(7_680)
 # A message lies in the heap several times until it is sent: small ones, unless one seal covers more.
 _ENOUGH_BYTES = const(1_024)
 _PIECE_BYTES = const(1_024)
+# A TLS handshake holds the interpreter: only when nobody has been at the door for so long.
+_HANDSHAKE_QUIET_MS = const(30_000)
 
 # First elements of the payloads, docs/protocol.md section 5.
-_VERSION = const(1)
+_EVENTS_VERSION = const(2)
+_PICTURE_VERSION = const(1)
 _EVENTS_STORED = const(1)
 _PICTURE_STORED = const(2)
 
@@ -51,9 +54,10 @@ class Uplink:
 
     async def run(self) -> None:
         self._radio.connect(*self._settings.wifi)
-        self._courier.start()
+        self._courier.start(self._attention)
         while not self._courier.has_ended:
-            self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq)
+            is_quiet = self._attention.is_quiet(self._uptime.now_ms(), _HANDSHAKE_QUIET_MS)
+            self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq, is_quiet)
             self._take_time()
             if not self._courier.is_connected:
                 self._sent = self._sending = None
@@ -98,14 +102,14 @@ class Uplink:
             batch = self._journal.batch(_MOST_RECORDS, _MOST_BYTES, _ENOUGH_BYTES)
             if batch is None:
                 return False
-            first_seq, head, records, last_head = batch
-            message = _events_message(first_seq, head, records)
+            first_seq, head, entries, last_head = batch
+            message = _events_message(first_seq, head, entries)
         except MemoryError:
             # A batch is the largest thing that the lock makes. It comes again when there is room for it.
             gc.collect()
             return True
         if self._courier.offer("events", message):
-            self._sent = first_seq + len(records) - 1, last_head
+            self._sent = first_seq + len(entries) - 1, last_head
             self._sent_ms = self._uptime.now_ms()
         return True
 
@@ -126,7 +130,7 @@ class Uplink:
             return
         piece = bytearray(min(_PIECE_BYTES, picture.length - offset))
         self._photos.read_into(picture, offset, piece)
-        message = cbor.encode([_VERSION, picture.number, picture.length, offset, piece])
+        message = cbor.encode([_PICTURE_VERSION, picture.number, picture.length, offset, piece])
         if not self._courier.offer("picture", message):
             return
         offset += len(piece)
@@ -182,11 +186,11 @@ class Uplink:
         return picture is not None and (picture.number, picture.sha256) == (fields[2], fields[3])
 
 
-def _events_message(first_seq: int, head: bytes, records: list) -> bytes:
-    """Returns the encoding of [1, first_seq, head, records], made at once: bytes that grow would need room twice."""
-    start = cbor.encode([_VERSION, first_seq, head, [0] * len(records)])
-    # A zero takes one byte; the records come in their place.
-    parts = [start[: -len(records)]]
-    for record in records:
-        parts.append(cbor.encode(record))
+def _events_message(first_seq: int, head: bytes, entries: list) -> bytes:
+    """Returns the encoding of [2, first_seq, head, entries], made at once: bytes that grow would need room twice."""
+    start = cbor.encode([_EVENTS_VERSION, first_seq, head, [0] * len(entries)])
+    # A zero takes one byte; the entries come in their place.
+    parts = [start[: -len(entries)]]
+    for entry in entries:
+        parts.append(cbor.encode(entry))
     return b"".join(parts)

@@ -122,7 +122,7 @@ class CountingVerify:
 def test_the_genuine_acknowledgement_frees_events_and_is_kept():
     scene = Scene()
     scene.send_events()
-    assert cbor.decode(scene.courier.sent[0][1]) == [1, 1, bytes(32), [b"1", b"2", b"3"]]
+    assert cbor.decode(scene.courier.sent[0][1]) == [2, 1, bytes(32), [b"1", b"2", b"3"]]
     scene.acknowledge([1, DOOR, 3, HEAD])
     assert scene.journal.acked_seq == 3 and scene.kept_seq == 3
 
@@ -187,13 +187,13 @@ def test_events_are_sent_again_when_no_answer_comes():
 
 
 def test_a_batch_is_the_encoding_of_its_fields():
-    for count, sizes in ((1, (1, 23, 24, 192)), (2, (192,)), (23, (1, 23)), (24, (24, 40)), (48, (1, 24))):
+    for count, sizes in ((1, (1, 23, 24, 208)), (2, (208,)), (23, (1, 23)), (24, (24, 40)), (48, (1, 24, 40))):
         for size in sizes:
             scene = Scene()
-            records = [bytes([number]) * size for number in range(count)]
-            scene.journal.batch = lambda *_, records=records: (70_000, HEAD, records, HEAD)
+            entries = [bytes([number]) * size for number in range(count)]
+            scene.journal.batch = lambda *_, entries=entries: (70_000, HEAD, entries, HEAD)
             scene.send_events()
-            assert scene.courier.sent == [("events", cbor.encode([1, 70_000, HEAD, records]))]
+            assert scene.courier.sent == [("events", cbor.encode([2, 70_000, HEAD, entries]))]
 
 
 def test_a_batch_for_which_there_is_no_room_comes_again():

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 
 from firmware.core import tz_string
 from firmware.core.name import is_name
@@ -26,9 +28,11 @@ MAX_ISSUER_NAME_BYTES = 32
 MAX_SETTINGS_BYTES = 8192
 _TEXT_BYTES = {"mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
 _RANGES = {"day_start_s": (0, 86_399), "release_ms": (1_000, 10_000), "held_ms": (10_000, 600_000)}
+_TEXT_BYTES["mqtt_cert"] = _TEXT_BYTES["mqtt_key"] = 4096
 _RANGES["bearer_s"] = (300, 604_800)
+_PEMS = frozenset(("mqtt_ca", "mqtt_cert", "mqtt_key"))
 # What records of doors made by 0.1.0 lack.
-_ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad"))
+_ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad", "mqtt_cert", "mqtt_key"))
 
 
 class IssuerKey(NamedTuple):
@@ -47,6 +51,8 @@ class Options:
     mqtt_user: str = ""
     mqtt_password: str = ""
     mqtt_ca: str = ""
+    mqtt_cert: str = ""
+    mqtt_key: str = ""
     wifi_ssid: str = ""
     wifi_password: str = ""
     ntp: str = ""
@@ -84,7 +90,7 @@ class Options:
             # The board counts in its own way; bytes of UTF-8 are the stricter one.
             if len(text.encode(errors="replace")) > limit_bytes:
                 raise UserError(f"{name} is longer than {limit_bytes} bytes.")
-            if name != "mqtt_ca" and not text.isprintable():
+            if name not in _PEMS and not text.isprintable():
                 raise UserError(f"{name} has a character that cannot be printed.")
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
@@ -99,7 +105,11 @@ class Options:
         if is_tls and not self.mqtt_ca:
             raise UserError("An mqtts broker needs its CA certificate: give it with --mqtt-ca FILE.")
         if self.mqtt_ca:
-            _check_pem(self.mqtt_ca)
+            _load_certificate(self.mqtt_ca, "CA")
+        if bool(self.mqtt_cert) != bool(self.mqtt_key):
+            raise UserError("A client certificate and its key go together: give both --mqtt-cert and --mqtt-key.")
+        if self.mqtt_cert:
+            _check_pair(self.mqtt_cert, self.mqtt_key)
 
     def _check_credentials(self) -> None:
         if not 1 <= len(self.areas) <= MAX_AREAS or not all(map(is_name, self.areas)):
@@ -114,11 +124,24 @@ class Options:
             ) from None
 
 
-def _check_pem(text: str) -> None:
+def _load_certificate(text: str, whose: str) -> x509.Certificate:
+    """Returns the first certificate of a PEM text, the one that the lock takes."""
     try:
-        x509.load_pem_x509_certificates(text.encode())
+        return x509.load_pem_x509_certificates(text.encode())[0]
     except ValueError:
-        raise UserError("The CA file holds no PEM certificate.") from None
+        raise UserError(f"The {whose} file holds no PEM certificate.") from None
+
+
+def _check_pair(certificate: str, key: str) -> None:
+    """Raises UserError if the lock could not show `certificate` with `key`, two PEM texts."""
+    shown = _load_certificate(certificate, "client certificate's")
+    try:
+        private = serialization.load_pem_private_key(key.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise UserError("The client key's file holds no PEM private key without a password.") from None
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    if private.public_key().public_bytes(*form) != shown.public_key().public_bytes(*form):
+        raise UserError("The client key is not the one of the client certificate.")
 
 
 def _is_credential_id(text: object) -> bool:
@@ -152,6 +175,8 @@ def compose(
         "issuers": [{"kid": key.kid.hex(), "name": key.name, "key": key.public_key.hex()} for key in issuers],
         **asdict(options),
     }
+    if not options.mqtt_cert:
+        del value["mqtt_cert"], value["mqtt_key"]
     data = (json.dumps(value, indent=1) + "\n").encode()
     if len(data) > MAX_SETTINGS_BYTES:
         raise UserError(f"The settings take {len(data)} bytes, and the lock reads {MAX_SETTINGS_BYTES}.")
