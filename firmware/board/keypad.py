@@ -39,7 +39,7 @@ class Keypad:
         self._flag = asyncio.ThreadSafeFlag()
         self._timer = Timer(_TIMER)
         self._scan_ms = None
-        self._is_missed = False
+        self._is_found = self._is_missed = False
         # Bound once: making a bound method allocates, which an interrupt may not be able to.
         self._on_edge = self._wake
         self._on_tick = self._scan

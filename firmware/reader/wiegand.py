@@ -4,6 +4,8 @@ import time
 
 from constant import const
 
+from wiegand import NOISE
+
 from firmware.core import event
 from firmware.reader.presentation import NOTHING, Presentation
 
@@ -14,16 +16,19 @@ _SAME_MS = const(2_000)
 class WiegandKeys:
     """What a keypad offers, over `line`, whose `next()` waits for the next frame of wiegand.Collector."""
 
-    # Such a keypad reports neither.
+    # Such a keypad reports neither of the first two.
     TWO_KEYS = 1
     STUCK = 2
+    MISSED = 3
+    # Frames that come in while nobody counts their bits are torn, and what is left of one may look like another key.
+    READS_LATE = False
 
     def __init__(self, line) -> None:
         self._line = line
         self._card_ms = None
 
     async def next(self):
-        """Returns the next key's character, or for a card number a Presentation of kind NOTHING.
+        """Returns the next key's character, MISSED for noise, or for a card number a Presentation of kind NOTHING.
 
         The number itself goes nowhere: it is neither secret nor signed, and in other buildings it may open doors.
         """
@@ -31,6 +36,8 @@ class WiegandKeys:
             frame = await self._line.next()
             if isinstance(frame, str):
                 return frame
+            if frame == NOISE:
+                return self.MISSED
             if isinstance(frame, tuple):
                 now_ms = time.ticks_ms()
                 is_held = self._card_ms is not None and time.ticks_diff(now_ms, self._card_ms) < _SAME_MS

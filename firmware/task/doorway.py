@@ -13,6 +13,9 @@ _DEBOUNCE_MS = const(40)
 # Inputs report changes by interrupt. One that was missed is noticed this much later.
 _RECHECK_MS = const(2_000)
 
+# So often the clock is looked at all the same: a task that is not resumed for long counts as stuck.
+_LONGEST_MS = const(20_000)
+
 
 class Doorway:
     """`contact` and `exit_button` are inputs; `contact` is None where none is fitted."""
@@ -39,8 +42,8 @@ class Doorway:
             self._record(self._door.tick(now_ms))
             next_ms = self._door.next_ms()
             try:
-                wait_ms = None if next_ms is None else max(1, next_ms - self._uptime.now_ms())
-                await _wait(self._due.wait(), wait_ms)
+                wait_ms = _LONGEST_MS if next_ms is None else max(1, next_ms - self._uptime.now_ms())
+                await asyncio.wait_for_ms(self._due.wait(), min(wait_ms, _LONGEST_MS))
             except asyncio.TimeoutError:
                 pass
 
@@ -49,7 +52,8 @@ class Doorway:
         self._record(self._door.start(is_open, self._uptime.now_ms()))
         self._due.set()
         while True:
-            is_now_open = await self._next_level(self._contact, is_open)
+            await self._changed(self._contact, is_open)
+            is_now_open = await self._settled(self._contact)
             if is_now_open == is_open:
                 continue
             is_open = is_now_open
@@ -63,8 +67,11 @@ class Doorway:
         is_pressed = await self._settled(self._exit_button)
         while True:
             was_pressed = is_pressed
-            is_pressed = await self._next_level(self._exit_button, was_pressed)
-            if is_pressed and not was_pressed:
+            has_edge = await self._changed(self._exit_button, was_pressed)
+            # While the interpreter was held somebody may have pressed and let go: the edge is what is left of it.
+            is_past = has_edge and self._attention.is_blind
+            is_pressed = await self._settled(self._exit_button)
+            if (is_pressed or is_past) and not was_pressed:
                 self._exit()
 
     def _exit(self) -> None:
@@ -78,13 +85,15 @@ class Doorway:
         self._record([(event.EXIT_REQUESTED, {})] + happened)
         self._due.set()
 
-    async def _next_level(self, source, before: bool) -> bool:
-        try:
-            await asyncio.wait_for_ms(source.changed(), _RECHECK_MS)
-        except asyncio.TimeoutError:
-            if source.is_active() == before:
-                return before
-        return await self._settled(source)
+    async def _changed(self, source, before: bool) -> bool:
+        """Returns whether there was an edge; without one the level is another one than `before`."""
+        while True:
+            try:
+                await asyncio.wait_for_ms(source.changed(), _RECHECK_MS)
+                return True
+            except asyncio.TimeoutError:
+                if source.is_active() != before:
+                    return False
 
     async def _settled(self, source) -> bool:
         """Returns the level once it has stood still for the debounce time."""
@@ -103,9 +112,3 @@ class Doorway:
             self._trail.record_all(happened)
         except FlashError:
             pass
-
-
-async def _wait(awaitable, timeout_ms):
-    if timeout_ms is None:
-        return await awaitable
-    return await asyncio.wait_for_ms(awaitable, timeout_ms)

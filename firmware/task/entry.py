@@ -2,17 +2,22 @@
 
 import asyncio
 
+from micropython import const
+
 from firmware.core import event, indication, keycode
 from firmware.core.decision import Decision, decide
 from firmware.core.errors import FlashError
 from firmware.reader import keypad
 from firmware.reader.presentation import NOTHING, TWO_KEYS, Presentation
 
+# So often the task goes round even if nothing is due: one that is not resumed for long counts as stuck.
+_LONGEST_MS = const(20_000)
+
 
 class Entry:
     """Serves the keypad. `checker` is None on a board without valid settings: each try is refused and recorded."""
 
-    def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, clock):
+    def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, timekeeping):
         self._keys = keys
         self._checker = checker
         self._throttle = throttle
@@ -22,7 +27,7 @@ class Entry:
         self._indicator = indicator
         self._attention = attention
         self._uptime = uptime
-        self._clock = clock
+        self._timekeeping = timekeeping
         self._entry = keypad.CodeEntry()
 
     async def run(self) -> None:
@@ -30,7 +35,8 @@ class Entry:
             key = await self._next_key()
             now_ms = self._uptime.now_ms()
             self._end_lockout(now_ms)
-            if key is None:
+            if key is None or key == self._keys.MISSED and not self._attention.is_blind:
+                # A spike on a wire is nobody.
                 self._entry.forget_old(now_ms)
                 continue
             self._attention.touch(now_ms)
@@ -41,11 +47,11 @@ class Entry:
     async def _next_key(self):
         """Returns the next key, or None when something else is due: old digits, the end of a lock-out."""
         now_ms = self._uptime.now_ms()
-        waits = [wait for wait in (self._entry.timeout_ms(now_ms), self._throttle.remaining_ms(now_ms)) if wait]
-        if not waits:
-            return await self._keys.next()
+        wait_ms = _LONGEST_MS
+        for due_ms in (self._entry.timeout_ms(now_ms), self._throttle.remaining_ms(now_ms)):
+            wait_ms = min(wait_ms, due_ms or _LONGEST_MS)
         try:
-            return await asyncio.wait_for_ms(self._keys.next(), min(waits))
+            return await asyncio.wait_for_ms(self._keys.next(), wait_ms)
         except asyncio.TimeoutError:
             return None
 
@@ -53,16 +59,23 @@ class Entry:
         """Feeds one key; returns a Presentation if it completes one."""
         if isinstance(key, Presentation):
             return key
+        is_blind = self._attention.is_blind
+        if is_blind and (key == self._keys.MISSED or not self._keys.READS_LATE):
+            self._entry.miss(now_ms)
+            self._indicator.show(indication.AGAIN)
+            return None
         if key == self._keys.TWO_KEYS:
             return self._entry.spoil()
         if key == self._keys.STUCK:
             self._trail_fault(event.STUCK_KEY)
             return None
-        shown = self._entry.press(key, now_ms)
+        shown = self._entry.press(key, now_ms, is_blind)
         if shown is keypad.TYPED:
             self._indicator.show(indication.CLICK)
         elif shown is keypad.CLEARED:
             self._indicator.show(indication.CLEARED)
+        elif shown is keypad.LOST:
+            self._indicator.show(indication.AGAIN)
         else:
             return shown
         return None
@@ -94,10 +107,14 @@ class Entry:
         self._throttle.charge()
         if shown.is_too_long:
             return Decision(event.MALFORMED, keycode.Claim(keycode.MALFORMED))
-        claim = self._checker.check(shown.digits, self._clock.now_s(self._uptime.now_ms()))
+        claim = self._checker.check(shown.digits, self._timekeeping.now_s(self._uptime.now_ms()))
         if not claim.is_guess:
             self._throttle.refund()
-        return decide(claim, self._ledger.is_code_used)
+        decision = decide(claim, self._ledger.is_code_used)
+        if decision.reason == event.EXPIRED:
+            # Or whoever cuts the power now could bring the time back when it was valid.
+            self._timekeeping.keep_floor()
+        return decision
 
     def _settle(self, is_granted: bool) -> None:
         """Lets the guess stand, or forgets all of them after a code that opened."""

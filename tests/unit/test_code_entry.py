@@ -1,5 +1,5 @@
 # runs on: micropython cpython
-from firmware.reader.keypad import CLEARED, TIMEOUT_MS, TYPED, CodeEntry
+from firmware.reader.keypad import CLEARED, LOST, TIMEOUT_MS, TYPED, CodeEntry
 from firmware.reader.presentation import CODE, TWO_KEYS
 
 
@@ -54,3 +54,41 @@ def test_two_keys_spoil_the_entry():
     entry = CodeEntry()
     type_keys(entry, "3407")
     assert entry.spoil().kind == TWO_KEYS and entry.is_empty
+
+
+def test_an_entry_that_lacks_keys_is_no_code_but_a_whole_one_is():
+    for before in ("", "34074"):
+        entry = CodeEntry()
+        type_keys(entry, before)
+        entry.miss(0)
+        # Whoever does not notice types on; whoever does begins anew.
+        assert type_keys(entry, "2808#") == LOST
+        assert type_keys(entry, "3407492808#").digits == "3407492808"
+        entry.miss(0)
+        assert type_keys(entry, "3407492808#").digits == "3407492808"
+        entry.miss(0)
+        assert type_keys(entry, "40749280834074928#") == LOST
+        entry.miss(0)
+        assert type_keys(entry, "#") == LOST and entry.is_empty
+
+
+def test_an_entry_in_doubt_keeps_its_digits():
+    entry = CodeEntry()
+    type_keys(entry, "340749280")
+    assert entry.press("8", 0, True) == TYPED
+    assert entry.press("#", 0).digits == "3407492808"
+    type_keys(entry, "340")
+    assert entry.press("8", 0, True) == TYPED and entry.press("#", 0) == LOST
+    # Only that one.
+    assert type_keys(entry, "12#").digits == "12"
+
+
+def test_doubt_ends_with_the_entry():
+    for end in ("*", None):
+        entry = CodeEntry()
+        entry.miss(0)
+        if end:
+            assert entry.press(end, 0) == CLEARED
+        else:
+            assert entry.timeout_ms(0) == TIMEOUT_MS and entry.forget_old(TIMEOUT_MS)
+        assert entry.is_empty and type_keys(entry, "12#", TIMEOUT_MS).digits == "12"

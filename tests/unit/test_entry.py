@@ -2,7 +2,7 @@
 
 import asyncio
 
-from firmware.core import event, keycode
+from firmware.core import event, indication, keycode
 from firmware.core.attention import Attention
 from firmware.core.errors import FlashError, StrikeError
 from firmware.core.throttle import Throttle
@@ -16,6 +16,8 @@ NOW_S = 1_789_992_000
 class ScriptedKeys:
     TWO_KEYS = 1
     STUCK = 2
+    MISSED = 3
+    READS_LATE = True
 
     def __init__(self):
         self.keys = []
@@ -38,10 +40,12 @@ class Scene:
         self.seq = 0
         self.details = []
         self.keys = ScriptedKeys()
+        self.attention = Attention()
+        self.shown = []
         self.throttle = Throttle((0, 0, False), self.save, 0)
         checker = keycode.Checker(KEY, 3)
         access = Access(self, self, self, self.release, self)
-        self.entry = Entry(self.keys, checker, self.throttle, self, access, self, self, Attention(), self, self)
+        self.entry = Entry(self.keys, checker, self.throttle, self, access, self, self, self.attention, self, self)
 
     # The ledger.
     def save(self, state):
@@ -69,20 +73,24 @@ class Scene:
         self.log.append("event %d" % kind)
         return self.seq
 
-    # Strike, indicator, uptime and clock.
+    # Strike, indicator, uptime and timekeeping.
     def release(self, access_seq):
         if self.broken == "strike":
             raise StrikeError("RMT")
         self.log.append("release")
 
     def show(self, pattern):
-        pass
+        self.shown.append(pattern)
 
     def now_ms(self):
         return 5000
 
     def now_s(self, uptime_ms):
         return NOW_S
+
+    def keep_floor(self):
+        self.fail("floor")
+        self.log.append("floor")
 
     def fail(self, what):
         if self.broken == what:
@@ -182,3 +190,53 @@ def test_without_settings_everything_is_refused_and_written_down():
     scene.entry._checker = None
     scene.type(code())
     assert scene.reason() == event.NOT_CONFIGURED and "release" not in scene.log
+
+
+def test_the_floor_is_kept_before_a_code_is_refused_as_expired():
+    expired = keycode.mint(KEY, 3, 4, 7, keycode.window_at(4, NOW_S) - 1) + "#"
+    scene = Scene()
+    assert scene.type(expired) == ["save 1", "save 0", "floor", "shoot", "event 2"]
+    assert scene.reason() == event.EXPIRED
+    scene = Scene("floor")
+    assert scene.type(expired) == ["save 1", "save 0"] and not scene.details
+
+
+def test_keys_that_could_not_be_read_are_no_guess():
+    scene = Scene()
+    scene.attention.hold()
+    assert scene.type(["3", "4", "0", ScriptedKeys.MISSED]) == []
+    assert scene.shown[-1] == indication.AGAIN
+    scene.attention.let_go()
+    for _ in range(2):
+        scene.attention.recover()
+    assert not scene.attention.is_blind
+    # Typed on as if nothing had been, then anew.
+    assert scene.type("7492808#") == [] and scene.shown[-1] == indication.AGAIN
+    assert scene.type(code())[-1] == "release"
+
+
+def test_a_key_read_behind_missed_ones_is_part_of_no_guess():
+    scene = Scene()
+    scene.attention.hold()
+    scene.type("8")
+    scene.attention.let_go()
+    scene.attention.recover()
+    scene.attention.recover()
+    assert scene.type("07#") == [] and scene.shown[-1] == indication.AGAIN
+    assert scene.type("807#") != []
+
+
+def test_what_is_left_of_a_wiegand_frame_is_no_key():
+    scene = Scene()
+    scene.keys.READS_LATE = False
+    scene.attention.hold()
+    assert scene.type(code()) == [] and indication.CLICK not in scene.shown
+
+
+def test_a_spike_is_nobody_as_long_as_keys_are_read():
+    scene = Scene()
+    scene.type(["3", ScriptedKeys.MISSED])
+    assert scene.type(code()[1:])[-1] == "release"
+    scene = Scene()
+    scene.type([ScriptedKeys.MISSED])
+    assert scene.attention.is_quiet(5000) and scene.shown == []

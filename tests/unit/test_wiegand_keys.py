@@ -14,9 +14,9 @@ class Line:
         return self._frames.pop(0)
 
 
-async def test_keys_pass_and_noise_does_not():
+async def test_keys_pass_and_noise_is_something_missed():
     keys = WiegandKeys(Line("3", wiegand.NOISE, "#", wiegand.NOISE, wiegand.NOISE, "*"))
-    for key in "3#*":
+    for key in ("3", keys.MISSED, "#", keys.MISSED, keys.MISSED, "*"):
         assert await keys.next() == key
 
 
