@@ -236,6 +236,11 @@ class VirtualBoard:
             # Outside of the lock, so that others get their turn.
             self._pump.pause(_PUMP_PAUSE_S)
 
+    @property
+    def holds_ms(self) -> list[tuple[float, float]]:
+        """When another thread than the main one held the interpreter, and for how long."""
+        return [(start_us / 1000, us / 1000) for start_us, us in self.cpu.holds]
+
     # What the board shows and hears.
 
     @property

@@ -60,6 +60,7 @@ class Cpu:
         self.has_greeted = False
         self._is_nudged = False
         self._interrupts: list[int] = []
+        self.holds: list[tuple[int, int]] = []
         self._actions = {
             link.HELLO: self._hello,
             link.WAIT: self._wait,
@@ -82,6 +83,7 @@ class Cpu:
             link.RTC: self._set_rtc,
             link.RESET: lambda request: self.reset(request.number),
             link.REPL: self._repl,
+            link.HOLD: self._note_hold,
         }
 
     # Power and resets.
@@ -295,6 +297,11 @@ class Cpu:
 
     def _set_rtc(self, request: Request) -> None:
         self._rtc_offset_us = request.value
+
+    def _note_hold(self, request: Request) -> None:
+        # The board does it by itself, as soon as it knows.
+        self.holds.append((self.clock.now_us, request.value))
+        self.wake()
 
     def _repl(self, _: Request) -> None:
         self.at_repl = True

@@ -22,3 +22,4 @@ WDT = 17
 RTC = 18
 RESET = 19
 REPL = 20
+HOLD = 21

@@ -6,6 +6,9 @@ it nothing can happen on the board, so time moves and pins are read without aski
 machine's monotonic clock plus `offset`.
 
 Only the main thread asks the host anything. Other threads read the numbers kept here; `tell` is safe from any.
+
+An ESP32 runs one thread at a time. Here they run side by side, so what one of them computes in C without letting go of
+the interpreter has to be told by `hold`: then the main thread stands still until so much board time is over.
 """
 
 import _thread
@@ -26,6 +29,11 @@ _PACE = const(3)
 _WLAN = const(4)
 
 FOREVER = const(1 << 60)
+
+# At the fast pace an hour takes no time, in which another thread hardly gets a turn. So the main one waits for a sign
+# of it so often (us), so long (real ms) at most.
+_TURN_US = const(240000000)
+_TURN_MS = const(10000)
 
 now = 0
 horizon = 0
@@ -50,6 +58,8 @@ _memo = {}
 _pending = []
 _running = False
 _looked = 0
+_held_us = 0
+_seen = 0
 main_thread = _thread.get_ident()
 _lock = _thread.allocate_lock()
 _tx = array.array("q", [0, 0, 0, 0])
@@ -104,6 +114,8 @@ def ask(op: int, number: int = 0, value: int = 0, data=None) -> int:
     if _thread.get_ident() != main_thread:
         raise RuntimeError("only the main thread may use this part of the virtual board")
     global arg, payload, _starved
+    if _held_us:
+        _stand_still()
     tell(op, number, value, data)
     while _receive():
         pass
@@ -145,7 +157,9 @@ def _receive() -> int:
     size = word >> 16 & 0xFFFF
     payload = _take(size) if size else None
     if kind == _IRQ:
-        _pending.append(arg)
+        # One that is pending is not pending twice.
+        if arg not in _pending:
+            _pending.append(arg)
     elif kind == _PACE:
         fast = arg == 0
         offset = _number(8)
@@ -185,8 +199,9 @@ def _die() -> None:
 
 def clock(cost_us: int = 0) -> int:
     """Returns board time in microseconds after the caller spent `cost_us` (fast pace; nothing at the real one)."""
-    global now
+    global now, _seen
     if _thread.get_ident() != main_thread:
+        _seen = now
         return now if fast else utime.ticks_us() + offset
     if fast:
         now += cost_us
@@ -197,8 +212,56 @@ def clock(cost_us: int = 0) -> int:
         # A loop that only looks at the clock still gets its interrupts.
         if now - _looked > 1000:
             _drain()
+            if _held_us:
+                _stand_still()
             run()
     return now
+
+
+def hold(us: int) -> None:
+    """Computes for `us` of board time without letting go of the interpreter. From any thread."""
+    global _held_us
+    _held_us = us
+    if _thread.get_ident() == main_thread:
+        _stand_still()
+        return
+    # The main thread may be waiting: the host wakes it.
+    tell(_frames.HOLD, 0, us)
+    while _held_us:
+        utime.sleep_ms(1)
+
+
+def _stand_still() -> None:
+    """Lets time pass without handlers and timers, which are due afterwards."""
+    global _held_us, now
+    until = (now if fast else utime.ticks_us() + offset) + _held_us
+    while True:
+        if not fast:
+            now = utime.ticks_us() + offset
+        if now >= until:
+            break
+        if fast:
+            tell(_frames.WAIT, 0, until)
+            while _receive():
+                pass
+        else:
+            _poller.poll((until - now + 999) // 1000)
+            _drain()
+    _held_us = 0
+
+
+def _give_turn() -> None:
+    """Waits until another thread that was there has looked at the clock."""
+    global _seen
+    before = _seen
+    for _ in range(_TURN_MS):
+        utime.sleep_ms(1)
+        if _seen != before:
+            # It has looked; now it may do something.
+            utime.sleep_ms(5)
+            return
+    # Gone, or stuck.
+    _seen = 0
 
 
 def wait(until: int, watch=None) -> None:
@@ -215,6 +278,8 @@ def wait(until: int, watch=None) -> None:
             if until > now:
                 now = until
         else:
+            if _seen and now - _seen > _TURN_US:
+                _give_turn()
             ask(_frames.WAIT, 0, until)
     else:
         left = until - utime.ticks_us() - offset
@@ -227,6 +292,8 @@ def wait(until: int, watch=None) -> None:
                 (watch or _poller).poll(left // 1000 if watch is None else (left + 999) // 1000)
         now = utime.ticks_us() + offset
         _drain()
+    if _held_us:
+        _stand_still()
     run()
 
 

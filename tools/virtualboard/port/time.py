@@ -64,11 +64,24 @@ def sleep_ms(ms: int) -> None:
     sleep_us(ms * 1000)
 
 
+def _sleep_beside(us: int) -> None:
+    """Sleeps in another thread: until so much time has passed, on the board or really."""
+    until = _virtual.clock() + us
+    left_ms = us // 1000
+    while _virtual.fast and left_ms > 0 and _virtual.now < until:
+        utime.sleep_ms(1)
+        left_ms -= 1
+    if not _virtual.fast:
+        utime.sleep_us(max(0, until - _virtual.clock()))
+    elif us < 1000:
+        utime.sleep_us(us)
+
+
 def sleep_us(us: int) -> None:
     if us < 0:
         us = 0
     if _thread.get_ident() != _virtual.main_thread:
-        utime.sleep_us(us)
+        _sleep_beside(us)
         return
     until = _virtual.clock() + us
     while _virtual.clock() < until:
