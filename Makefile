@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo bench inject clean
+.PHONY: help setup check fmt test fuzz demo bench inject powercut clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: $(READY) ## Measure, show a table and write build/bench.json
 
 inject: $(READY) ## Fail at every place that a delivery comes by: a run of the board for each, half an hour
 	@$(BIN)/python tests/inject/sweep.py $(if $(LATER),--later)
+
+powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
+	@$(BIN)/python tests/powercut
 
 clean: ## Remove .venv/ and build/
 	rm -rf .venv build

@@ -1,6 +1,6 @@
 """The whole power-cut sweep, two cases at a time: says what it counted, and fails if anything was not as it should be.
 
-    python tests/powercut
+python tests/powercut
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from casework import Piece, add, run
+from casework import CONTROLS, Piece, add, run
 
 # (what it is, case, interpreter, size, shares). Shares are for the progress, and so that all processors have work.
 WHOLE = (
@@ -22,17 +22,6 @@ WHOLE = (
     ("single uses", "uses", "micropython", 1000, 1),
     ("expired, wrong time", "clock", "micropython", 1000, 1),
 )
-CONTROLS = (
-    ("a write is held back", 40, 7),
-    ("key wiped before the entry", 40, 7),
-    ("wrong code counted after the verdict", 60, 1),
-    ("use counted after the strike", 60, 1),
-    ("clock floor not kept", 60, 1),
-    ("newest sector not kept", 1, 1),
-    ("used keys not wiped", 40, 7),
-    ("cut wiping not finished", 40, 7),
-    ("full sectors not erased", 500, 499),
-)
 
 
 def main() -> int:
@@ -40,7 +29,7 @@ def main() -> int:
     pieces: dict = {}
     for title, case, interpreter, size, shares in WHOLE:
         pieces.update({Piece(case, interpreter, size, share, shares): title for share in range(shares)})
-    pieces.update({Piece(name, "micropython", size, 0, shares): name for name, size, shares in CONTROLS})
+    pieces.update({control: control.case for control in CONTROLS})
     totals: dict = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         running = {pool.submit(run, piece): piece for piece in pieces}
@@ -75,7 +64,8 @@ def _report(totals: dict) -> int:
         if total["figures"]:
             print("    " + ", ".join(f"{name} {total['figures'][name]:,}" for name in sorted(total["figures"])))
     print(f"\n{'control that must fail':<40} {'cuts':>8} {'failures':>8}")
-    for name, *_ in CONTROLS:
+    for control in CONTROLS:
+        name = control.case
         total = totals[name]
         print(f"{name:<40} {total['cuts']:>8,} {total['failed']:>8,}{'' if total['failed'] else '  NOT NOTICED'}")
         is_red = is_red or not total["failed"]

@@ -2,10 +2,10 @@
 
 import deliveries
 import subject
+from cutsweep import Expected, Life, Sweep, Tally, require
 from forensics import Hunt
 from norflash import SECTOR_BYTES, NorFlash
 from script import Script, Seeds
-from sweep import Expected, Life, Sweep, Tally, require
 
 from firmware.core import event
 
@@ -32,7 +32,7 @@ def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flas
     def examine(copy) -> None:
         life.live(copy, script.expected.copy(), script.mark, doors, depth)
 
-    sweep = Sweep(flash, examine, tally, share, shares, hunt)
+    sweep = Sweep(flash, examine, tally, hunt, share, shares)
     try:
         script.play(before)
         sweep.start()
@@ -40,6 +40,7 @@ def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flas
     except Exception as error:  # noqa: BLE001 - a run that does not get to its end has failed as well
         tally.fail("the run itself: %s: %s" % (type(error).__name__, error))
     sweep.stop()
+    tally.operations = sweep.number
     # What was never looked at because it did not change is looked at once in the end.
     for sector in flash.data:
         hunt.scan(sector, 0, SECTOR_BYTES)
@@ -60,7 +61,7 @@ def cut_overrun(share: int, shares: int, size: int) -> Tally:
 
 
 def cut_pairs(share: int, shares: int, size: int) -> Tally:
-    """Every pair of cuts: the first in a run of `size` events, the second in the start behind it and two events more."""
+    """Every pair of cuts: the first in a run of `size` events, the second in the start after it and two more events."""
     return _play(Tally(), size, 4, share, shares, depth=1, before=_ROUND)
 
 
@@ -74,7 +75,7 @@ def cut_first_start(share: int, shares: int, size: int) -> Tally:
 
     tally = Tally()
     hunt = Hunt()
-    Life(tally, hunt, first, Seeds(b"first")).live(NorFlash(SECTORS), None, 0, {}, size)
+    tally.operations = Life(tally, hunt, first, Seeds(b"first")).live(NorFlash(SECTORS), None, 0, {}, size)
     tally.take(hunt)
     return tally
 
@@ -139,7 +140,8 @@ def _lose(tally, lose, depth: int) -> None:
         return expected
 
     hunt = Hunt()
-    Life(tally, hunt, first, Seeds(b"second")).live(flash, None, 0, {}, depth, lose.__name__ + ": ")
+    life = Life(tally, hunt, first, Seeds(b"second"))
+    tally.operations += life.live(flash, None, 0, {}, depth, lose.__name__ + ": ")
     tally.take(hunt)
 
 

@@ -21,17 +21,37 @@ class Piece(NamedTuple):
     shares: int
 
 
-def run(piece: Piece, timeout_s: int | None = None) -> dict:
-    """Returns what the case counted. Raises RuntimeError for one that ended otherwise."""
+# What is taken away, and how much of the sweep notices it.
+CONTROLS = (
+    Piece("a write is held back", "micropython", 40, 0, 7),
+    Piece("key wiped before the entry", "micropython", 40, 0, 7),
+    Piece("wrong code counted after the verdict", "micropython", 40, 0, 1),
+    Piece("use counted after the strike", "micropython", 40, 0, 1),
+    Piece("clock floor not kept", "micropython", 40, 0, 1),
+    Piece("newest sector not kept", "micropython", 1, 0, 4),
+    Piece("used keys not wiped", "micropython", 40, 0, 7),
+    Piece("cut wiping not finished", "micropython", 40, 0, 7),
+    Piece("full sectors not erased", "micropython", 500, 498, 499),
+)
+
+
+def start(interpreter: str, program: str, *arguments: str) -> str:
+    """Returns what a program of this folder prints. Raises RuntimeError if it fails."""
+    command = [sys.executable] if interpreter == "cpython" else [MICROPYTHON, "-X", "heapsize=64M"]
     # Beside the program itself only what is frozen: `subject` finds the lock.
-    command = [sys.executable] if piece.interpreter == "cpython" else [MICROPYTHON, "-X", "heapsize=64M"]
-    command += [str(HERE / "run_case.py"), piece.case, str(piece.share), str(piece.shares), str(piece.size)]
     environment = {**os.environ, "MICROPYPATH": f"{HERE}:.frozen"}
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=timeout_s)
+    command += [str(HERE / program), *arguments]
+    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{piece}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
+        raise RuntimeError(f"{program} {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def run(piece: Piece) -> dict:
+    """Returns what the case counted. Raises RuntimeError for one that ended otherwise."""
+    numbers = map(str, (piece.share, piece.shares, piece.size))
+    return json.loads(start(piece.interpreter, "run_case.py", piece.case, *numbers))
 
 
 def add(total: dict, counted: dict) -> dict:

@@ -4,14 +4,13 @@ Everything between keypad or badge and strike is the lock's own code; only the s
 """
 
 import subject
+from cutsweep import Tally
 from norflash import WAYS, NorFlash, PowerCut, cut_short
 from script import START_S, Seeds
-from sweep import Tally
 
 from firmware.core import event, keycode
 from firmware.core.attention import Attention
 from firmware.reader.presentation import CODE, Presentation
-from firmware.store import ledger
 from firmware.store.trail import Trail
 from firmware.task.access import Access
 from firmware.task.entry import Entry
@@ -81,7 +80,9 @@ class Door:
         access = self.make_access(kept, None, self, self._release, self)
         self._access = access
         attention = Attention()
-        self.entry = Entry(None, self.checker, self.throttle, kept, access, self, self, attention, self, self.timekeeping)
+        self.entry = Entry(
+            None, self.checker, self.throttle, kept, access, self, self, attention, self, self.timekeeping
+        )
         door = lock.neighbours
         door.full_name = subject.DOOR
         self._gate = Gate(door, {subject.KID: Issuer()}, kept, lock.clock, self.timekeeping, self)

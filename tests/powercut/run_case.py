@@ -1,6 +1,6 @@
 """Plays one case on the interpreter that this file is started with, and prints what it counted as a line of JSON.
 
-    micropython run_case.py CASE SHARE SHARES SIZE
+micropython run_case.py CASE SHARE SHARES SIZE
 """
 
 import json

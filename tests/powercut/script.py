@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import subject
-from sweep import Expected, require
+from cutsweep import Expected, require
 
 from firmware.core import event
 
@@ -86,7 +86,7 @@ class Script:
 
     def _check_loss(self) -> None:
         """A record of lost events has to say which and where the chain goes on."""
-        for seq, before, record, _ in self._lock.journal._events_from(self.expected.seq - 1):
+        for seq, _, record, _ in self._lock.journal._events_from(self.expected.seq - 1):
             if event.kind_of(record) == event.EVENTS_LOST and seq not in self._losses:
                 self._losses.append(seq)
                 details = event.decode(record).details

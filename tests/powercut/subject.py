@@ -45,6 +45,7 @@ import cbor  # noqa: E402
 import cose  # noqa: E402
 import ed25519  # noqa: E402
 
+from firmware import store  # noqa: E402
 from firmware.core import event, keycode, ratchet  # noqa: E402
 from firmware.core.attention import Attention  # noqa: E402
 from firmware.core.clock import Clock  # noqa: E402
@@ -53,16 +54,14 @@ from firmware.core.decision import judge  # noqa: E402
 from firmware.core.errors import LedgerFull  # noqa: E402
 from firmware.core.throttle import Throttle  # noqa: E402
 from firmware.reader.presentation import CODE, Presentation  # noqa: E402
-from firmware.store import ledger  # noqa: E402
-from firmware import store  # noqa: E402
-from firmware.store import mounting  # noqa: E402
+from firmware.store import ledger, mounting  # noqa: E402
 from firmware.store.ledger import Ledger  # noqa: E402
 from firmware.store.opening import open_journal  # noqa: E402
 from firmware.task.entry import Entry  # noqa: E402
 from firmware.task.timekeeping import Timekeeping  # noqa: E402
 
 SECTORS_LEAST = 16
-PAYLOAD_BYTES = 128
+PAYLOAD_BYTES = 160
 
 BUILDING = "maple-12"
 DOOR = "maple-12/front"
@@ -201,7 +200,7 @@ def _random_seed() -> bytes:
     return os.urandom(32)
 
 
-def fresh(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:  # noqa: B006 - one collector is meant
+def fresh(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:
     """Starts a lock for the first time, on a device that is erased for it where it is not. Can be cut as well."""
     piece = bytearray(256)
     for sector in range(flash.ioctl(4, 0)):
@@ -213,17 +212,17 @@ def fresh(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:  # noqa:
     return Lock(flash, make_seed, doors)
 
 
-def open(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:  # noqa: B006
+def open(flash, make_seed=_random_seed, doors: dict = _DOORS) -> Lock:
     """Starts a lock on what is there; repairs what a power cut left.
 
-    `make_seed()` returns 32 random bytes for a lock that has none yet. `doors` is what the collector knows: {public key:
-    Enrolment}, one for all unless given.
+    `make_seed()` returns 32 random bytes for a lock that has none yet. `doors` ({public key: Enrolment}) is what the
+    collector knows, the same one for all unless given.
     """
     return Lock(flash, make_seed, doors)
 
 
 def append(lock: Lock, payload: bytes) -> int:
-    """Writes an event with `payload` (at most 128 bytes) and returns its seq; when it returns, the event is durable.
+    """Writes an event with `payload` (at most 160 bytes) and returns its seq; when it returns, the event is durable.
 
     Every record has a seq of its own, so that they go up; the lock's own records (events lost) have some as well.
     """

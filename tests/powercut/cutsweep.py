@@ -42,11 +42,11 @@ class Tally:
 class Sweep:
     """Cuts every operation on `flash` in every way: `examine(copy)` raises for a copy that is not as it should be.
 
-    With `shares` above 1 it cuts every operation whose number leaves `share` when divided by that. `limit` ends it
-    after so many cuts. `hunt`, if given, scans each image for keys of the past.
+    With `shares` above 1 it cuts every operation whose number leaves `share` when divided by that. `hunt` scans each
+    image for keys of the past. `number` counts the operations that came by.
     """
 
-    def __init__(self, flash, examine, tally, share=0, shares=1, hunt=None, note="", ways=WAYS) -> None:
+    def __init__(self, flash, examine, tally, hunt, share: int = 0, shares: int = 1, note: str = "") -> None:
         self._examine = examine
         self._tally = tally
         self._share = share
@@ -54,8 +54,7 @@ class Sweep:
         self._hunt = hunt
         self._note = note
         self._flash = flash
-        self._ways = [WAYS.index(way) for way in ways]
-        self._number = 0
+        self.number = 0
 
     def start(self) -> None:
         self._flash.before = self._before
@@ -64,17 +63,15 @@ class Sweep:
         self._flash.before = None
 
     def _before(self, sector: int, at: int, old: bytes, new: bytes) -> None:
-        number = self._number
-        self._number += 1
-        self._tally.operations += 1
+        number = self.number
+        self.number += 1
         if number % self._shares != self._share:
             return
-        for way in self._ways:
+        for way in range(len(WAYS)):
             copy = self._flash.copy()
             copy.put(sector, at, cut_short(old, new, way, 5 * number + way))
             self._tally.cuts += 1
-            if self._hunt:
-                self._hunt.scan(copy.data[sector], at, len(old))
+            self._hunt.scan(copy.data[sector], at, len(old))
             try:
                 self._examine(copy)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and told
@@ -190,15 +187,19 @@ class Life:
         self._first = first
         self._make_seed = make_seed
 
-    def live(self, flash, expected, mark: int, doors: dict, depth: int = 0, note: str = "") -> None:
-        """`expected` is used up, None for a first start. `mark`: see `Script`. `doors`: what the collector knows."""
+    def live(self, flash, expected, mark: int, doors: dict, depth: int = 0, note: str = "") -> int:
+        """Returns how many operations it took; only with `depth` are they counted.
+
+        `expected` is used up, None for a first start. `mark`: see `Script`. `doors`: what the collector knows.
+        """
+        sweep = None
         if depth:
 
             def examine(copy) -> None:
                 # A collector learns what this life tells it, and nothing of what is cut off from it.
                 self.live(copy, expected and expected.copy(), mark, dict(doors), depth - 1)
 
-            sweep = Sweep(flash, examine, self._tally, hunt=self._hunt, note=note)
+            sweep = Sweep(flash, examine, self._tally, self._hunt, note=note)
             sweep.start()
         lock = subject.open(flash, make_no_seed if expected else self._make_seed, doors)
         if expected:
@@ -211,6 +212,7 @@ class Life:
         flash.before = None
         self._search(flash, lock, mark)
         expected.check(subject.open(flash, make_no_seed, doors))
+        return sweep.number if sweep else 0
 
     def _search(self, flash, lock, mark: int) -> None:
         """Looks for the keys of the newest records: those that this copy made past, or may have left behind."""
