@@ -1,4 +1,4 @@
-"""Keeps the board itself in order: uptime, watchdog, the clock's floor, and the heap while nobody is there."""
+"""Keeps the board itself in order: uptime, the clock's floor, and the heap while nobody is there."""
 
 import asyncio
 import gc
@@ -8,14 +8,11 @@ from micropython import const
 from firmware.core.errors import FlashError
 
 _BEAT_MS = const(2_000)
-_FLOOR_EVERY_MS = const(600_000)
+_FLOOR_EVERY_MS = const(60_000)
 
 
 class Health:
-    """`watchdog.feed()` has to be called within its time-out, or the board resets."""
-
-    def __init__(self, watchdog, timekeeping, attention, uptime) -> None:
-        self._watchdog = watchdog
+    def __init__(self, timekeeping, attention, uptime) -> None:
         self._timekeeping = timekeeping
         self._attention = attention
         self._uptime = uptime
@@ -23,7 +20,6 @@ class Health:
     async def run(self) -> None:
         floor_ms = self._uptime.now_ms()
         while True:
-            self._watchdog.feed()
             now_ms = self._uptime.now_ms()
             if now_ms - floor_ms >= _FLOOR_EVERY_MS:
                 floor_ms = now_ms

@@ -2,6 +2,11 @@
 
 import asyncio
 
+from micropython import const
+
+# So often it shows that it is alive.
+_ROUND_MS = const(20_000)
+
 
 class Indicator:
     def __init__(self, lamp) -> None:
@@ -15,16 +20,21 @@ class Indicator:
 
     async def run(self) -> None:
         while True:
-            await self._shown.wait()
-            await self._play()
+            if await self._is_shown(_ROUND_MS):
+                await self._play()
+
+    async def _is_shown(self, wait_ms: int) -> bool:
+        """Returns whether a pattern came within `wait_ms`."""
+        try:
+            await asyncio.wait_for_ms(self._shown.wait(), wait_ms)
+            return True
+        except asyncio.TimeoutError:
+            return False
 
     async def _play(self) -> None:
         self._shown.clear()
         for is_lit, is_sounding, duration_ms in self._pattern:
             self._lamp.set(is_lit, is_sounding)
-            try:
-                await asyncio.wait_for_ms(self._shown.wait(), duration_ms)
+            if await self._is_shown(duration_ms):
                 return
-            except asyncio.TimeoutError:
-                pass
         self._lamp.set(False, False)

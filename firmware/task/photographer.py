@@ -20,7 +20,9 @@ _STORE_MS = const(8_000)
 # Refused tries within this time of each other show the same person.
 _SHARED_MS = const(60_000)
 
-_RETRY_MS = const(30_000)
+_RETRY_MS = const(20_000)
+# So often it shows that it is alive.
+_ROUND_MS = const(20_000)
 _SMALLEST_BYTES = const(128)
 
 
@@ -157,8 +159,8 @@ class Photographer:
         while True:
             if not self._is_ready:
                 await self._start()
-            await self._work.wait()
-            await self._may_read.wait()
+            if not await _is_set(self._work) or not await _is_set(self._may_read):
+                continue
             async with self._lock:
                 self._work.clear()
                 if self._frozen:
@@ -194,3 +196,12 @@ class Photographer:
                 self._photos.give_up(picture)
             except FlashError:
                 pass
+
+
+async def _is_set(happened) -> bool:
+    """Waits for the asyncio.Event one round; returns whether it is set."""
+    try:
+        await asyncio.wait_for_ms(happened.wait(), _ROUND_MS)
+        return True
+    except asyncio.TimeoutError:
+        return False

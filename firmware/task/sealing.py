@@ -1,4 +1,7 @@
-"""Seals the trail with the door's signature, when nobody is at the door or when it cannot wait any longer."""
+"""Seals the trail with the door's signature, when nobody is at the door or when it cannot wait any longer.
+
+Every six hours there is a seal even if nothing happened: so whoever reads the trail sees since when it is silent.
+"""
 
 import asyncio
 
@@ -10,6 +13,8 @@ from firmware.core.errors import FlashError
 _LONGEST_WAIT_MS = const(30_000)
 _MOST_UNSEALED = const(32)
 _POLL_MS = const(500)
+_ROUND_MS = const(20_000)
+_HEARTBEAT_MS = const(21_600_000)
 
 
 class Sealing:
@@ -24,17 +29,24 @@ class Sealing:
             self._changed.set()
 
     async def run(self) -> None:
+        sealed_ms = self._uptime.now_ms()
         while True:
-            await self._changed.wait()
+            try:
+                await asyncio.wait_for_ms(self._changed.wait(), _ROUND_MS)
+            except asyncio.TimeoutError:
+                # A round before it is due, so that six hours are the longest.
+                if self._uptime.now_ms() - sealed_ms < _HEARTBEAT_MS - 2 * _ROUND_MS:
+                    continue
             await self._wait_for_quiet()
             self._changed.clear()
             try:
                 self._trail.seal()
+                sealed_ms = self._uptime.now_ms()
                 if self._journal.wants_preparing:
                     self._journal.prepare()
             except FlashError:
-                # The next event tries again; entry refuses by itself while the flash does not take anything.
-                await asyncio.sleep_ms(_LONGEST_WAIT_MS)
+                # Tried again; entry refuses by itself while the flash does not take anything.
+                await asyncio.sleep_ms(_ROUND_MS)
                 self._changed.set()
 
     async def _wait_for_quiet(self) -> None:

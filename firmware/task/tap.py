@@ -14,7 +14,7 @@ from firmware.core.errors import FlashError
 from firmware.reader.presentation import NOTHING
 
 # The chip waits for cards by itself; after so long it is asked again, which shows whether it still lives.
-_LOOK_MS = const(30_000)
+_LOOK_MS = const(20_000)
 # Between two looks at a card that is held to the reader.
 _HELD_MS = const(200)
 _RESTART_MS = const(5_000)

@@ -34,11 +34,12 @@ ROOMS = {
     "task": Room(("firmware.task.mqtt", "core", "store", "reader", "pure lib", "lib"), BUILT_IN | {"umqtt"}),
     # A port and the exceptions that go with it are what a part of the board promises to the rest.
     "board": Room(("board", "firmware.core.ports", "firmware.core.errors", "pure lib", "lib"), BUILT_IN | HARDWARE),
-    "build": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "build": Room(("parts", "core", "store", "reader", "task", "board", "firmware", "pure lib", "lib"), BUILT_IN),
+    "parts": Room(("core", "store", "reader", "task", "board", "firmware", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine",))),
-    # How the heap is swept has to be said before anything is loaded into it.
-    "main": Room(("build",), frozenset(("gc",))),
+    # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
+    "main": Room(("build",), frozenset(("gc", "micropython", "sys", "time"))),
     "lobbylock": Room(("lobbylock", "virtualboard", "core", "pure lib"), None),
     # Stands in for the hardware and starts the firmware, but knows nothing of what is inside.
     "virtualboard": Room(("virtualboard", "boot", "main", "pure lib"), None),
@@ -48,7 +49,7 @@ TOUCHING = frozenset(("board", "boot", "virtualboard"))
 # Its `machine` loads a file for each kind of peripheral when that is first asked for.
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
-_FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build"))
+_FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build", "parts"))
 _OWN_NAMES = frozenset(("boot", "main", "lobbylock", "virtualboard"))
 
 
