@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import OrderedDict
 
 import ed25519
 from micropython import const
@@ -90,7 +91,8 @@ def _make_seed() -> bytes:
 
 def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, journal) -> None:
     """Prints the one line that an installer needs to enrol the door."""
-    line = {"lobbylock": VERSION, "door": door_name, "public_key": public_key.hex(), "boot": boot}
+    # In this order, so that a reader knows the line by its beginning.
+    line = OrderedDict((("lobbylock", VERSION), ("door", door_name), ("public_key", public_key.hex()), ("boot", boot)))
     if refused_field:
         line["settings_refused"] = refused_field
     if not journal.acked_seq:
