@@ -5,21 +5,18 @@ from constant import const
 # A driver with a parcel under the arm looks up the next digit for about so long.
 _QUIET_MS = const(2_500)
 
-# What goes on after something held the interpreter takes this many looks of the main loop to come to light.
-_HELD = const(3)
-
 
 class Attention:
     """Remembers the last sign of a person: a key, the exit button, the door moving.
 
     A TLS handshake in another thread holds the interpreter for tenths of a second, in which no key is scanned and no
-    input read; what the chip itself latches meanwhile is served afterwards. From `hold` until a moment after `let_go`
-    the door is blind: keys may be missing, and an edge may be all that is left of a press.
+    input read; what the chip itself latches meanwhile is served afterwards. While `blindness` is not 0 that may be, or
+    was until a moment ago: keys may be missing, and an edge may be all that is left of a press.
     """
 
     def __init__(self) -> None:
         self._last_ms = None
-        self._blindness = 0
+        self.blindness = 0
 
     def touch(self, now_ms: int) -> None:
         self._last_ms = now_ms
@@ -27,23 +24,3 @@ class Attention:
     def is_quiet(self, now_ms: int, quiet_ms: int = _QUIET_MS) -> bool:
         """Whether nobody has been there for a while."""
         return self._last_ms is None or now_ms - self._last_ms >= quiet_ms
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether the interpreter is held by now and then, or was until a moment ago."""
-        return self._blindness > 0
-
-    # Called by two threads, under one lock.
-
-    def hold(self) -> None:
-        """The interpreter will be held from now on."""
-        self._blindness = _HELD
-
-    def let_go(self) -> None:
-        if self._blindness == _HELD:
-            self._blindness -= 1
-
-    def recover(self) -> None:
-        """Called now and then by the main loop: at the second time after `let_go` the door is blind no more."""
-        if 0 < self._blindness < _HELD:
-            self._blindness -= 1

@@ -3,9 +3,8 @@
 Blocking clients (MQTT, SNTP) run here and nowhere else; nothing but bytes and numbers crosses over, under one lock. The
 thread touches no flash, no pins and no clock of the door.
 
-A TLS handshake is the one thing that the door does feel: C code computes for 1.4 s and holds the interpreter. So it is
-begun only while the door's side keeps saying that nobody has been there for long, and done in pieces, a few tenths of a
-second each, between which the door has its turn and may still say no. docs/architecture.md, "Handshakes".
+A TLS handshake is the one thing that the door does feel (firmware.task.handshake). So it is rare: the connection is
+kept, and who has to come back comes back later each time.
 """
 
 import _thread
@@ -29,13 +28,6 @@ _HANDSHAKE_FIRST_MS = const(10_000)
 _HANDSHAKE_LONGEST_MS = const(600_000)
 # A session with TLS that ends sooner was no success: the next one waits longer still.
 _STEADY_MS = const(60_000)
-# The door's side renews its permission several times a second.
-_PERMISSION_MS = const(1_000)
-# What takes no longer is no piece of a handshake.
-_SHORT_MS = const(20)
-# By then a key that was pressed during a piece has been noticed.
-_TURN_MS = const(100)
-_TURNS = const(10)
 # No step of the thread lasts that long.
 _HANG_MS = const(600_000)
 # The certificates' dates cannot be checked by a clock that was never set.
@@ -61,18 +53,19 @@ class Courier:
         self._answer = None
         self._is_allowed = False
         self._pending = 0
-        self._attention = None
-        self._permitted_ms = None
+        self._handshake = None
         self.is_connected = False
         self._is_over = False
-        self._has_shaken = False
         self._backoff_ms = 0
-        self._beat_ms = self._time_due_ms = self._due_ms = self._held_ms = time.ticks_ms()
+        self._beat_ms = self._time_due_ms = self._due_ms = time.ticks_ms()
 
     # The door's side.
 
     def start(self, attention) -> None:
-        self._attention = attention
+        if self._settings.is_tls:
+            from firmware.task.handshake import Handshake
+
+            self._handshake = Handshake(self._settings, attention, self._lock)
         _thread.stack_size(_STACK_BYTES)
         _thread.start_new_thread(self._run, ())
 
@@ -89,8 +82,8 @@ class Courier:
         with self._lock:
             self._is_allowed = is_allowed
             self._pending = pending
-            self._permitted_ms = time.ticks_ms() if is_quiet else None
-            self._attention.recover()
+            if self._handshake:
+                self._handshake.allow(is_quiet)
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Hands over one message for topic suffix `topic`; returns False while the one before is still waiting."""
@@ -126,7 +119,7 @@ class Courier:
             self._is_over = True
 
     def _round(self) -> None:
-        self.beat()
+        self._beat()
         if self._is_allowed:
             self._ask_time()
             if self._settings.mqtt and time.ticks_diff(time.ticks_ms(), self._due_ms) >= 0 and self._may_connect():
@@ -135,20 +128,24 @@ class Courier:
         time.sleep_ms(_IDLE_MS)
 
     def _may_connect(self) -> bool:
-        if not self._settings.is_tls:
+        if not self._handshake:
             return True
         if self._settings.ntp and time.gmtime()[0] < _FIRST_YEAR:
             return False
-        return self._is_permitted()
+        return self._handshake.is_permitted()
 
     def _hold_session(self) -> None:
         """Connects and stays connected while it lasts; then sets the time of the next attempt."""
-        self._has_shaken = False
+        shake = self._handshake
         is_steady = False
-        client = mqtt.make_client(self._settings, self._client_id, self)
+        client = mqtt.make_client(self._settings, self._client_id)
+        client.beat = self._beat
+        client.handshake = shake
+        if shake:
+            shake.is_spent = False
         try:
             self._open(client)
-            is_steady = not self._settings.is_tls
+            is_steady = not shake
             opened_ms = time.ticks_ms()
             try:
                 self._serve(client)
@@ -161,14 +158,15 @@ class Courier:
                 self.is_connected = False
                 self._outbox = None
             client.close()
-            if self._has_shaken:
-                self.end()
+            if shake:
+                shake.end()
         self._back_off(is_steady)
 
     def _back_off(self, is_steady: bool) -> None:
         """Doubles the time to the next attempt after one that failed; up to a quarter less, so that locks differ."""
-        first_ms = _HANDSHAKE_FIRST_MS if self._settings.is_tls else _BACKOFF_FIRST_MS
-        longest_ms = _HANDSHAKE_LONGEST_MS if self._has_shaken else _BACKOFF_LONGEST_MS
+        first_ms = _HANDSHAKE_FIRST_MS if self._handshake else _BACKOFF_FIRST_MS
+        is_spent = self._handshake and self._handshake.is_spent
+        longest_ms = _HANDSHAKE_LONGEST_MS if is_spent else _BACKOFF_LONGEST_MS
         wait_ms = first_ms if is_steady else max(first_ms, min(2 * self._backoff_ms, longest_ms))
         self._backoff_ms = wait_ms
         self._due_ms = time.ticks_add(time.ticks_ms(), wait_ms - wait_ms * os.urandom(1)[0] // 1024)
@@ -196,48 +194,8 @@ class Courier:
                 self._publish_status(client)
             self._ask_time()
 
-    # The client's gate: see mqtt.Client.
-
-    def beat(self) -> None:
+    def _beat(self) -> None:
         self._beat_ms = time.ticks_ms()
-
-    def begin(self) -> bool:
-        if not self._is_permitted():
-            return False
-        self._has_shaken = True
-        self.hold()
-        return True
-
-    def hold(self) -> None:
-        with self._lock:
-            self._attention.hold()
-        self._held_ms = time.ticks_ms()
-
-    def pause(self) -> bool:
-        held_ms = time.ticks_diff(time.ticks_ms(), self._held_ms)
-        self.end()
-        if held_ms < _SHORT_MS:
-            return True
-        time.sleep_ms(_TURN_MS)
-        # Whatever was permitted before, somebody may have come during the piece.
-        with self._lock:
-            self._permitted_ms = None
-        for _ in range(_TURNS):
-            time.sleep_ms(_TURN_MS)
-            if self._is_permitted():
-                return True
-        # Not the broker's fault, so no reason to come back late.
-        self._has_shaken = False
-        return False
-
-    def end(self) -> None:
-        with self._lock:
-            self._attention.let_go()
-
-    def _is_permitted(self) -> bool:
-        with self._lock:
-            given_ms = self._permitted_ms
-            return given_ms is not None and time.ticks_diff(time.ticks_ms(), given_ms) < _PERMISSION_MS
 
     def _topic(self, suffix: str) -> bytes:
         return (self._prefix + suffix).encode()

@@ -69,7 +69,7 @@ class Doorway:
             was_pressed = is_pressed
             has_edge = await self._changed(self._exit_button, was_pressed)
             # While the interpreter was held somebody may have pressed and let go: the edge is what is left of it.
-            is_past = has_edge and self._attention.is_blind
+            is_past = has_edge and self._attention.blindness
             is_pressed = await self._settled(self._exit_button)
             if (is_pressed or is_past) and not was_pressed:
                 self._exit()

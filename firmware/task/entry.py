@@ -35,7 +35,7 @@ class Entry:
             key = await self._next_key()
             now_ms = self._uptime.now_ms()
             self._end_lockout(now_ms)
-            if key is None or key == self._keys.MISSED and not self._attention.is_blind:
+            if key is None or key == self._keys.MISSED and not self._attention.blindness:
                 # A spike on a wire is nobody.
                 self._entry.forget_old(now_ms)
                 continue
@@ -59,7 +59,7 @@ class Entry:
         """Feeds one key; returns a Presentation if it completes one."""
         if isinstance(key, Presentation):
             return key
-        is_blind = self._attention.is_blind
+        is_blind = self._attention.blindness
         if is_blind and (key == self._keys.MISSED or not self._keys.READS_LATE):
             self._entry.miss(now_ms)
             self._indicator.show(indication.AGAIN)

@@ -6,7 +6,6 @@ courier's thread only.
 """
 
 import errno
-import io
 import select
 
 from micropython import const
@@ -27,41 +26,6 @@ class Skipped(Exception):
     """A message was longer than anything meant for a lock; its bytes have been read past."""
 
 
-class _Line(io.IOBase):
-    """The socket as TLS sees it. TLS calls in between the pieces of its handshake, so here the door gets its turn.
-
-    What would be raised in here would go right through the C code of TLS, so errors are returned.
-    """
-
-    def __init__(self, socket, gate) -> None:
-        self._socket = socket
-        # None once the handshake is over.
-        self.gate = gate
-
-    def readinto(self, buffer):
-        return self._pass(False, buffer)
-
-    def write(self, data):
-        return self._pass(True, data)
-
-    def _pass(self, is_out: bool, data):
-        try:
-            if self.gate and not self.gate.pause():
-                return -errno.ECONNABORTED
-            count = self._socket.write(data) if is_out else self._socket.readinto(data)
-            if self.gate and count:
-                self.gate.hold()
-            return count
-        except OSError as error:
-            return -error.errno
-        except MemoryError:
-            return -errno.ENOMEM
-
-    def ioctl(self, request: int, argument: int) -> int:
-        # The socket is closed by its owner.
-        return 0
-
-
 class _Wire:
     """A socket that sends small writes together and never waits for ever. `client` is whose it is."""
 
@@ -70,7 +34,7 @@ class _Wire:
         socket.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         self._socket = self._stream = socket
         self._client = client
-        self._line = None
+        self._is_shaking = False
         self._out = []
         self._ahead = None
         self._poller = select.poll()
@@ -87,7 +51,7 @@ class _Wire:
     def arm(self) -> None:
         """Lets the next step have its full time."""
         self._left = _SLICES
-        self._client.gate.beat()
+        self._client.beat()
 
     def connect(self, address) -> None:
         # Finding the address may have taken long; that has no deadline but the resolver's own.
@@ -99,24 +63,10 @@ class _Wire:
                 raise
         if self._wait(select.POLLOUT) & (select.POLLERR | select.POLLHUP):
             raise OSError("no connection")
-        if self._client.tls:
-            self._begin_tls(self._client.tls)
-
-    def _begin_tls(self, settings) -> None:
-        """Prepares the handshake, which is done by the first write."""
-        import ssl
-
-        gate = self._client.gate
-        if not gate.begin():
-            raise OSError("somebody is at the door")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=settings.mqtt_ca)
-        if settings.mqtt_cert:
-            context.load_cert_chain(settings.mqtt_cert, settings.mqtt_key)
-        self._line = _Line(self._socket, gate)
-        self._stream = context.wrap_socket(self._line, server_hostname=settings.mqtt[0], do_handshake_on_connect=False)
-        self.arm()
+        if self._client.handshake:
+            self._stream = self._client.handshake.wrap(self._socket)
+            self._is_shaking = True
+            self.arm()
 
     def write(self, data, size=None) -> None:
         if size is not None or len(data) < _COPIED_BYTES:
@@ -136,9 +86,9 @@ class _Wire:
             pass
         for part in parts:
             self._send(part)
-        if self._line and self._line.gate:
-            self._line.gate.end()
-            self._line.gate = None
+        if self._is_shaking:
+            self._is_shaking = False
+            self._client.handshake.end()
 
     def _send(self, data) -> None:
         view = memoryview(data)
@@ -146,7 +96,7 @@ class _Wire:
             written = self._stream.write(view)
             if written is None:
                 # A handshake waits for its peer.
-                self._wait(select.POLLIN if self._line and self._line.gate else select.POLLOUT)
+                self._wait(select.POLLIN if self._is_shaking else select.POLLOUT)
             elif written > 0:
                 view = view[written:]
             else:
@@ -198,13 +148,12 @@ class _Wire:
 class Client(MQTTClient):
     """An MQTT client for QoS 1. Every call ends within some 10 s for each packet that it waits for, or raises.
 
-    `tls` is the settings for a broker that speaks TLS, else None. `gate` is told that the client lives (`beat()`), and
-    with TLS asked whether a handshake may begin (`begin() -> bool`), told when TLS computes (`hold()`), asked between
-    two pieces of it whether to go on (`pause() -> bool`), and told of its end (`end()`).
+    `beat()` is called at each packet, as a sign of life. `handshake` is a handshake.Handshake for a broker that speaks
+    TLS, else None.
     """
 
-    tls = None
-    gate = None
+    beat = None
+    handshake = None
     _wire = None
 
     @property
@@ -225,11 +174,6 @@ class Client(MQTTClient):
     def subscribe(self, topic, qos=0) -> None:
         self._begin()
         super().subscribe(topic, qos)
-
-    def ping(self) -> None:
-        self._begin()
-        super().ping()
-        self._wire.flush()
 
     def _begin(self) -> None:
         self._wire.arm()
@@ -281,9 +225,9 @@ class Client(MQTTClient):
                 pass
 
 
-def make_client(settings, client_id: str, gate) -> Client:
-    """Returns a client for the broker in `settings`, not yet connected; `gate` as in Client."""
-    client = Client(
+def make_client(settings, client_id: str) -> Client:
+    """Returns a client for the broker in `settings`, not yet connected; `beat` is still to be set."""
+    return Client(
         client_id.encode(),
         settings.mqtt[0],
         settings.mqtt[1],
@@ -291,7 +235,3 @@ def make_client(settings, client_id: str, gate) -> Client:
         settings.mqtt_password.encode() or None,
         keepalive=60,
     )
-    client.gate = gate
-    if settings.is_tls:
-        client.tls = settings
-    return client

@@ -128,9 +128,13 @@ class Uplink:
             # Overwritten by newer ones while it was on its way.
             self._sending = None
             return
-        piece = bytearray(min(_PIECE_BYTES, picture.length - offset))
-        self._photos.read_into(picture, offset, piece)
-        message = cbor.encode([_PICTURE_VERSION, picture.number, picture.length, offset, piece])
+        try:
+            piece = bytearray(min(_PIECE_BYTES, picture.length - offset))
+            self._photos.read_into(picture, offset, piece)
+            message = cbor.encode([_PICTURE_VERSION, picture.number, picture.length, offset, piece])
+        except MemoryError:
+            gc.collect()
+            return
         if not self._courier.offer("picture", message):
             return
         offset += len(piece)

@@ -203,13 +203,10 @@ def test_the_floor_is_kept_before_a_code_is_refused_as_expired():
 
 def test_keys_that_could_not_be_read_are_no_guess():
     scene = Scene()
-    scene.attention.hold()
+    scene.attention.blindness = 3
     assert scene.type(["3", "4", "0", ScriptedKeys.MISSED]) == []
     assert scene.shown[-1] == indication.AGAIN
-    scene.attention.let_go()
-    for _ in range(2):
-        scene.attention.recover()
-    assert not scene.attention.is_blind
+    scene.attention.blindness = 0
     # Typed on as if nothing had been, then anew.
     assert scene.type("7492808#") == [] and scene.shown[-1] == indication.AGAIN
     assert scene.type(code())[-1] == "release"
@@ -217,11 +214,9 @@ def test_keys_that_could_not_be_read_are_no_guess():
 
 def test_a_key_read_behind_missed_ones_is_part_of_no_guess():
     scene = Scene()
-    scene.attention.hold()
+    scene.attention.blindness = 3
     scene.type("8")
-    scene.attention.let_go()
-    scene.attention.recover()
-    scene.attention.recover()
+    scene.attention.blindness = 0
     assert scene.type("07#") == [] and scene.shown[-1] == indication.AGAIN
     assert scene.type("807#") != []
 
@@ -229,7 +224,7 @@ def test_a_key_read_behind_missed_ones_is_part_of_no_guess():
 def test_what_is_left_of_a_wiegand_frame_is_no_key():
     scene = Scene()
     scene.keys.READS_LATE = False
-    scene.attention.hold()
+    scene.attention.blindness = 3
     assert scene.type(code()) == [] and indication.CLICK not in scene.shown
 
 
