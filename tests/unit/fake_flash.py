@@ -4,6 +4,10 @@ import gc
 
 _ERASED = b"\xff" * 4096
 
+if hasattr(gc, "mem_alloc"):
+    # Collects before the heap is full, as the lock does: what is loaded from here on lies close together.
+    gc.threshold(8192)
+
 
 class PowerCut(Exception):
     """The power went at this operation."""
