@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from lobbylock.store import Store
+from lobbylock.store import Entry, Store
 
 _COMMAND = [sys.executable, "-m", "lobbylock"]
 _COMMAND_S = 60
@@ -97,14 +96,11 @@ class Collection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stored(self, door: str) -> list[tuple[int, int, bytes]]:
-        """Returns (seq, kind, head) of the events of `door` in the store, board by board in the order of seq."""
-        if not self.store.exists():
-            return []
+    def stored(self, door: str) -> list[Entry]:
+        """Returns what is in the store of `door`, board by board in the order of seq."""
         with Store.open_to_read(self.store) as opened:
             opened.snapshot()
-            chains = opened.chains(door)
-            return [(row[0], row[1], row[4]) for chain in chains for row in opened.events(chain)]
+            return [entry for chain in opened.chains(door) for entry in opened.events(chain)]
 
     def audit(self) -> dict[str, object]:
         """Returns what `lobbylock audit verify --json` says: "ok" and why not."""
@@ -119,6 +115,6 @@ def _drain(output: IO[str], connected: threading.Event) -> None:
                 connected.set()
 
 
-def console_line(lines: Sequence[str]) -> str | None:
-    """Returns the line that a lock prints for its enrolment, None if it is not among `lines`."""
-    return next((line for line in lines if line.startswith('{"lobbylock"')), None)
+def is_console_line(line: str) -> bool:
+    """Whether it is what a lock prints for its enrolment."""
+    return line.startswith("{") and '"public_key"' in line
