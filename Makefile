@@ -16,10 +16,10 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo bench inject powercut clean
+.PHONY: help setup check fmt test fuzz demo bench inject powercut forgeries clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install the pinned packages into .venv/ and build/ (the others do it when needed)
 	@:
@@ -49,6 +49,9 @@ inject: $(READY) ## Fail at every place that a delivery comes by: a run of the b
 
 powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
 	@$(BIN)/python tests/powercut
+
+forgeries: $(READY) ## Forge the record ten thousand times with the lock in hand, and see each one named
+	@$(BIN)/pytest -q -s tests/tools/test_forgeries.py -m slow
 
 clean: ## Remove .venv/ and build/
 	rm -rf .venv build

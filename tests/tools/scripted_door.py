@@ -24,6 +24,8 @@ class ScriptedDoor:
 
     def __init__(self, name: str = "maple-12/front", seed: bytes = b"\1" * 32) -> None:
         self.name = name
+        # What its clock says, in Unix time.
+        self.now_s = NOW_S
         self.key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public_key = self.key.public_key().public_bytes_raw()
         self.records: list[bytes] = []
@@ -36,9 +38,10 @@ class ScriptedDoor:
     def last_seq(self) -> int:
         return len(self.records)
 
-    def add(self, kind: int, details: dict | None = None, time_s: int | None = NOW_S) -> int:
-        """Appends an event. Returns its seq."""
+    def add(self, kind: int, details: dict | None = None, time_s: int | None = -1) -> int:
+        """Appends an event, of now if no time or None is given. Returns its seq."""
         seq = self.last_seq + 1
+        time_s = self.now_s if time_s == -1 else time_s
         self.append_record(encode([seq, kind, 1, 250 * seq, time_s, details or {}]))
         return seq
 
@@ -62,7 +65,7 @@ class ScriptedDoor:
 
     def seal(self) -> int:
         seq = self.last_seq + 1
-        payload = encode(["lobbylock seal 1", self.name, seq, 1, 250 * seq, NOW_S, self.heads[-1]])
+        payload = encode(["lobbylock seal 1", self.name, seq, 1, 250 * seq, self.now_s, self.heads[-1]])
         return self.add(SEAL, {9: self.sign(payload)})
 
     def deliver(self, slot: int = 7, picture: bytes | None = None) -> int:

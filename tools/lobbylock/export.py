@@ -251,7 +251,7 @@ class _Reader:
             raise self._altered("its end is not signed") from None
         if not is_signed(collector_key, cose.to_be_signed(payload), signature):
             raise self._altered("its end is not signed by the collector")
-        if payload != expected:
+        if payload != expected or (value.get("lines"), value.get("sha256")) != (self._number - 1, digest.hex()):
             raise self._altered("its lines are not those that the collector signed")
 
     def _take(self, value: dict[str, Any]) -> None:
