@@ -25,8 +25,7 @@ def _play(tally, events: int, lag, share: int, shares: int, depth: int = 0, flas
     doors: dict = {}
     lock = subject.fresh(flash, Seeds(b"door"), doors)
     hunt = Hunt()
-    script = Script(lock, flash, lag)
-    script.appended = lambda lock: hunt.add(lock.enrolment.key(lock.journal.seq))
+    script = Script(lock, flash, lag, lambda lock: hunt.add(lock.enrolment.key(lock.journal.seq)))
     life = Life(tally, hunt)
 
     def examine(copy) -> None:

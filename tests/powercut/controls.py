@@ -8,6 +8,7 @@ import deliveries
 from deliveries import Door
 from norflash import NorFlash
 
+from firmware.store import entry, ledger
 from firmware.store.journal import Journal
 from firmware.store.ledger import Ledger
 from firmware.task.access import Access
@@ -70,7 +71,7 @@ class LateAccess(Access):
 
     async def act(self, decision, exposure=None):
         spend = decision.spend
-        decision.spend = lambda kept: None
+        _replace(decision, "spend", _do_nothing)
         after = await super().act(decision, exposure)
         spend(self._ledger)
         return after
@@ -82,6 +83,10 @@ class LateThrottleDoor(Door):
 
 class LateAccessDoor(Door):
     make_access = LateAccess
+
+
+def _replace(owner, name: str, function) -> None:
+    setattr(owner, name, function)
 
 
 def _do_nothing(*arguments) -> None:
@@ -98,16 +103,16 @@ def wipe_key_first(share: int, shares: int, size: int):
     write = Journal._write
 
     def write_late(journal, record) -> None:
-        journal._wipe(journal._sector, journal._key_at, 36)
+        journal._wipe(journal._sector, journal._key_at, entry.FIELD_BYTES)
         write(journal, record)
 
-    Journal._write = write_late
+    _replace(Journal, "_write", write_late)
     return cases.cut_events(share, shares, size)
 
 
 def keep_epoch_never(share: int, shares: int, size: int):
     """A write left out: the ledger is not told of a new sector, so that a journal without it passes for whole."""
-    Ledger.put_integer = _keep_all_but(8, Ledger.put_integer)
+    _replace(Ledger, "put_integer", _keep_all_but(ledger.JOURNAL_EPOCH, Ledger.put_integer))
     return cases.cut_lost_journal(share, shares, size)
 
 
@@ -131,19 +136,19 @@ def spend_late(share: int, shares: int, size: int):
 
 def keep_floor_never(share: int, shares: int, size: int):
     """A write left out: the clock floor stays in memory."""
-    Timekeeping.keep_floor = _do_nothing
+    _replace(Timekeeping, "keep_floor", _do_nothing)
     return deliveries.cut_clock(share, shares, size)
 
 
 def wipe_never(share: int, shares: int, size: int):
     """An erase left out: used keys stay where they are."""
-    Journal._wipe = _do_nothing
+    _replace(Journal, "_wipe", _do_nothing)
     return cases.cut_events(share, shares, size)
 
 
 def wipe_not_at_start(share: int, shares: int, size: int):
     """An erase left out: a start does not finish what a power cut kept from being wiped."""
-    Journal._wipe_again = _do_nothing
+    _replace(Journal, "_wipe_again", _do_nothing)
     return cases.cut_events(share, shares, size)
 
 

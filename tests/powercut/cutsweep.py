@@ -143,7 +143,7 @@ class Expected:
         first = found[0][0] if found else newest + 1
         require(first == acked + 1 or (self.may_lose and first > acked), "first pending is %d" % first)
         require([seq for seq, _ in found] == list(range(first, newest + 1)), "a gap")
-        extra = [] if self.writing is None else [self.writing]
+        extra: list = [] if self.writing is None else [self.writing]
         if extra and self.may_lose and newest > self.seq and self._payload(found, self.seq + 1) is None:
             extra.insert(0, None)
         require(self.seq <= newest <= self.seq + len(extra), "newest is %d, not %d" % (newest, self.seq))
@@ -174,6 +174,11 @@ def make_no_seed() -> bytes:
     raise Broken("a new identity was asked for")
 
 
+def expect_none(lock) -> Expected:
+    """For a lock that does not come up for the first time."""
+    raise Broken("a first start")
+
+
 class Life:
     """Starts a lock on an image, holds it against what is expected, appends twice, and starts it once more.
 
@@ -181,7 +186,7 @@ class Life:
     `first(lock)` returns the Expected of a lock that comes up for the first time, and raises if that is not sound.
     """
 
-    def __init__(self, tally, hunt, first=None, make_seed=make_no_seed) -> None:
+    def __init__(self, tally, hunt, first=expect_none, make_seed=make_no_seed) -> None:
         self._tally = tally
         self._hunt = hunt
         self._first = first

@@ -83,9 +83,7 @@ class Door:
         self.entry = Entry(
             None, self.checker, self.throttle, kept, access, self, self, attention, self, self.timekeeping
         )
-        door = lock.neighbours
-        door.full_name = subject.DOOR
-        self._gate = Gate(door, {subject.KID: Issuer()}, kept, lock.clock, self.timekeeping, self)
+        self._gate = Gate(lock.neighbours, {subject.KID: Issuer()}, kept, lock.clock, self.timekeeping, self)
 
     # The neighbors of the entry: uptime, trail, indicator, strike.
 

@@ -35,14 +35,15 @@ class Script:
     """Plays events on `lock`. `expected` is right at every operation; `mark` says since when a key may lie in flash.
 
     After every seventh event some are released, but for the newest of `lag` at most; None releases nothing, so that the
-    ring overruns.
+    ring overruns. `appended(lock)` is called behind each event.
     """
 
-    def __init__(self, lock, flash, lag, seed: int = 1) -> None:
+    def __init__(self, lock, flash, lag, appended=None) -> None:
         self._lock = lock
+        self._appended = appended
         self._flash = flash
         self._lag = lag
-        self._dice = Dice(seed)
+        self._dice = Dice(1)
         self._now_s = START_S
         self._newest = 0
         self._expires_s = [0] * 15
@@ -50,7 +51,6 @@ class Script:
         self.expected.may_lose = lag is None
         self._marks = [0, 0, 0]
         self._losses: list = []
-        self.appended = None
         self.counts = {"events": 0, "releases": 0, "guesses": 0, "uses": 0, "clock moves": 0}
 
     @property
@@ -79,8 +79,8 @@ class Script:
         payload = b"%d" % number + b"." * (16 + self._dice.roll(96))
         self.expected.append(self._lock, payload)
         self.counts["events"] += 1
-        if self.appended:
-            self.appended(self._lock)
+        if self._appended:
+            self._appended(self._lock)
         if self.expected.may_lose:
             self._check_loss()
 

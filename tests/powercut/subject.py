@@ -137,6 +137,7 @@ class Neighbours:
         pass
 
     # The door's settings as far as `core.decision` asks.
+    full_name = DOOR
     building = BUILDING
     areas = ("lobby",)
     bearer = "short"
@@ -173,7 +174,8 @@ class Lock:
             self.journal, self.seed, self.was_lost = open_journal(ring, self.kept, make_seed)
         finally:
             # A start lets go of this module. Here there are thousands of starts, and one import has to do for them.
-            sys.modules[mounting.__name__] = store.mounting = mounting
+            sys.modules[mounting.__name__] = mounting
+            store.mounting = mounting  # type: ignore[attr-defined]
         self.public_key = _public_key(self.seed)
         self.neighbours = Neighbours()
         self.throttle = Throttle(self.kept.throttle(), self.kept.put_throttle, 0)
