@@ -13,8 +13,8 @@ from casework import CONTROLS, Piece, add, run
 # (what it is, case, interpreter, size, shares). Shares are for the progress, and so that all processors have work.
 WHOLE = (
     ("1,000 events", "events", "micropython", 1000, 10),
-    ("1,000 events, on CPython", "events", "cpython", 1000, 10),
-    ("pairs of cuts over 40 events", "pairs", "micropython", 40, 10),
+    ("300 events, on CPython", "events", "cpython", 300, 3),
+    ("pairs of cuts over 30 events", "pairs", "micropython", 30, 15),
     ("full ring, 60 events", "overrun", "micropython", 60, 4),
     ("first start, pairs", "first start", "micropython", 2, 1),
     ("lost journal, pairs", "lost journal", "micropython", 2, 4),
