@@ -133,8 +133,12 @@ class Photos:
     def prepare(self) -> None:
         """Erases the sector where the next picture starts, while nobody waits for it. Raises FlashError."""
         if self._prepared != self._next_sector:
-            self._clear(self._next_sector)
-            self._prepared = self._next_sector
+            self._make_room(1)
+            number = self._next_sector
+            # A sector that fails is passed by with the next try.
+            self._next_sector = (number + 1) % self._count
+            self._clear(number)
+            self._next_sector = self._prepared = number
 
     def begin(self, length: int) -> int:
         """Starts a picture of `length` bytes; returns its number. Raises FlashError."""
@@ -142,13 +146,16 @@ class Photos:
             raise FlashError("picture too long for the ring")
         self.abandon()
         first = self._next_sector
+        picture = Picture(self.last_number + 1, length, first)
+        # All of it at once: should this picture stay torn, no other one lies half in its place.
+        self._make_room(picture.sectors)
         self.prepare()
         self._prepared = -1
-        header = pack(_HEADER, _MAGIC, self.last_number + 1, length)
-        sector.program(self._flash, first, 0, header + pack(">I", crc32(header)))
-        self.last_number += 1
-        self._current = Picture(self.last_number, length, first)
-        self._next_sector = (first + self._current.sectors) % self._count
+        header = pack(_HEADER, _MAGIC, picture.number, length)
+        sector.write(self._flash, first, 0, header + pack(">I", crc32(header)))
+        self.last_number = picture.number
+        self._current = picture
+        self._next_sector = (first + picture.sectors) % self._count
         self._digest = sha256()
         self._written = 0
         return self.last_number
@@ -166,7 +173,7 @@ class Photos:
             if at == 0:
                 self._clear(number)
             piece = view[: sector.SECTOR_BYTES - at]
-            sector.program(self._flash, number, at, piece)
+            sector.write(self._flash, number, at, piece)
             self._written += len(piece)
             view = view[len(piece) :]
 
@@ -179,7 +186,7 @@ class Photos:
     def finish(self, digest: bytes, seq: int) -> None:
         """Ends the picture begun, which event `seq` names; from here on it survives a power cut. Raises FlashError."""
         picture = self._current
-        sector.program(self._flash, picture.first_sector, _DIGEST_AT, digest + pack(">I", crc32(digest)))
+        sector.write(self._flash, picture.first_sector, _DIGEST_AT, digest + pack(">I", crc32(digest)))
         self._current = None
         self._wait_for(picture.first_sector, seq)
 
@@ -190,12 +197,17 @@ class Photos:
         if picture is not None:
             self.give_up(picture)
 
-    def _clear(self, number: int) -> None:
-        """Erases a sector; a waiting picture that lay there is gone."""
-        if self._waiting and self._waiting[0] == number:
+    def _make_room(self, sectors: int) -> None:
+        """Gives up the pictures that begin in so many sectors from the next one on."""
+        first = self._next_sector
+        while self._waiting and (self._waiting[0] - first) % self._count < sectors:
+            # Marked first: an erase that is cut may leave the header and not the picture.
+            sector.program(self._flash, self._waiting[0], _MARK_AT, bytes(4))
             self._forget_oldest()
-        if self.torn and self.torn[0].first_sector == number:
-            del self.torn[0]
+        self.torn = [torn for torn in self.torn if (torn.first_sector - first) % self._count >= sectors]
+
+    def _clear(self, number: int) -> None:
+        """Erases a sector."""
         if not sector.is_erased_from(self._flash, number, 0):
             sector.erase(self._flash, number)
 
