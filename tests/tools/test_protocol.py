@@ -15,12 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from scripted_door import encode
 
-from firmware.core import credential, event, event_names, keycode, tz_string
+from firmware.core import credential, event, event_names, keycode, ratchet, tz_string
 from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
+from lobbylock.export import MAX_LINE_BYTES
 from lobbylock.grant import MAX_MINTED_BYTES, Grant, mint
+from lobbylock.journalkey import MAX_STEPS, JournalKey, KeyLine
 from lobbylock.picture import MAX_PIECE_BYTES, Piece, parse_piece
+from lobbylock.receipt import Account, sign_receipt
 from lobbylock.settings import MAX_SETTINGS_BYTES, Options, compose
 from lobbylock.signature import Signer
+from lobbylock.store import MAX_CONFLICTS
 from lobbylock.trial import KnownIssuer
 from lobbylock.verify import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Known, check_batch, parse_batch
 
@@ -28,6 +32,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text(
 DOOR = "maple-12/front"
 DOOR_SEED = b"\x01" * 32
 COLLECTOR_SEED = b"\x02" * 32
+JOURNAL_KEY = b"\x04" * 32
 _LABEL = re.compile(r"^    (?P<label>[a-z][a-z ]*?(?:\(\d\))?) {2,}(?P<hex>[0-9a-f]{2,})(?P<rest>.*)$")
 _MORE = re.compile(r"^ {10,}(?P<hex>[0-9a-f]+)$")
 
@@ -72,7 +77,8 @@ def test_page_holds_the_examples():
     # Badges and phones have tests of their own.
     assert set(EXAMPLES) >= {
         "code key", "public key", "head(0)", "record(1)", "head(1)", "record(2)", "head(2)", "signed", "signature",
-        "record(3)", "head(3)", "events", "ack", "picture", "its ack", "issuer key", "kid", "claims", "credential",
+        "record(3)", "head(3)", "tag(1)", "key(2)", "tag(2)", "key(3)", "tag(3)", "key(4)", "receipt", "events",
+        "ack", "picture", "its ack", "issuer key", "kid", "claims", "credential",
         "badge", "tag data", "select", "get", "challenge", "prove", "to sign", "proof", "result",
     }  # fmt: skip
 
@@ -152,9 +158,23 @@ def test_seal():
     assert Ed25519PrivateKey.from_private_bytes(DOOR_SEED).sign(EXAMPLES["signed"]) == EXAMPLES["signature"]
 
 
+def test_tags():
+    assert "`K(1)` = `0404...04`" in PAGE
+    key = JOURNAL_KEY
+    for number in (1, 2, 3):
+        head = EXAMPLES[f"head({number})"]
+        tag = hmac.digest(key, head, "sha256")[:16]
+        assert tag == EXAMPLES[f"tag({number})"] == ratchet.tag(key, head)
+        following = hmac.digest(key, b"lobbylock journal key 1", "sha256")
+        assert following == EXAMPLES[f"key({number + 1})"] == ratchet.following(key)
+        key = following
+
+
 def test_events_message():
-    assert encode([1, 1, EXAMPLES["head(0)"], RECORDS]) == EXAMPLES["events"]
-    verdict = check_batch(parse_batch(EXAMPLES["events"]), DOOR, EXAMPLES["public key"], Known())
+    entries = [record + EXAMPLES[f"tag({number})"] for number, record in enumerate(RECORDS, 1)]
+    assert encode([2, 1, EXAMPLES["head(0)"], entries]) == EXAMPLES["events"]
+    keys = KeyLine(JournalKey(1, JOURNAL_KEY))
+    verdict = check_batch(parse_batch(EXAMPLES["events"]), DOOR, EXAMPLES["public key"], Known(), keys)
     assert verdict.heads == [EXAMPLES["head(1)"], EXAMPLES["head(2)"], EXAMPLES["head(3)"]]
     assert verdict.new_seqs == [1, 2, 3]
 
@@ -179,6 +199,24 @@ def test_acknowledgements(label, kind, number, digest):
     assert acknowledge(Signer(COLLECTOR_SEED), kind, DOOR, number, digest) == EXAMPLES[label]
 
 
+def test_receipt():
+    none = sha256(encode([])).digest()
+    state = [DOOR, EXAMPLES["public key"], 3, EXAMPLES["head(3)"], none, 0, bytes(32), none, 1, 1]
+    payload = encode([3, *state])
+    signature = Ed25519PrivateKey.from_private_bytes(COLLECTOR_SEED).sign(
+        encode(["Signature1", b"\xa1\x01\x27", b"", payload])
+    )
+    assert encode([b"\xa1\x01\x27", {}, payload, signature]) == EXAMPLES["receipt"]
+    assert sign_receipt(Signer(COLLECTOR_SEED), Account(*state)) == EXAMPLES["receipt"]
+
+
+def test_export_lines():
+    assert f"none is longer than {MAX_LINE_BYTES:,} bytes" in PAGE and "up to 16 of a chain" in PAGE
+    assert f"no further than {MAX_STEPS:,} beyond" in PAGE and MAX_CONFLICTS == 16
+    types = {row[0].strip("`") for row in table("type", "fields")}
+    assert types == {"lobbylock export", "chain", "gap", "event", "picture", "conflict", "end"}
+
+
 def test_picture_message():
     data = bytes.fromhex("ffd8ffd9")
     assert encode([1, 1, len(data), 0, data]) == EXAMPLES["picture"]
@@ -186,7 +224,7 @@ def test_picture_message():
 
 
 def test_bounds():
-    bounds = re.search(r"1 to (\d+) records as byte strings, the last one a seal; at most ([\d,]+) bytes", PAGE)
+    bounds = re.search(r"1 to (\d+) entries as byte strings, the last one a seal; at most ([\d,]+) bytes", PAGE)
     assert bounds and (int(bounds[1]), int(bounds[2].replace(",", ""))) == (MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
     assert f"A CBOR array of six, at most {event.MAX_RECORD_BYTES} bytes" in PAGE
     assert f"pieces of 1 to {MAX_PIECE_BYTES:,} bytes, in order" in PAGE

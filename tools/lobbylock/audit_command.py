@@ -121,7 +121,7 @@ def export(
     ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Write the record to one signed file that other programs read: docs/protocol.md, section "Export"."""
+    """Write the record to one signed file that other programs read: docs/protocol.md, section 12."""
     folder = open_home(home)
     doors = _doors(folder, door)
     signer = folder.collector()

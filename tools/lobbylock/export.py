@@ -1,4 +1,4 @@
-"""The record as one file for other programs: docs/protocol.md, section "Export".
+"""The record as one file for other programs: docs/protocol.md, section 12.
 
 JSON Lines: a head, then each chain with what belongs to it, and a signed end, so that a file that was cut off or
 altered shows. Read back, an export is a store of its own that the same audit walks.

@@ -1,4 +1,4 @@
-"""What the collector signs for itself about a chain: docs/protocol.md section 5, "Receipt".
+"""What the collector signs for itself about a chain: docs/protocol.md section 12, "Receipt".
 
 An acknowledgement says how far a chain went. A receipt says what else an editor of the store could take away: the gaps
 that are known, the pictures that came, the evidence of other histories, and how many chains there are.
