@@ -142,7 +142,8 @@ class Script:
         """Tells a later time, or one that lies an hour back and is refused."""
         expected = self.expected
         before = expected.floors[0]
-        is_back = self._dice.roll(4) == 0
+        # Before it was told any time, the lock takes what it is told first.
+        is_back = self._dice.roll(4) == 0 and before > 0
         told_s = self._now_s - 3_600 if is_back else self._now_s + 1 + self._dice.roll(300)
         if not is_back:
             self._now_s = told_s
