@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo bench inject powercut forgeries clean
+.PHONY: help setup check fmt test fuzz demo bench inject powercut forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ inject: $(READY) ## Fail at every place that a delivery comes by: a run of the b
 
 powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
 	@$(BIN)/python tests/powercut
+
+soak: $(READY) ## Publish 70,000 times, kill a lock 200 times behind a line that loses packets: a quarter of an hour
+	@sh tools/system_packages.sh mosquitto
+	@$(BIN)/python -m soak
 
 forgeries: $(READY) ## Forge the record ten thousand times with the lock in hand, and see each one named
 	@$(BIN)/pytest -q -s tests/tools/test_forgeries.py -m slow

@@ -12,7 +12,7 @@ MOST_GROWTH_BYTES = 512
 
 @pytest.mark.skipif(not find_mosquitto(), reason="mosquitto is not installed: apt-get install mosquitto")
 def test_packet_ids_wrap_and_the_heap_stays():
-    # No id has more than two bytes, so the wrap comes within the first 1,000.
+    # The last packet id is 65,535, so the wrap comes within the first 1,000.
     found = publish(COUNT, first_pid=64_700, tell_every=1_000)
     assert found.confirmed == COUNT and found.wraps == 1
     assert found.numbers == list(range(1, COUNT + 1))

@@ -14,8 +14,9 @@ house.open_path()
 
 from rich.console import Console  # noqa: E402
 
-from bench import crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
+from bench import brokers, crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
 from bench.figure import Figure, show, write  # noqa: E402
+from lobbylock.broker import find_mosquitto  # noqa: E402
 
 
 def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
@@ -24,6 +25,8 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
         ("flash", delivery.flash_cost),
         ("collector", throughput.events_per_second),
     ]
+    if find_mosquitto():
+        measures.append(("the door beside bad brokers (6 minutes)", brokers.key_to_strike))
     if shutil.which("valgrind"):
         measures.insert(0, ("from a key to the strike", delivery.key_to_strike))
         measures.insert(1, ("from a badge to the strike", delivery.badge_to_strike))
@@ -41,6 +44,8 @@ def main() -> int:
     console = Console()
     if not shutil.which("valgrind"):
         console.print("left out: instruction counts, since valgrind is not installed (apt-get install valgrind)")
+    if not find_mosquitto():
+        console.print("left out: the door beside bad brokers, since mosquitto is not installed")
     figures: list[Figure] = []
     for name, measure in _measures():
         console.print(f"measuring {name} ...", style="dim")

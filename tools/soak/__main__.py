@@ -15,6 +15,7 @@ from soak.publishes import publish  # noqa: E402
 
 # Names that are interned on the way, and a ring of flash whose sectors are all in use.
 _MOST_GROWTH_BYTES = 1_024
+_IDS = 65_535
 _LONG_LIFE_S = 60.0
 _LONG_EVERY_MS = 20_000
 
@@ -26,7 +27,7 @@ def _publishes(count: int) -> list[str]:
     problems = []
     if found.confirmed != count or found.numbers != list(range(1, count + 1)):
         problems.append("publishes are missing, doubled or out of order")
-    if found.wraps != count // 65_536:
+    if found.wraps != (count - 1) // _IDS:
         problems.append("the packet ids did not wrap as they should")
     if found.growth_bytes > _MOST_GROWTH_BYTES:
         problems.append(f"the heap grew by {found.growth_bytes} bytes")
