@@ -300,8 +300,10 @@ class Cpu:
 
     def _note_hold(self, request: Request) -> None:
         # The board does it by itself, as soon as it knows.
-        self.holds.append((self.clock.now_us, request.value))
-        self.wake()
+        if request.value:
+            self.holds.append((self.clock.now_us, request.value))
+        else:
+            self.wake()
 
     def _repl(self, _: Request) -> None:
         self.at_repl = True

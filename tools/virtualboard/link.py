@@ -33,7 +33,7 @@ WDT = 17  # value = time-out in us, 0 = feed
 RTC = 18  # value = RTC time (us since 2000) minus board time
 RESET = 19  # number = reset cause of the next start
 REPL = 20  # number = 1 after an exception
-HOLD = 21  # value = for how long (us) another thread holds the interpreter from now on
+HOLD = 21  # value = for how long (us) the main thread stands still from now on; 0 = wake it, it is about to
 
 # What the host says.
 REPLY = 0

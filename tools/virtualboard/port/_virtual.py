@@ -226,7 +226,7 @@ def hold(us: int) -> None:
         _stand_still()
         return
     # The main thread may be waiting: the host wakes it.
-    tell(_frames.HOLD, 0, us)
+    tell(_frames.HOLD)
     while _held_us:
         utime.sleep_ms(1)
 
@@ -234,6 +234,7 @@ def hold(us: int) -> None:
 def _stand_still() -> None:
     """Lets time pass without handlers and timers, which are due afterwards."""
     global _held_us, now
+    tell(_frames.HOLD, 0, _held_us)
     until = (now if fast else utime.ticks_us() + offset) + _held_us
     while True:
         if not fast:
