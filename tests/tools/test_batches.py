@@ -1,9 +1,10 @@
 """What a collector believes of an `events` message: lobbylock.verify alone, without store or network."""
 
+import hmac
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_door import ACCESS, BOOT, SEAL, ScriptedDoor, encode
 
@@ -269,6 +270,7 @@ def test_any_bytes_are_refused(payload):
         parse_batch(payload)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage_is_refused(draws):
     lock = history(seals=1)
@@ -277,3 +279,84 @@ def test_any_damage_is_refused(draws):
     payload[at] ^= 1 << draws.draw(st.integers(0, 7))
     with pytest.raises(Refusal):
         check(lock, bytes(payload))
+
+
+def taken(lock: ScriptedDoor, behind: int) -> ScriptedDoor:
+    """The lock in other hands: with its seed, and the key of the event behind its last one for all that follow."""
+    thief = ScriptedDoor()
+    for record in lock.records[:behind]:
+        thief.append_record(record)
+    thief.keys = [lock.keys[-1]]
+    for _ in range(3):
+        thief.add(ACCESS, {1: 0, 2: 1})
+    thief.seal()
+    return thief
+
+
+def test_tag_is_checked():
+    lock = history()
+    for at in range(4):
+        entries = list(lock.entries)[:4]
+        entries[at] = entries[at][:-1] + bytes([entries[at][-1] ^ 1])
+        assert reason(lock, encode([2, 1, lock.heads[0], entries])) == verify.BAD_TAG
+
+
+def test_later_key_is_named():
+    lock = history()
+    forged = taken(lock, 4)
+    with pytest.raises(Refusal, match="event 5 has one by the key of event 13") as caught:
+        check(lock, forged.batch(5), known_of(lock, range(1, 5)))
+    assert caught.value.reason == verify.BAD_TAG and caught.value.conflict_seq is None
+
+
+def test_other_tag_of_a_stored_record():
+    lock = history()
+    entries = [lock.entries[0][:-16] + bytes(16), *lock.entries[1:4]]
+    with pytest.raises(Refusal) as caught:
+        check(lock, encode([2, 1, lock.heads[0], entries]), known_of(lock, range(1, 13)))
+    assert (caught.value.reason, caught.value.conflict_seq) == (verify.TWO_HISTORIES, 1)
+
+
+def test_second_history_is_evidence_only_under_the_doors_seal():
+    lock = history()
+    forged = taken(lock, 4)
+    entries = forged.entries[4:]
+    stranger = [*entries[:-1], entries[-1][:-20] + bytes(4) + entries[-1][-16:]]
+    for sent, conflict_seq in ((entries, 5), (stranger, None)):
+        with pytest.raises(Refusal) as caught:
+            check(lock, encode([2, 5, lock.heads[4], sent]), known_of(lock, range(1, 13)))
+        assert (caught.value.reason, caught.value.conflict_seq) == (verify.TWO_HISTORIES, conflict_seq)
+
+
+def test_tags_from_before_the_enrolment_are_not_checked():
+    lock = history()
+    batch = parse_batch(encode([2, 1, lock.heads[0], [lock.records[0] + bytes(16), *lock.entries[1:4]]]))
+    for enrolled_seq in (1, 2):
+        keys = KeyLine(JournalKey(enrolled_seq, lock.keys[enrolled_seq - 1]))
+        if enrolled_seq == 2:
+            assert check_batch(batch, lock.name, lock.public_key, Known(), keys).new_seqs == [1, 2, 3, 4]
+        else:
+            with pytest.raises(Refusal):
+                check_batch(batch, lock.name, lock.public_key, Known(), keys)
+
+
+def test_no_number_keeps_it_busy():
+    lock = ScriptedDoor()
+    lock.records, lock.tags = [], []
+    entry = encode([1 << 60, SEAL, 1, 1, None, {9: bytes(64)}]) + TAG
+    assert reason(lock, encode([2, 1 << 60, HEAD, [entry]])) == verify.TOO_FAR
+
+
+def test_keys_follow_each_other_from_any_place():
+    lock = ScriptedDoor()
+    for _ in range(3000):
+        lock.keys.append(hmac.digest(lock.keys[-1], b"lobbylock journal key 1", "sha256"))
+    line = KeyLine(JournalKey(1, lock.keys[0]))
+    for seq in (1, 2, 2999, 3, 1024, 1025, 1026, 3001, 2049, 2048, 1):
+        assert line.key(seq) == lock.keys[seq - 1]
+    later = KeyLine(JournalKey(2000, lock.keys[1999]))
+    assert not later.covers(1999) and later.covers(2000) and later.key(3000) == lock.keys[2999]
+    assert JournalKey(1, lock.keys[0]).leads_to(JournalKey(3000, lock.keys[2999]))
+    assert not JournalKey(1, lock.keys[0]).leads_to(JournalKey(3000, lock.keys[2998]))
+    assert not JournalKey(2, lock.keys[1]).leads_to(JournalKey(1, lock.keys[0]))
+    assert not JournalKey(1, lock.keys[0]).leads_to(JournalKey(1 << 62, bytes(32)))

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_door import ACCESS, ScriptedDoor, encode, read_ack
 
+from firmware.core import ratchet
 from lobbylock import verify
 from lobbylock.collector import Collector
 from lobbylock.enrolment import Enrolments
@@ -87,6 +88,39 @@ def test_door_enrolled_meanwhile(collector, enrol, listener):
     assert listener.refusals == [verify.UNKNOWN_DOOR]
     enrol(lock)
     assert collector.handle("lobbylock/oak-3/yard/events", lock.batch())
+
+
+def test_door_without_a_journal_key(collector, home, lock, store, listener):
+    lock.deliver()
+    door = home.door(lock.name)
+    known, door.journal_keys = door.journal_keys, {}
+    home.save_door(door)
+    assert collector.handle(EVENTS, lock.batch()) == []
+    assert listener.refusals == [verify.NO_JOURNAL_KEY] and store.chains() == []
+    door.journal_keys = known
+    home.save_door(door)
+    assert collector.handle(EVENTS, lock.batch())
+
+
+def test_bad_tag_is_neither_stored_nor_acknowledged(collector, lock, store, listener):
+    lock.deliver()
+    lock.tags[1] = bytes(16)
+    assert collector.handle(EVENTS, lock.batch()) == []
+    assert listener.refusals == [verify.BAD_TAG] and store.chains() == []
+
+
+def test_a_batch_costs_no_more_than_its_length(collector, lock, monkeypatch):
+    """Keys are counted on from where the last batch ended, not from the enrolled one."""
+    steps = []
+    following = ratchet.following
+    monkeypatch.setattr(ratchet, "following", lambda key: steps.append(1) or following(key))
+    for at in range(50):
+        lock.deliver()
+        steps.clear()
+        assert collector.handle(EVENTS, lock.batch(4 * at + 1))
+        assert len(steps) <= 4
+        assert collector.handle(EVENTS, lock.batch(4 * at + 1))
+        assert len(steps) <= 4
 
 
 def test_doors_do_not_answer_for_each_other(collector, enrol, lock, listener):

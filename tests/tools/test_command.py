@@ -15,6 +15,7 @@ from certificates import make_certificates
 from firmware.core import keycode
 from lobbylock import command
 from lobbylock.home import Home
+from lobbylock.journalkey import JournalKey
 
 DOOR = "maple-12/front"
 KEY = ScriptedDoor().public_key.hex()
@@ -139,6 +140,61 @@ def test_enrol_from_the_console_line(run, home, door):
     for wrong in (line.replace("front", "back"), line[:-5], "[]", "null", "[" * 900, '{"door": 1}', " " * 2000):
         code, text, error = run("door", "enrol", door, "--console-line", wrong)
         assert (code, text) == (2, "") and error.count("\n") == 1
+
+
+def console_line(lock: ScriptedDoor, **changes) -> str:
+    return json.dumps({**lock.console_line(), "boot": 1, **changes})
+
+
+def test_enrol_with_the_journal_key(run, home, door):
+    lock = ScriptedDoor()
+    early = console_line(lock)
+    lock.deliver()
+    late = console_line(lock)
+    assert run("door", "enrol", door, "--console-line", late) == (0, f"{door} is enrolled with key {KEY}.\n", "")
+    assert home.door(door).journal_key == JournalKey(5, lock.keys[4])
+    # The earliest one counts, and what follows from it changes nothing.
+    for line in (early, late, console_line(lock, journal=None)):
+        assert run("door", "enrol", door, "--console-line", line)[::2] == (0, "")
+        assert home.door(door).journal_key == JournalKey(1, lock.keys[0])
+    stranger = {"seq": 3, "key": "55" * 32}
+    code, _, error = run("door", "enrol", door, "--console-line", console_line(lock, journal=stranger))
+    assert code == 2 and "--replace" in error and "55" not in error
+    assert home.door(door).journal_key == JournalKey(1, lock.keys[0])
+    assert run("door", "enrol", door, "--replace", "--console-line", console_line(lock, journal=stranger))[0] == 0
+    assert home.door(door).journal_key == JournalKey(3, bytes.fromhex("55" * 32))
+    assert stat.S_IMODE((home.path / "doors" / f"{door}.json").stat().st_mode) == 0o600
+
+
+def test_enrol_with_the_journal_key_by_hand(run, home, door):
+    code, text, error = run("door", "enrol", door, KEY)
+    assert code == 0 and "--journal" in error
+    assert home.door(door).journal_key is None
+    assert run("door", "enrol", door, KEY, "--journal", "7:" + "ab" * 32) == (0, text, "")
+    assert home.door(door).journal_key == JournalKey(7, b"\xab" * 32)
+    # A board that replaces it has keys of its own; those of the first one stay, for what it recorded.
+    other = ScriptedDoor(seed=b"\2" * 32)
+    assert run("door", "enrol", door, "--replace", "--console-line", console_line(other))[0] == 0
+    record = home.door(door)
+    assert record.journal_key == JournalKey(1, other.keys[0])
+    assert record.journal_keys[bytes.fromhex(KEY)] == JournalKey(7, b"\xab" * 32)
+
+
+@pytest.mark.parametrize(
+    "journal", ["", "1", "1:", ":" + "ab" * 32, "0:" + "ab" * 32, "x:" + "ab" * 32, "1:" + "ab" * 31, "1:" + "zz" * 32]
+    + ["9" * 19 + ":" + "ab" * 32, "-1:" + "ab" * 32, "1:" + " ab" * 32, "1:" + "ab" * 33],
+)  # fmt: skip
+def test_journal_keys_that_are_none(run, home, door, journal):
+    code, text, error = run("door", "enrol", door, KEY, f"--journal={journal}")
+    assert (code, text, error.count("\n")) == (2, "", 1)
+    assert home.door(door).public_key is None
+
+
+@pytest.mark.parametrize("journal", [5, [], {}, {"seq": 1}, {"seq": True, "key": "ab" * 32}, {"seq": 1, "key": 5}])
+def test_console_lines_with_something_else(run, home, door, journal):
+    code, text, error = run("door", "enrol", door, "--console-line", console_line(ScriptedDoor(), journal=journal))
+    assert (code, text, error.count("\n")) == (2, "", 1)
+    assert home.door(door).public_key is None
 
 
 def test_code_opens_its_door(run, home, door):

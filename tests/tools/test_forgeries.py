@@ -19,7 +19,7 @@ SEED = 20_260_921
 def world(tmp_path, monkeypatch):
     # Whose key made a wrong tag is looked for among fewer, which changes what is said of it and not whether.
     monkeypatch.setattr(audit, "_LOOK_AHEAD", 64)
-    monkeypatch.setattr("lobbylock.verify._LOOK_AROUND", 64)
+    monkeypatch.setattr("lobbylock.verify._LOOK_AHEAD", 64)
     return World(tmp_path)
 
 

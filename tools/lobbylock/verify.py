@@ -20,7 +20,7 @@ HEAD_BYTES = 32
 # SQLite's integers end here. A lock that counts one event each millisecond gets there in 292 million years.
 MAX_NUMBER = (1 << 63) - 1
 # More than a lock has room for: a key beyond that is nobody's who has cut a history back.
-_LOOK_AROUND = 8192
+_LOOK_AHEAD = 4096
 
 # Reasons of a refusal. Few and fixed, so that counting them takes bounded memory.
 UNKNOWN_TOPIC = "not a topic of a door"
@@ -200,7 +200,7 @@ def _check_tags(batch: Batch, after: list[bytes], known: Known, keys: KeyLine) -
     for seq, tag, head in zip(range(batch.first_seq, batch.last_seq + 1), batch.tags, after, strict=True):
         if seq in known.records or not keys.covers(seq) or keys.fits(seq, head, tag):
             continue
-        owner = keys.owner(head, tag, seq - _LOOK_AROUND, seq + _LOOK_AROUND)
+        owner = keys.owner(head, tag, seq, seq + _LOOK_AHEAD)
         raise Refusal(BAD_TAG, f"event {seq}" + (f" has one by the key of event {owner}" if owner else ""))
 
 
