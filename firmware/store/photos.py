@@ -11,7 +11,7 @@ from binascii import crc32
 from hashlib import sha256
 from struct import pack, unpack
 
-from micropython import const
+from constant import const
 
 from firmware.core.errors import FlashError
 from firmware.store import sector

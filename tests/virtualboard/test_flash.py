@@ -82,7 +82,7 @@ def test_what_is_written_is_counted_and_survives_power_and_another_board(make_bo
         + """
     journal.writeblocks(0, b"kept", 8)
     journal.writeblocks(1, bytes(8192))
-    for bad in ((64, b"x", 0), (63, b"xy", 4095), (-1, b"x", 0)):
+    for bad in ((68, b"x", 0), (67, b"xy", 4095), (-1, b"x", 0)):
         try:
             journal.writeblocks(*bad)
         except OSError as error:
