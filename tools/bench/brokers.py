@@ -31,5 +31,5 @@ def key_to_strike(rounds: int = _ROUNDS) -> list[Figure]:
             _MOST_TIMES,
         ),
         *readings,
-        Figure("codes typed again since a key was missed", retyped, f"of {rounds * (len(medians) + 1)}"),
+        Figure("codes typed again", retyped, f"of {rounds * (len(medians) + 1)}"),
     ]

@@ -25,8 +25,9 @@ _CODE_CLASS = 4
 _SLOT = 7
 _KEY_MS = 100.0
 _GAP_MS = 60.0
-# A machine that is busy with something else may let a key come and go between two looks at the keypad.
-_TRIES = 3
+# A machine that is busy with something else may let a key come and go between two looks at the keypad, and a lock asks
+# for a code again in which a handshake may have cost a key. Each time more slowly; the fifth would lock the keypad.
+_TRIES = 4
 _START_MS = 120_000
 _SETTLE_MS = 3_000
 _STRIKE_MS = 10_000
@@ -97,8 +98,8 @@ class Lock:
         """Types a right code, waits for the strike to release and to rest. Raises RuntimeError if it does not."""
         board = self.board
         board.run_for(delay_ms)
-        for _ in range(_TRIES):
-            if self._type():
+        for number in range(_TRIES):
+            if self._type(1 << number):
                 break
             self.retyped += 1
         else:
@@ -109,15 +110,18 @@ class Lock:
         if board.reset_count:
             raise RuntimeError(f"{self.name} has started again: " + " / ".join(board.console[-5:]))
 
-    def _type(self) -> bool:
-        """Types a right code; returns whether it opened, and keeps how long that took."""
+    def _type(self, slowness: int) -> bool:
+        """Types a right code, so many times as slowly as usual; returns whether it opened, and keeps how soon."""
         board = self.board
         fields = json.loads(self.settings.read_text())
         window = keycode.window_at(_CODE_CLASS, int(self._now_s()))
         code = keycode.mint(bytes.fromhex(fields["code_key"]), fields["tag"], _CODE_CLASS, _SLOT, window)
         pulses = len(board.strike.pulses)
-        last_press_ms = board.now_us / 1000 + board.keypad.type(code + "#", _KEY_MS, _GAP_MS) - _KEY_MS
-        if not board.run_until(lambda: len(board.strike.pulses) > pulses, _STRIKE_MS):
+        key_ms = slowness * _KEY_MS
+        start_ms = board.now_us / 1000
+        typing_ms = board.keypad.type(code + "#", key_ms, slowness * _GAP_MS)
+        last_press_ms = start_ms + typing_ms - key_ms
+        if not board.run_until(lambda: len(board.strike.pulses) > pulses, typing_ms + _STRIKE_MS):
             return False
         self.latencies_ms.append(board.strike.pulses[pulses][0] - last_press_ms)
         return True
