@@ -30,10 +30,22 @@ EVENT_COLUMNS = ("seq", "kind", "time_s", "record", "head", "tag")
 
 
 class Silent:
-    """A listener that does not."""
+    """A listener that does nothing."""
 
-    def __getattr__(self, name):
-        return lambda *_: None
+    def event(self, door, found) -> None:
+        pass
+
+    def gap(self, door, gap) -> None:
+        pass
+
+    def status(self, door, status) -> None:
+        pass
+
+    def refused(self, topic, refusal) -> None:
+        pass
+
+    def picture(self, door, announced, path) -> None:
+        pass
 
 
 class World:

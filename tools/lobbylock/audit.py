@@ -236,7 +236,7 @@ class _Audit:
     def _check_picture(
         self,
         announced: Announcement,
-        rows: dict[object, PictureRow],
+        rows: dict[int, PictureRow],
         arrived: dict[int, tuple[Announcement, PictureRow]],
     ) -> None:
         """Compares the picture's file with the event that announced it, whatever the store's picture row says."""
@@ -269,7 +269,7 @@ class _Audit:
             else:
                 self._found.find(seq, PICTURE_OTHER, f"{row.file} has another SHA-256")
 
-    def _check_pictures(self, arrived: dict[int, tuple[Announcement, PictureRow]], rows: dict) -> None:
+    def _check_pictures(self, arrived: dict[int, tuple[Announcement, PictureRow]], rows: dict[int, PictureRow]) -> None:
         """Compares which pictures are here with which ones the collector signed for; `rows` are those left over."""
         for seq in rows:
             self._found.find(seq if is_number(seq) else 0, EDITED, "a picture's row that no event announced")

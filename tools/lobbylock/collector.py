@@ -107,21 +107,21 @@ class Collector:
     def _take_events(self, door: Door, payload: bytes) -> list[Reply]:
         keys = self._keys_of(door)
         batch = parse_batch(payload)
-        refusal = None
         with self._store.transaction():
             # Inside of the transaction, so that no other writer can come between the check and the row.
             chain = self._store.chain(door.name, door.public_key or b"")
             known = self._store.known(chain, batch) if chain else Known()
             try:
                 verdict = check_batch(batch, door.name, door.public_key or b"", known, keys)
-            except Refusal as found:
-                refusal = found
-                if chain is not None and found.conflict_seq is not None:
-                    self._keep_conflict(chain, found.conflict_seq, payload)
+            except Refusal as refusal:
+                # Not raised in here, for the evidence is to stay.
+                verdict = refusal
+                self._keep_conflict(chain, refusal, payload)
+                replies = []
             else:
                 replies = self._keep_batch(door, chain, verdict)
-        if refusal is not None:
-            raise refusal
+        if isinstance(verdict, Refusal):
+            raise verdict
         for gap in verdict.gaps:
             if gap not in known.gaps:
                 self._listener.gap(door.name, gap)
@@ -157,8 +157,10 @@ class Collector:
                 self._store.settle(each, self._receipt)
         return [(f"lobbylock/{door.name}/ack", ack)]
 
-    def _keep_conflict(self, chain: Chain, seq: int, payload: bytes) -> None:
-        conflict = Conflict(sha256(payload).digest(), seq, payload, int(self._now_s()))
+    def _keep_conflict(self, chain: Chain | None, refusal: Refusal, payload: bytes) -> None:
+        if chain is None or refusal.conflict_seq is None:
+            return
+        conflict = Conflict(sha256(payload).digest(), refusal.conflict_seq, payload, int(self._now_s()))
         if self._store.keep_conflict(chain, conflict):
             self._store.settle(chain, self._receipt)
 

@@ -52,7 +52,7 @@ def write_export(
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except (AttributeError, TypeError, ValueError):
+    except _Unfit:
         raise UserError(f"{store.path} is damaged: `lobbylock audit verify` says where.") from None
     finally:
         partial.unlink(missing_ok=True)
@@ -96,35 +96,43 @@ class _Writer:
         self._line(
             "chain",
             door=chain.door,
-            public_key=chain.public_key.hex(),
+            public_key=_hex(chain.public_key),
             journal=journal,
             ack=_hex_or_none(chain.ack),
             receipt=_hex_or_none(chain.receipt),
         )
         for gap in store.gaps(chain):
-            self._line("gap", first_seq=int(gap.first_seq), last_seq=int(gap.last_seq), head=gap.head.hex())
+            self._line("gap", first_seq=_number(gap.first_seq), last_seq=_number(gap.last_seq), head=_hex(gap.head))
         count = 0
         for row in store.events(chain):
-            self._line("event", seq=int(row.seq), record=row.record.hex(), head=row.head.hex(), tag=row.tag.hex())
+            self._line("event", seq=_number(row.seq), record=_hex(row.record), head=_hex(row.head), tag=_hex(row.tag))
             count += 1
-        for seq, row in sorted(store.picture_rows(chain).items()):
+        for seq, row in store.picture_rows(chain).items():
             self._line(
                 "picture",
-                seq=int(seq),
-                number=int(row.number),
-                length=int(row.length),
-                sha256=row.sha256.hex(),
-                arrival=row.arrival,
+                seq=_number(seq),
+                number=_number(row.number),
+                length=_number(row.length),
+                sha256=_hex(row.sha256),
+                arrival=None if row.arrival is None else _number(row.arrival),
                 digest=_hex_or_none(row.digest),
                 found=_found(store, row.file),
             )
         for kept in store.conflicts(chain):
-            self._line("conflict", seq=int(kept.seq), received_s=int(kept.received_s), message=kept.message.hex())
+            seq, received_s = _number(kept.seq), _number(kept.received_s)
+            self._line("conflict", seq=seq, received_s=received_s, message=_hex(kept.message))
         return count
 
 
-def _hex_or_none(data: bytes | None) -> str | None:
-    return None if data is None else data.hex()
+def _hex(data: object) -> str:
+    # In an edited store it may be of any type.
+    if not isinstance(data, bytes):
+        raise _Unfit
+    return data.hex()
+
+
+def _hex_or_none(data: object) -> str | None:
+    return None if data is None else _hex(data)
 
 
 def _found(store: Store, file: object) -> str | None:
@@ -305,7 +313,7 @@ class _Reader:
 
 
 class _Unfit(Exception):
-    """A line of an export is not of the form that its type has."""
+    """What is there is not of the form that its place in an export has."""
 
 
 def _number(value: object) -> int:

@@ -378,10 +378,11 @@ class Store:
         ):
             yield Entry(*row)
 
-    def picture_rows(self, chain: Chain) -> dict[object, PictureRow]:
+    def picture_rows(self, chain: Chain) -> dict[int, PictureRow]:
         """Returns the row of each announced picture by the announcement's seq."""
         rows = self._db.execute(
-            "SELECT seq, number, length, sha256, file, arrival, digest FROM picture WHERE chain = ?", (chain.id,)
+            "SELECT seq, number, length, sha256, file, arrival, digest FROM picture WHERE chain = ? ORDER BY seq",
+            (chain.id,),
         )
         return {row[0]: PictureRow(*row[1:]) for row in rows}
 
