@@ -16,6 +16,7 @@ WHOLE = (
     ("300 events, on CPython", "events", "cpython", 300, 3),
     ("pairs of cuts over 30 events", "pairs", "micropython", 30, 15),
     ("full ring, 60 events", "overrun", "micropython", 60, 4),
+    ("one lock, 1,000 cuts in a row", "in a row", "micropython", 1000, 1),
     ("first start, pairs", "first start", "micropython", 2, 1),
     ("lost journal, pairs", "lost journal", "micropython", 2, 4),
     ("wrong codes", "guesses", "micropython", 1000, 1),

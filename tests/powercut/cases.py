@@ -2,10 +2,10 @@
 
 import deliveries
 import subject
-from cutsweep import Expected, Life, Sweep, Tally, require
+from cutsweep import Expected, Life, Sweep, Tally, make_no_seed, require
 from forensics import Hunt
-from norflash import SECTOR_BYTES, NorFlash
-from script import Script, Seeds
+from norflash import SECTOR_BYTES, WAYS, Cutter, NorFlash, PowerCut
+from script import Dice, Script, Seeds
 
 from firmware.core import event
 
@@ -62,6 +62,40 @@ def cut_overrun(share: int, shares: int, size: int) -> Tally:
 def cut_pairs(share: int, shares: int, size: int) -> Tally:
     """Every pair of cuts: the first in a run of `size` events, the second in the start after it and two more events."""
     return _play(Tally(), size, 4, share, shares, depth=1, before=_ROUND)
+
+
+def cut_in_a_row(share: int, shares: int, size: int) -> Tally:
+    """One lock that lives through `size` cuts one after the other, with what each of them left behind."""
+    tally = Tally()
+    flash = NorFlash(SECTORS)
+    doors: dict = {}
+    hunt = Hunt()
+    lock = subject.fresh(flash, Seeds(b"door"), doors)
+    script = Script(lock, flash, 20, lambda lock: hunt.add(lock.enrolment.key(lock.journal.seq)))
+    dice = Dice(3)
+    for number in range(size):
+        Cutter(flash, dice.roll(30), dice.roll(len(WAYS)), number)
+        try:
+            while True:
+                script.play(1)
+        except PowerCut:
+            tally.cuts += 1
+        flash.before = None
+        try:
+            lock = subject.open(flash, make_no_seed, doors)
+            script.expected.check(lock)
+        except Exception as error:  # noqa: BLE001 - nothing of it is right any more
+            tally.fail("cut %d: %s: %s" % (number, type(error).__name__, error))
+            break
+        script.resume(lock)
+        keys = [lock.enrolment.key(seq) for seq in range(max(1, lock.journal.seq - 2), lock.journal.seq + 1)]
+        hunt.search(flash, keys, 0)
+    for sector in flash.data:
+        hunt.scan(sector, 0, SECTOR_BYTES)
+    tally.take(hunt)
+    tally.operations = flash.operations
+    tally.figures = script.counts
+    return tally
 
 
 def cut_first_start(share: int, shares: int, size: int) -> Tally:
@@ -148,6 +182,7 @@ CASES = {
     "events": cut_events,
     "overrun": cut_overrun,
     "pairs": cut_pairs,
+    "in a row": cut_in_a_row,
     "first start": cut_first_start,
     "lost journal": cut_lost_journal,
     "guesses": deliveries.cut_guesses,

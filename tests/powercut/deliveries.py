@@ -5,7 +5,7 @@ Everything between keypad or badge and strike is the lock's own code; only the s
 
 import subject
 from cutsweep import Tally
-from norflash import WAYS, NorFlash, PowerCut, cut_short
+from norflash import WAYS, Cutter, NorFlash, PowerCut
 from script import START_S, Seeds
 
 from firmware.core import event, keycode
@@ -23,23 +23,6 @@ _MINUTE_S = 60
 _LOCKED_OUT_S = 3_600
 # After so many the code that opens is typed once: the kept number of lock-outs ends at 15.
 _LOCKOUTS = 10
-
-
-class Cutter:
-    """Cuts the power at the operation `number` from now on (from 0), in way number `way` of WAYS."""
-
-    def __init__(self, flash, number: int, way: int, seed: int) -> None:
-        self._flash = flash
-        self._number = number
-        self._way = way
-        self._seed = seed
-        flash.before = self._before
-
-    def _before(self, sector: int, at: int, old: bytes, new: bytes) -> None:
-        if not self._number:
-            self._flash.put(sector, at, cut_short(old, new, self._way, self._seed))
-            raise PowerCut()
-        self._number -= 1
 
 
 class Checker(keycode.Checker):

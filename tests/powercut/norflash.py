@@ -107,3 +107,20 @@ def _noise(seed: int, size: int) -> bytes:
     for number in range((size + 31) // 32):
         pieces.append(sha256(b"%d %d" % (seed, number)).digest())
     return b"".join(pieces)[:size]
+
+
+class Cutter:
+    """Cuts the power at the operation `number` from now on (from 0), in way number `way` of WAYS."""
+
+    def __init__(self, flash, number: int, way: int, seed: int) -> None:
+        self._flash = flash
+        self._number = number
+        self._way = way
+        self._seed = seed
+        flash.before = self._before
+
+    def _before(self, sector: int, at: int, old: bytes, new: bytes) -> None:
+        if not self._number:
+            self._flash.put(sector, at, cut_short(old, new, self._way, self._seed))
+            raise PowerCut()
+        self._number -= 1

@@ -3,6 +3,7 @@
 micropython run_case.py CASE SHARE SHARES SIZE
 """
 
+import gc
 import json
 import sys
 
@@ -33,4 +34,7 @@ def run(name: str, share: int, shares: int, size: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.implementation.name == "micropython":
+        # Or what stays would lie scattered all over a large heap, and nothing long find a place any more.
+        gc.threshold(2 << 20)  # type: ignore[attr-defined]
     run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

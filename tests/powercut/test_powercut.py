@@ -10,6 +10,7 @@ SLICE = (
     (Piece("overrun", "micropython", 60, 1, 29), 25),
     (Piece("pairs", "micropython", 40, 41, 83), 100),
     (Piece("pairs", "cpython", 40, 80, 83), 100),
+    (Piece("in a row", "micropython", 40, 0, 1), 40),
     (Piece("first start", "micropython", 1, 0, 1), 50),
     (Piece("first start", "cpython", 1, 0, 1), 50),
     (Piece("lost journal", "micropython", 1, 3, 4), 50),
