@@ -5,6 +5,8 @@
     entry     = length (2) | CRC-32 of length, record and tag (4) | record | tag (16) | key field
     key field = key (32) | CRC-32 of it (4), programmed to zeros once the key has been used
 
+So the key field of a header is at 52, the first entry at 88, and the longest entry has 250 bytes.
+
 An entry but for its key field is a record of `store.sector`. One that is the last counts only with a sound key field.
 """
 
@@ -16,16 +18,9 @@ from constant import const
 from firmware.core import event
 from firmware.store import sector
 
-# Where the key field of a header lies, and where the entries begin.
-KEY_AT = 52
-FIRST_AT = 88
-FIELD_BYTES = 36
-# What an entry takes behind its record, and what the longest one takes in all.
-BEHIND_BYTES = 52
-MOST_BYTES = 250
-
 _HEADER = const(">4sIIHH32s")
 _HEADER_BYTES = const(48)
+_KEY_AT = const(52)
 _MAGIC = const(b"LBJ2")
 _TAG_BYTES = const(16)
 
@@ -43,7 +38,7 @@ def header(generation: int, first_seq: int, before: int, before_at: int, head: b
 
 def header_at(flash, number: int):
     """Returns (generation, first seq, sector and offset of the key before, head before) of a sector, or None."""
-    raw = bytes(sector.read(flash, number, 0, KEY_AT))
+    raw = bytes(sector.read(flash, number, 0, _KEY_AT))
     if raw[:4] != _MAGIC or crc32(raw[:_HEADER_BYTES]) != unpack(">I", raw[_HEADER_BYTES:])[0]:
         return None
     return unpack(_HEADER, raw[:_HEADER_BYTES])[1:]
@@ -53,8 +48,3 @@ def body_at(flash, number: int, at: int):
     """Returns record || tag of the entry at `at`, or None if there is no sound one."""
     body = sector.record_at(flash, number, at, event.MAX_RECORD_BYTES + _TAG_BYTES)
     return body if body and len(body) > _TAG_BYTES else None
-
-
-def head_behind(head: bytes, body: bytes) -> bytes:
-    """Returns the chain head after the record in `body`, which the tag does not count for."""
-    return event.next_head(head, memoryview(body)[:-_TAG_BYTES])

@@ -19,6 +19,13 @@ _TRIES = const(4)
 # How many places that could not be wiped are kept in mind.
 _MOST_UNWIPED = const(8)
 
+# From store.entry: where the key of a header and the first entry lie, the size of a key field, and of an entry what is
+# behind its record.
+_KEY_AT = const(52)
+_FIRST_AT = const(88)
+_FIELD_BYTES = const(36)
+_BEHIND_BYTES = const(52)
+
 # Of a sector that is left behind: the key field in use and the longest entry that may have failed behind it.
 _REST_BYTES = const(286)
 
@@ -44,20 +51,12 @@ class Journal:
         self._flash = flash
         self._keep_epoch = keep_epoch
         self._count = sector.count(flash)
-        found = mounting.find(flash, self._count)
-        self._generation = found.generation
         # Live sectors, oldest first: the seq of its first event and the sector number, in one number each. A full ring
         # is more than the heap has room for as objects.
-        self._live = found.live
-        self._sector = found.sector
-        self._at = found.at
-        self._key_at = found.key_at
-        self._key = found.key
-        self._sealed_seq = found.sealed_seq
+        self._generation, self._live, self._unwiped, self._sector, state = mounting.find(flash, self._count)
+        self._at, self._key_at, self._key, self.seq, self._sealed_seq, self.head = state
+        self.head = self.head or genesis
         self._erased = -1
-        self._unwiped = found.unwiped
-        self.seq = found.seq
-        self.head = found.head or genesis
         self.acked_seq = min(acked_seq, self.seq)
         self.is_new = not (self._live or epoch or acked_seq)
         self.is_broken = not self.is_new and (not self._key or self._live_at(-1)[0] < epoch)
@@ -101,7 +100,7 @@ class Journal:
         # Each round writes the record, or says what was lost, or finds a sector spoiled.
         for _ in range(_TRIES):
             record = record or make_record(self.seq + 1)
-            if not sector.fits(self._at, _TWO_BYTES if self._lost() else len(record) + entry.BEHIND_BYTES):
+            if not sector.fits(self._at, _TWO_BYTES if self._lost() else len(record) + _BEHIND_BYTES):
                 self._advance()
             lost = self._lost()
             try:
@@ -128,7 +127,7 @@ class Journal:
         sealed_seq = seq if event.kind_of(record) == event.SEAL else self._sealed_seq
         at = sector.append(self._flash, self._sector, at, body, entry.field(key))
         used_at = self._key_at
-        key_at = at - entry.FIELD_BYTES
+        key_at = at - _FIELD_BYTES
         # From here on nothing can fail: the record is in flash, and all of this says so or nothing.
         self.seq = seq
         self.head = head
@@ -136,7 +135,7 @@ class Journal:
         self._key_at = key_at
         self._sealed_seq = sealed_seq
         self._at = at
-        self._wipe(self._sector, used_at, entry.FIELD_BYTES)
+        self._wipe(self._sector, used_at, _FIELD_BYTES)
 
     def _wipe(self, number: int, at: int, size: int) -> None:
         """Clears what may be a used key; what fails is tried again before the next event."""
@@ -173,11 +172,11 @@ class Journal:
         try:
             sector.write(self._flash, number, 0, header)
         except FlashError:
-            self._wipe(number, 0, entry.FIRST_AT)
+            self._wipe(number, 0, _FIRST_AT)
             raise
         self._sector = number
-        self._at = entry.FIRST_AT
-        self._key_at = entry.KEY_AT
+        self._at = _FIRST_AT
+        self._key_at = _KEY_AT
         self._live.append((self.seq + 1) * self._count + number)
         if before >= 0:
             self._wipe(before, before_at, _REST_BYTES)
@@ -233,7 +232,7 @@ class Journal:
         taken = None
         start_head = None
         size = 0
-        for seq, before, body in self.entries_from(first_seq):
+        for seq, before, record, tag in self._events_from(first_seq):
             if seq != first_seq + len(entries):
                 # Something between them has become unreadable: a message holds what belongs together.
                 if taken:
@@ -241,12 +240,12 @@ class Journal:
                 entries = []
             if not entries:
                 first_seq, start_head, size = seq, before, 0
-            size += len(body)
+            size += len(record) + ratchet.TAG_BYTES
             if len(entries) == max_records or size > max_bytes:
                 break
-            entries.append(body)
-            if event.kind_of(body) == event.SEAL:
-                taken = len(entries), entry.head_behind(before, body)
+            entries.append(record + tag)
+            if event.kind_of(record) == event.SEAL:
+                taken = len(entries), event.next_head(before, record)
                 if size >= enough_bytes:
                     break
         if taken is None:
@@ -256,11 +255,6 @@ class Journal:
 
     def _events_from(self, first_seq: int):
         """Yields (seq, head before it, record, tag) from `first_seq` on."""
-        for seq, head, body in self.entries_from(first_seq):
-            yield seq, head, body[: -ratchet.TAG_BYTES], body[-ratchet.TAG_BYTES :]
-
-    def entries_from(self, first_seq: int):
-        """Yields (seq, head before it, record || tag) from `first_seq` on."""
         for index in range(len(self._live)):
             seq, number = self._live_at(index)
             is_last = index + 1 == len(self._live)
@@ -268,13 +262,14 @@ class Journal:
             if not is_last and last_seq < first_seq:
                 continue
             head = entry.header_at(self._flash, number)[4]
-            at = entry.FIRST_AT
+            at = _FIRST_AT
             while seq <= last_seq:
                 body = entry.body_at(self._flash, number, at)
                 if not body:
                     break
+                record = body[: -ratchet.TAG_BYTES]
                 if seq >= first_seq:
-                    yield seq, head, body
-                at += len(body) + sector.OVERHEAD_BYTES + entry.FIELD_BYTES
-                head = entry.head_behind(head, body)
+                    yield seq, head, record, body[-ratchet.TAG_BYTES :]
+                at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
+                head = event.next_head(head, record)
                 seq += 1

@@ -12,51 +12,44 @@ from constant import const
 from firmware.core import event
 from firmware.store import entry, sector
 
-# The key field in use and the longest entry behind it: all that a sector left behind may still hold of a key.
+# From store.entry, as are the longest entry and that with the key field in front of it.
+_KEY_AT = const(52)
+_FIRST_AT = const(88)
+_FIELD_BYTES = const(36)
+_TAG_BYTES = const(16)
+_MOST_BYTES = const(250)
 _REST_BYTES = const(286)
 
 
-class Found:
-    """What is there. `sector` is -1 if nothing counts; `key` is empty if none of the newest sector is sound.
+def find(flash, count: int) -> tuple:
+    """Returns (highest generation, live sectors, places to wipe, newest sector or -1, state in it).
 
-    `live` holds (first seq, sector) of the sectors that belong together, oldest first, as one number each: first seq
-    times number of sectors, plus sector. `unwiped` holds (sector, offset, size) of what may still be a used key.
+    A live sector, oldest first, is one number: its first seq times `count`, plus the sector's number. A place, (sector,
+    offset, size), may still hold a used key. The state is (offset behind the last entry or of the sector's end if
+    nothing may follow there, offset of the key in use, that key, seq, seq of the last seal, head); without a usable key
+    that is empty. Writes nothing. Raises FlashError.
     """
-
-    def __init__(self) -> None:
-        self.generation = 0
-        self.live = []
-        self.sector = -1
-        self.at = sector.SECTOR_BYTES
-        self.key_at = 0
-        self.key = b""
-        self.seq = 0
-        self.sealed_seq = 0
-        self.head = b""
-        self.unwiped = []
-
-
-def find(flash, count: int) -> Found:
-    """Returns what lies in the ring of `count` sectors; writes nothing. Raises FlashError."""
-    found = Found()
+    highest = 0
+    places = []
     newest = None
+    newest_number = -1
     for number in range(count):
-        field = bytes(sector.read(flash, number, entry.KEY_AT, entry.FIELD_BYTES))
-        if field not in (bytes(entry.FIELD_BYTES), b"\xff" * entry.FIELD_BYTES):
-            found.unwiped.append((number, entry.KEY_AT, entry.FIELD_BYTES))
+        field = bytes(sector.read(flash, number, _KEY_AT, _FIELD_BYTES))
+        if field not in (bytes(_FIELD_BYTES), b"\xff" * _FIELD_BYTES):
+            places.append((number, _KEY_AT, _FIELD_BYTES))
         header = entry.header_at(flash, number)
         if header:
-            found.generation = max(found.generation, header[0])
+            highest = max(highest, header[0])
             is_newer = not newest or header[0] > newest[0]
-            if is_newer and (_key_in(field) or entry.body_at(flash, number, entry.FIRST_AT)):
+            if is_newer and (_key_in(field) or entry.body_at(flash, number, _FIRST_AT)):
                 newest = header
-                found.sector = number
-    if newest:
-        # Whether that header's key is used yet is for the walk to say.
-        found.unwiped = [place for place in found.unwiped if place[0] != found.sector]
-        _link(found, flash, count, newest)
-        _walk(found, flash, newest)
-    return found
+                newest_number = number
+    if not newest:
+        return highest, [], places, -1, (sector.SECTOR_BYTES, 0, b"", 0, 0, b"")
+    # Whether the key in that header is used yet is for the walk to say.
+    places = [place for place in places if place[0] != newest_number]
+    live = _link(flash, count, newest_number, newest, places)
+    return highest, live, places, newest_number, _walk(flash, newest_number, newest, places)
 
 
 def _key_in(field: bytes) -> bytes:
@@ -65,71 +58,72 @@ def _key_in(field: bytes) -> bytes:
     return key if crc32(key) == unpack(">I", field[-4:])[0] else b""
 
 
-def _link(found: Found, flash, count: int, header: tuple) -> None:
-    """Collects the sectors from the newest one back, and what to wipe in the one before it."""
-    number = found.sector
+def _link(flash, count: int, number: int, header: tuple, places: list) -> list:
+    """Returns the live sectors from the newest one, `number`, back; adds what to wipe in the one before it."""
+    live = []
     end_seq = 0
     while True:
         generation, first_seq, before, before_at, _ = header
         # An erase that was cut may have left the header of the oldest sector and not its entries.
         if end_seq and not _is_whole(flash, number, end_seq - first_seq):
-            return
-        found.live.insert(0, first_seq * count + number)
+            return live
+        live.insert(0, first_seq * count + number)
         older = entry.header_at(flash, before) if before < count else None
         # Another generation has taken the place of the one before.
         if not older or older[0] >= generation or older[1] > first_seq:
-            return
-        header = older
+            return live
         if not end_seq:
-            _note(found, flash, before, before_at, _REST_BYTES)
+            _note(flash, before, before_at, _REST_BYTES, places)
+        header = older
         number = before
         end_seq = first_seq
 
 
 def _is_whole(flash, number: int, records: int) -> bool:
     """Whether a sector still has as many sound records, in front of which nothing is missing."""
-    at = entry.FIRST_AT
+    at = _FIRST_AT
     for _ in range(records):
         body = entry.body_at(flash, number, at)
         if not body:
             return False
-        at += len(body) + sector.OVERHEAD_BYTES + entry.FIELD_BYTES
+        at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
     return True
 
 
-def _note(found: Found, flash, number: int, at: int, size: int) -> None:
-    """Takes note of a place to wipe, unless it is all zeros."""
+def _note(flash, number: int, at: int, size: int, places: list) -> None:
+    """Adds a place to wipe, unless it is all zeros."""
     size = min(size, sector.SECTOR_BYTES - at)
     if size > 0 and any(sector.read(flash, number, at, size)):
-        found.unwiped.append((number, at, size))
+        places.append((number, at, size))
 
 
-def _walk(found: Found, flash, header: tuple) -> None:
-    """Follows the entries of the newest sector up to the last one that counts."""
-    number = found.sector
+def _walk(flash, number: int, header: tuple, places: list) -> tuple:
+    """Follows the entries of the newest sector; returns the state behind the last one that counts, as `find` does."""
     seq = header[1] - 1
     head = header[4]
     sealed_seq = 0
-    at = entry.FIRST_AT
+    at = _FIRST_AT
     used_at = 0
+    state = _KEY_AT, b"", seq, sealed_seq, head
     while True:
         body = entry.body_at(flash, number, at)
-        key = _key_in(bytes(sector.read(flash, number, at - entry.FIELD_BYTES, entry.FIELD_BYTES)))
+        key = _key_in(bytes(sector.read(flash, number, at - _FIELD_BYTES, _FIELD_BYTES)))
         if key or body:
             if used_at:
-                _note(found, flash, number, used_at, entry.FIELD_BYTES)
-            found.seq, found.head, found.sealed_seq, found.key = seq, head, sealed_seq, key
-            found.key_at = used_at = at - entry.FIELD_BYTES
+                _note(flash, number, used_at, _FIELD_BYTES, places)
+            used_at = at - _FIELD_BYTES
+            state = used_at, key, seq, sealed_seq, head
         if not body:
             break
-        at += len(body) + sector.OVERHEAD_BYTES + entry.FIELD_BYTES
+        at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
         seq += 1
-        head = entry.head_behind(head, body)
+        head = event.next_head(head, body[:-_TAG_BYTES])
         if event.kind_of(body) == event.SEAL:
             sealed_seq = seq
-    at = found.key_at + entry.FIELD_BYTES
-    if sector.is_erased_from(flash, number, at):
-        found.at = at
-    elif found.key:
-        # An entry that was cut: nothing goes behind it, and it may hold the key of the record after next.
-        _note(found, flash, number, at, entry.MOST_BYTES)
+    at = state[0] + _FIELD_BYTES
+    if not sector.is_erased_from(flash, number, at):
+        if state[1]:
+            # An entry that was cut: nothing goes behind it, and it may hold the key of the record after next.
+            _note(flash, number, at, _MOST_BYTES, places)
+        at = sector.SECTOR_BYTES
+    return (at,) + state

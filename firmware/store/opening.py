@@ -12,12 +12,16 @@ from constant import const
 
 from firmware import store
 from firmware.core import event
-from firmware.store import ledger
+from firmware.store import entry, ledger, sector
 from firmware.store.journal import Journal
 
 # In place of the epoch: the journal is to be begun anew; it was, and no event says so yet. No seq gets there.
 _LOST = const(0xFFFFFFFF)
 _UNSAID = const(0xFFFFFFFE)
+
+# From store.entry.
+_FIRST_AT = const(88)
+_FIELD_BYTES = const(36)
 
 
 def open_journal(flash, kept, make_seed) -> tuple:
@@ -47,18 +51,26 @@ def open_journal(flash, kept, make_seed) -> tuple:
     if journal.is_new:
         journal.head = event.genesis(ed25519.public_key(seed))
         journal.begin(make_seed())
-    elif is_unsaid and _says_lost(journal):
+    elif is_unsaid and _says_lost(flash):
         is_unsaid = False
         keep_epoch(1)
     _let_go()
     return journal, seed, is_unsaid
 
 
-def _says_lost(journal) -> bool:
-    for _, _, body in journal.entries_from(1):
+def _says_lost(flash) -> bool:
+    """Whether any record of the first sector says that a journal was lost. No other one was opened yet."""
+    at = _FIRST_AT
+    number = 0
+    while not entry.header_at(flash, number):
+        number += 1
+    while True:
+        body = entry.body_at(flash, number, at)
+        if not body:
+            return False
         if event.kind_of(body) == event.JOURNAL_LOST:
             return True
-    return False
+        at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
 
 
 def _let_go() -> None:
