@@ -21,14 +21,18 @@ class Certificates:
     client_key: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Writes a CA, a server's and a client's certificate, and a CA that signed neither, into `folder`."""
+def make_certificates(folder: Path, server_days: int = 1) -> Certificates:
+    """Writes a CA, a server's and a client's certificate, and a CA that signed neither, into `folder`.
+
+    The server's ends in `server_days`, which may be less than none.
+    """
     ca_key, ca = _authority("test CA")
     _, other_ca = _authority("other CA")
     files = {"ca": _write(folder / "ca.pem", ca), "other_ca": _write(folder / "other-ca.pem", other_ca)}
     for role, prefix in (("server", ""), ("client", "client_")):
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(role, key.public_key(), ca.subject).add_extension(
+        days = server_days if role == "server" else 1
+        builder = _builder(role, key.public_key(), ca.subject, days).add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
         )
         builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False)
@@ -50,7 +54,7 @@ def _authority(name: str):
     return key, builder.sign(key, hashes.SHA256())
 
 
-def _builder(name: str, public_key, issuer: x509.Name) -> x509.CertificateBuilder:
+def _builder(name: str, public_key, issuer: x509.Name, days: int = 1) -> x509.CertificateBuilder:
     now = datetime.now(timezone.utc)
     return (
         x509.CertificateBuilder()
@@ -58,8 +62,8 @@ def _builder(name: str, public_key, issuer: x509.Name) -> x509.CertificateBuilde
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=10))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 

@@ -1,7 +1,7 @@
 """Keys to codes: digits, then `#` shows them, `*` clears them, and a pause forgets them.
 
-Keys that nobody could read, because the interpreter was held, are nobody's wrong guess: an entry that may lack some is a
-code only if it has all its digits.
+Keys that nobody could read, because the interpreter was held, are nobody's wrong guess: an entry that may lack some is
+a code only if it has all its digits.
 """
 
 from firmware.core import keycode

@@ -3,7 +3,6 @@
 import time
 
 from constant import const
-
 from wiegand import NOISE
 
 from firmware.core import event

@@ -151,7 +151,7 @@ class Courier:
                 self._serve(client)
             finally:
                 is_steady = is_steady or time.ticks_diff(time.ticks_ms(), opened_ms) >= _STEADY_MS
-        except Exception:  # noqa: BLE001 - the network's trouble, whichever it is; the events are safe in flash
+        except Exception:  # noqa: BLE001, S110 - the network's trouble, whichever it is; the events are safe in flash
             pass
         finally:
             with self._lock:

@@ -1,8 +1,9 @@
 """TLS for the courier: the handshake, done in pieces between which the door has its turn. Loaded where TLS is used.
 
-A handshake is 1.4 s of C code on the board, which holds the interpreter: no key is scanned, no input read. TLS calls its
-stream in between, though, so a stream written in Python divides it into three pieces of 0.4 s and a shorter one. Each
-is begun only while the door's side keeps saying that nobody has been there for long, and said so after the one before.
+A handshake is 1.4 s of C code on the board, which holds the interpreter: no key is scanned, no input read. TLS calls
+its stream in between, though, so a stream written in Python divides it into three pieces of 0.4 s and shorter ones.
+Each is begun only while the door's side keeps saying that nobody has been there for long, and said so after the one
+before.
 docs/architecture.md, "Handshakes".
 """
 

@@ -8,8 +8,13 @@ courier's thread only.
 import errno
 import select
 
+from typing import TYPE_CHECKING
+
 from micropython import const
 from umqtt.simple import MQTTClient
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # A step waits so many times so long at most. Counted, not timed: bytes that come in one by one do not prolong it.
 _SLICE_MS = const(100)
@@ -152,8 +157,8 @@ class Client(MQTTClient):
     TLS, else None.
     """
 
-    beat = None
-    handshake = None
+    beat: "Any" = None
+    handshake: "Any" = None
     _wire = None
 
     @property

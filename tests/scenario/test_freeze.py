@@ -12,7 +12,7 @@ from lobbylock.demo.stage import TLS_HEAP
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from certificates import make_certificates  # noqa: E402
+from certificates import make_certificates
 
 QUIET_MS = 30_000
 # What is left of a piece when somebody came in it, and what the lock itself takes then.

@@ -134,20 +134,24 @@ def test_acknowledgement_of_another_door_or_an_older_one_frees_nothing(make_stag
 
 
 def make_tls_stage(make_stage, certificates, authority, **options):
-    """A stage whose lock believes `authority`."""
+    """A stage whose lock believes `authority`, and whose broker wants everybody's certificate."""
+    files = certificates
+    pair = [str(files.client_cert), str(files.client_key)]
     return make_stage(
-        broker=Broker("mosquitto", tls=TlsFiles(certificates.ca, certificates.cert, certificates.key)),
+        broker=Broker("mosquitto", tls=TlsFiles(files.ca, files.cert, files.key, client_ca=True)),
         heap=TLS_HEAP,
-        door_options=["--mqtt-ca", str(authority)],
-        collect_options=["--ca", str(certificates.ca)],
+        door_options=["--mqtt-ca", str(authority), "--mqtt-cert", pair[0], "--mqtt-key", pair[1]],
+        collect_options=["--ca", str(files.ca), "--cert", pair[0], "--key", pair[1]],
         **options,
     )
 
 
-def test_tls_with_the_right_authority(make_stage, certificates):
+def test_tls_with_the_right_authority_and_a_certificate_of_its_own(make_stage, certificates):
     stage = make_tls_stage(make_stage, certificates, certificates.ca)
     deliver(stage)
     assert stage.wait(lambda: granted(stage) == 1, 30_000)
+    # One handshake in all, in pieces.
+    assert sum(length for _, length in stage.board.holds_ms) == 1_400
 
 
 def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_stage, certificates):

@@ -12,14 +12,28 @@ import _virtual
 import tls
 from micropython import const
 from tls import (
-    CERT_NONE,
-    CERT_OPTIONAL,
-    CERT_REQUIRED,
-    MBEDTLS_VERSION,
-    PROTOCOL_DTLS_CLIENT,
-    PROTOCOL_DTLS_SERVER,
-    PROTOCOL_TLS_CLIENT,
-    PROTOCOL_TLS_SERVER,
+    CERT_NONE as CERT_NONE,
+)
+from tls import (
+    CERT_OPTIONAL as CERT_OPTIONAL,
+)
+from tls import (
+    CERT_REQUIRED as CERT_REQUIRED,
+)
+from tls import (
+    MBEDTLS_VERSION as MBEDTLS_VERSION,
+)
+from tls import (
+    PROTOCOL_DTLS_CLIENT as PROTOCOL_DTLS_CLIENT,
+)
+from tls import (
+    PROTOCOL_DTLS_SERVER as PROTOCOL_DTLS_SERVER,
+)
+from tls import (
+    PROTOCOL_TLS_CLIENT as PROTOCOL_TLS_CLIENT,
+)
+from tls import (
+    PROTOCOL_TLS_SERVER as PROTOCOL_TLS_SERVER,
 )
 
 _WHOLE_US = const(1400000)

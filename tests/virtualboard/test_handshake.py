@@ -72,6 +72,7 @@ class Peer:
     """A TLS server for one client that says nothing until `answer` is set."""
 
     def __init__(self, files) -> None:
+        self.files = files
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.answer = threading.Event()
@@ -97,7 +98,6 @@ class Peer:
 def peer(tmp_path):
     files = make_certificates(tmp_path)
     made = Peer(files)
-    made.files = files
     yield made
     made.close()
 
