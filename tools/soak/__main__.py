@@ -13,8 +13,9 @@ house.open_path()
 from soak import boards, reboots  # noqa: E402
 from soak.publishes import publish  # noqa: E402
 
-# Names that are interned on the way, and a ring of flash whose sectors are all in use.
-_MOST_GROWTH_BYTES = 1_024
+# The journal's list of its sectors takes 8 bytes for each, and doubles as it grows: 1,024 once the ring is full, however
+# many events come after. The rest is for names that are interned on the way.
+_MOST_GROWTH_BYTES = 1_536
 _IDS = 65_535
 _LONG_LIFE_S = 60.0
 _LONG_EVERY_MS = 20_000
@@ -46,9 +47,7 @@ def _reboots(count: int, seed: int) -> list[str]:
     for events, looks in sorted(found.heap.items()):
         if len(looks) > 1:
             growth = found.growth_bytes(events)
-            print(
-                f"  in use after {events} events of a life: {min(looks):,} to {max(looks):,}, median grew by {growth}"
-            )
+            print(f"  in use after {events} events of a life: {min(looks):,} to {max(looks):,}, grew by {growth}")
             if growth > _MOST_GROWTH_BYTES:
                 problems.append(f"the heap after {events} events grew by {growth} bytes from life to life")
     return problems
