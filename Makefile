@@ -45,7 +45,7 @@ bench: $(READY) ## Measure, show a table and write build/bench.json
 	@$(BIN)/python tools/bench/run.py --out build/bench.json
 
 inject: $(READY) ## Fail at every place that a delivery comes by: a run of the board for each, half an hour
-	@$(BIN)/python tests/inject/sweep.py $(if $(LATER),--later)
+	@$(BIN)/python tests/inject/faultsweep.py $(if $(LATER),--later)
 
 powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
 	@$(BIN)/python tests/powercut

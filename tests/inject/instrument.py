@@ -42,8 +42,8 @@ def instrument(text: str, path: str, first: int) -> tuple[str, list[Site]]:
     """Returns the source with its probes, and the probes, numbered from `first` on."""
     tree = ast.parse(text)
     prober = _Prober(path, first)
-    for at, node in enumerate(tree.body):
-        tree.body[at] = prober.visit(node)
+    for node in tree.body:
+        prober.probe(node)
     if prober.sites:
         has_docstring = ast.get_docstring(tree) is not None
         tree.body.insert(1 if has_docstring else 0, _IMPORT)
@@ -68,8 +68,8 @@ def _name_of(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-class _Prober(ast.NodeTransformer):
-    """Visits definitions; inside of functions every statement and expression."""
+class _Prober:
+    """Puts probes into definitions: at every statement and expression inside of functions."""
 
     def __init__(self, path: str, first: int) -> None:
         self._path = path
@@ -81,12 +81,13 @@ class _Prober(ast.NodeTransformer):
 
     # Definitions.
 
-    def visit(self, node: ast.AST):
+    def probe(self, node: ast.stmt) -> None:
+        """Changes `node`, if it is a function, or a class with some in it."""
         if isinstance(node, ast.ClassDef):
             self._scope.append(node.name)
-            node.body = [self.visit(each) for each in node.body]
+            for each in node.body:
+                self.probe(each)
             self._scope.pop()
-            return node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if not _is_native(node):
                 self._scope.append(node.name)
@@ -94,8 +95,6 @@ class _Prober(ast.NodeTransformer):
                 node.body = self._block(node.body)
                 self._found = outer
                 self._scope.pop()
-            return node
-        return node
 
     # Statements.
 
@@ -119,7 +118,8 @@ class _Prober(ast.NodeTransformer):
     def _statement(self, node: ast.stmt) -> ast.stmt:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             self._found.add(ALLOCATION)
-            return self.visit(node)
+            self.probe(node)
+            return node
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             self._found.update((ALLOCATION, IO))
             return node

@@ -8,10 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from faultrun import HANDLED, RESET, Case, run
+from faultsweep import cases, describe
 from instrument import ALLOCATION, AWAIT, IO, instrument
-from sweep import cases, describe
-from tree import make_tree
-from verdict import RESET, Case, run
+from probetree import make_tree
 
 _SEED = 20
 # Every room and every kind.
@@ -34,7 +34,8 @@ def tree():
 def choose(tree) -> list[Case]:
     """One fault for each of `_CHOICE`, by a seed."""
     chance = random.Random(_SEED)
-    found = cases(tree, ("keypad", "phone"))
+    # Where the arithmetic of a phone's signature goes depends on the signature.
+    found = [case for case in cases(tree, ("keypad", "phone")) if "p256" not in tree.sites[case.site].path]
     return [
         chance.choice([case for case in found if tree.sites[case.site].path.startswith(room) and case.kind == kind])
         for room, kind in _CHOICE
@@ -44,8 +45,8 @@ def choose(tree) -> list[Case]:
 def test_a_delivery_survives_a_fault_anywhere(tree, tmp_path):
     outcomes = [run(tree, case, tmp_path / "board") for case in choose(tree)]
     assert not [describe(tree, outcome) for outcome in outcomes if outcome.problems]
-    # Most of them end in a fresh start: otherwise the faults did not happen.
-    assert sum(outcome.ended == RESET for outcome in outcomes) >= len(outcomes) // 3
+    assert all(outcome.ended in (HANDLED, RESET) for outcome in outcomes)
+    assert any(outcome.ended == RESET for outcome in outcomes)
 
 
 @pytest.mark.parametrize(

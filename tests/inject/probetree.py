@@ -18,7 +18,7 @@ _BUILD = house.ROOT / "build" / "inject"
 _FIRST_SITE = 1
 
 # The network's side of the uplink runs in a thread of its own, at the machine's pace; its place is taken.
-_REPLACED = {"firmware/task/courier.py": "scripted_courier.py"}
+_REPLACED = {"firmware/task/courier.py": "board/scripted_courier.py"}
 # Not on the way of a delivery, or without anything that allocates.
 _PLAIN = ("lib/typing.py", "lib/ussl.py", "lib/constant.py")
 
@@ -39,13 +39,13 @@ class Tree:
         self.folder = folder
         self.root = folder / "root"
         rows = json.loads((folder / "sites.json").read_text())
-        self.sites = {row[0]: Site(*row[:5], tuple(row[5])) for row in rows}
+        self.sites = {row[0]: Site._make([*row[:5], tuple(row[5])]) for row in rows}
 
 
 def make_tree() -> Tree:
     """Returns the tree of the present sources; made anew if one of them has changed."""
     sources = {str(path.relative_to(house.ROOT)): path.read_text() for path in _board_files()}
-    own = [path.read_text() for path in sorted(_HERE.glob("*.py"))]
+    own = [path.read_text() for path in sorted(_HERE.rglob("*.py"))]
     folder = _BUILD / sha256(repr((sorted(sources.items()), own)).encode()).hexdigest()[:16]
     if not folder.exists():
         made = _BUILD / f"{os.getpid()}.new"
@@ -79,5 +79,5 @@ def _write(sources: dict[str, str], folder: Path) -> None:
             sites += found
             number = max([number, *(site.number + 1 for site in found)])
         target.write_text(text)
-    (folder / "root" / "lib" / "probe.py").write_text((_HERE / "board_probe.py").read_text())
+    (folder / "root" / "lib" / "probe.py").write_text((_HERE / "board" / "board_probe.py").read_text())
     (folder / "sites.json").write_text(json.dumps(sites))

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scenario"))
 import cardcase
 import lockroom
 from lockroom import FlashImage, Lockroom
-from tree import Tree
+from probetree import Tree
 
 from lobbylock.signature import Signer
 from virtualboard import VirtualBoard
@@ -20,7 +20,7 @@ from virtualboard import VirtualBoard
 __all__ = ("VISITS", "FlashImage", "Lockroom", "Stage")
 
 # Instrumented code is several times as large.
-_HEAP = "8m"
+_HEAP = "1m"
 _COLLECTOR_SEED = b"\x07" * 32
 _START_MS = 30_000
 # Camera, card reader and inputs are ready, and events of the start are sealed and acknowledged.
@@ -44,9 +44,18 @@ def _open_and_close(room: Lockroom) -> None:
 
 def visit_keypad(room: Lockroom) -> None:
     """A wrong code, then one for a single use: picture, door, event and picture acknowledged."""
-    room.press(WRONG_CODE + "#")
+    press(room, WRONG_CODE)
     room.board.run_for(4_000)
-    room.press(single_use_code(room) + "#")
+    press(room, single_use_code(room))
+    room.board.run_for(1_600)
+    _open_and_close(room)
+
+
+def visit_wiegand(room: Lockroom) -> None:
+    """A card that means nothing here, then a code, at a keypad of the other sort."""
+    room.board.wiegand.card(12, 3456)
+    room.board.run_for(3_000)
+    press(room, single_use_code(room))
     room.board.run_for(1_600)
     _open_and_close(room)
 
@@ -72,6 +81,18 @@ def visit_badge(room: Lockroom) -> None:
     room.board.run_for(_AFTER_MS)
 
 
+def press(room: Lockroom, digits: str) -> None:
+    """Starts typing `digits` and # at the keypad that is fitted."""
+    if room.settings["keypad"] == "wiegand":
+        room.board.wiegand.type(digits + "#")
+    else:
+        room.press(digits + "#")
+
+
+def show_code(room: Lockroom) -> None:
+    press(room, single_use_code(room))
+
+
 def single_use_code(room: Lockroom) -> str:
     return room.code(9, 11)
 
@@ -94,7 +115,7 @@ def tap_badge(room: Lockroom, data: bytes, number: int) -> None:
 
 # Name: (the visit, what its door has in its settings, showing again what was for one use, presses of the exit button).
 VISITS = {
-    "keypad": (visit_keypad, {}, lambda room: room.press(single_use_code(room) + "#"), 0),
+    "keypad": (visit_keypad, {}, show_code, 0),
     "phone": (visit_phone, {"camera": "required", **cardcase.SETTINGS}, tap_phone, 1),
     "badge": (
         visit_badge,
@@ -102,6 +123,7 @@ VISITS = {
         lambda room: tap_badge(room, cardcase.badge_credential(), 3),
         0,
     ),
+    "wiegand": (visit_wiegand, {"keypad": "wiegand", "camera": "off"}, show_code, 0),
 }
 
 
