@@ -13,8 +13,8 @@ house.open_path()
 from soak import boards, reboots  # noqa: E402
 from soak.publishes import publish  # noqa: E402
 
-# The journal's list of its sectors takes 8 bytes for each, and doubles as it grows: 1,024 once the ring is full, however
-# many events come after. The rest is for names that are interned on the way.
+# The journal's list of its sectors takes 8 bytes for each, and doubles as it grows: 1,024 once the ring is full,
+# however many events come after. The rest is for names that are interned on the way.
 _MOST_GROWTH_BYTES = 1_536
 _IDS = 65_535
 _LONG_LIFE_S = 60.0

@@ -27,8 +27,9 @@ _FACTOR = 100
 _LAST_FACTOR = 10
 _EVERY_MS = 60_000
 _MOST_PENDING = 1_200
-# A life, from the start of its process; what comes before the first event is in it.
+# From when a life has opened its journal, or for some from the start of its process, to the kill.
 _LIFE_S = (0.05, 4.0)
+_FROM_PROCESS_EVERY = 4
 _START_S = 120.0
 _DRAIN_S = 300.0
 # Of what was written but not told when the kill came: one event, and the record of what the ring overwrote.
@@ -181,6 +182,8 @@ def run(
             try:
                 if not number:
                     _enrol(life, collection)
+                elif number % _FROM_PROCESS_EVERY:
+                    life.has_begun.wait(_START_S)
                 time.sleep(random.uniform(*life_s))
             finally:
                 life.kill()
