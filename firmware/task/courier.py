@@ -23,8 +23,8 @@ _TIME_EVERY_MS = const(3_600_000)
 _TIME_RETRY_MS = const(15_000)
 _BACKOFF_FIRST_MS = const(1_000)
 _BACKOFF_LONGEST_MS = const(60_000)
-# With TLS.
-_HANDSHAKE_FIRST_MS = const(10_000)
+# After a handshake that came to nothing.
+_HANDSHAKE_FIRST_MS = const(30_000)
 _HANDSHAKE_LONGEST_MS = const(600_000)
 # A session with TLS that ends sooner was no success: the next one waits longer still.
 _STEADY_MS = const(60_000)
@@ -164,9 +164,9 @@ class Courier:
 
     def _back_off(self, is_steady: bool) -> None:
         """Doubles the time to the next attempt after one that failed; up to a quarter less, so that locks differ."""
-        first_ms = _HANDSHAKE_FIRST_MS if self._handshake else _BACKOFF_FIRST_MS
-        is_spent = self._handshake and self._handshake.is_spent
-        longest_ms = _HANDSHAKE_LONGEST_MS if is_spent else _BACKOFF_LONGEST_MS
+        first_ms, longest_ms = _BACKOFF_FIRST_MS, _BACKOFF_LONGEST_MS
+        if self._handshake and self._handshake.is_spent and not is_steady:
+            first_ms, longest_ms = _HANDSHAKE_FIRST_MS, _HANDSHAKE_LONGEST_MS
         wait_ms = first_ms if is_steady else max(first_ms, min(2 * self._backoff_ms, longest_ms))
         self._backoff_ms = wait_ms
         self._due_ms = time.ticks_add(time.ticks_ms(), wait_ms - wait_ms * os.urandom(1)[0] // 1024)

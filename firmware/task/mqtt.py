@@ -7,7 +7,6 @@ courier's thread only.
 
 import errno
 import select
-
 from typing import TYPE_CHECKING
 
 from micropython import const

@@ -1,4 +1,4 @@
-"""What a TLS handshake of another thread does to the main one: on an ESP32 it computes for 1.4 s and lets nobody else."""
+"""What a TLS handshake of another thread does to the main one: an ESP32 computes for 1.4 s and lets nobody else."""
 
 import socket
 import ssl
