@@ -147,6 +147,7 @@ class _Run:
         after = Trail(self._room, before)
         self._check_strike(after, exits)
         self._check_trail(after)
+        self._check(self._has_fired() or len(self._board.reset_causes) == 1, "a reset without a fault")
         ended = RESET if len(self._board.reset_causes) > 1 else HANDLED if self._has_fired() else NOT_REACHED
         return Outcome(self._case, ended, self._problems, list(self._board.console))
 

@@ -115,11 +115,14 @@ def main() -> int:
     random.Random(_SEED).shuffle(todo)
     print(f"{len(todo)} faults at {len({case.site for case in todo})} places", flush=True)
     counts: Counter[tuple[str, str]] = Counter()
+    handled: Counter[str] = Counter()
     failed = 0
     said_s = start_s = time.monotonic()
     with get_context("spawn").Pool(options.workers) as pool:
         for at, outcome in enumerate(pool.imap_unordered(_work, [(tree, case) for case in todo]), 1):
             counts[outcome.case.kind, outcome.ended] += 1
+            if outcome.ended == HANDLED:
+                handled[tree.sites[outcome.case.site].path] += 1
             if outcome.problems:
                 failed += 1
                 print("FAILED", describe(tree, outcome), flush=True)
@@ -131,6 +134,7 @@ def main() -> int:
     for kind, error in ERRORS.items():
         handled, reset = counts[kind, HANDLED], counts[kind, RESET]
         print(f"{error}: {handled + reset} faults, {handled} handled, {reset} ended in a reset")
+    print("handled in " + ", ".join(f"{path} {count}" for path, count in sorted(handled.items())))
     missed = sum(count for (_, ended), count in counts.items() if ended == NOT_REACHED)
     print(f"{len(todo)} faults, {missed} not reached, {failed} failed")
     return 1 if failed or len(todo) <= missed * _MOST_MISSED else 0
