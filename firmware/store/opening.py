@@ -59,18 +59,18 @@ def open_journal(flash, kept, make_seed) -> tuple:
 
 
 def _says_lost(flash) -> bool:
-    """Whether any record of the first sector says that a journal was lost. No other one was opened yet."""
-    at = _FIRST_AT
-    number = 0
-    while not entry.header_at(flash, number):
-        number += 1
-    while True:
-        body = entry.body_at(flash, number, at)
-        if not body:
-            return False
-        if event.kind_of(body) == event.JOURNAL_LOST:
-            return True
-        at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
+    """Whether any record says that a journal was lost. So far none but the first sectors can have been opened."""
+    for number in range(sector.count(flash)):
+        # One without a header was passed by, or not come to yet.
+        at = _FIRST_AT if entry.header_at(flash, number) else sector.SECTOR_BYTES
+        while True:
+            body = entry.body_at(flash, number, at)
+            if not body:
+                break
+            if event.kind_of(body) == event.JOURNAL_LOST:
+                return True
+            at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
+    return False
 
 
 def _let_go() -> None:

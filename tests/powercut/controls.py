@@ -103,7 +103,7 @@ def wipe_key_first(share: int, shares: int, size: int):
     write = Journal._write
 
     def write_late(journal, record) -> None:
-        journal._wipe(journal._sector, journal._key_at, entry.FIELD_BYTES)
+        journal._wipe(journal._sector, journal._key_at, len(entry.field(bytes(32))))
         write(journal, record)
 
     _replace(Journal, "_write", write_late)

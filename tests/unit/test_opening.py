@@ -53,6 +53,12 @@ class Lock:
         Lock.made += 1
         return bytes([Lock.made & 255]) * 31 + bytes([Lock.made >> 8])
 
+    @staticmethod
+    def is_first_torn(flash):
+        """Whether the first sector of the journal has a sound header and, behind it, half an entry."""
+        first = flash.data[LEDGER_SECTORS]
+        return first[0:4] == b"LBJ2" and first[88:92] != ERASED[88:92]
+
     @property
     def kinds(self):
         return [event.kind_of(record) for _, _, record, _ in self.journal._events_from(1)]
@@ -147,6 +153,21 @@ def test_a_journal_that_is_lost_before_it_said_so_is_lost_again():
         flash.data[number][:] = ERASED
     lock = Lock(flash)
     assert lock.was_lost and lock.seed != seed
+
+
+def test_a_first_record_that_is_torn_makes_no_loss_of_two():
+    flash = FakeFlash(SECTORS)
+    lose_journal(flash)
+    # Up to the entry that would be the first one of the new journal.
+    operation = 0
+    while not Lock.is_first_torn(flash):
+        lose_journal(flash)
+        assert cut_start(flash, operation, "prefix")
+        operation += 1
+    lock = start(flash)
+    assert lock.was_lost and lock.journal.seq == 2 and lock.journal._sector == 1
+    again = Lock(flash)
+    assert not again.was_lost and again.kinds == [event.BOOT, event.JOURNAL_LOST, event.BOOT]
 
 
 def test_an_older_copy_of_the_journal_is_noticed():
