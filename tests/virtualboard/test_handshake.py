@@ -88,6 +88,11 @@ class Peer:
         with self._context.wrap_socket(line, server_side=True) as stream:
             self.heard = stream.recv(100)
 
+    def end(self) -> bytes:
+        """Returns what the client said."""
+        self._thread.join(30)
+        return self.heard
+
     def close(self) -> None:
         self.answer.set()
         self._thread.join(10)
@@ -142,7 +147,7 @@ def test_a_handshake_holds_the_main_thread_but_a_silent_peer_does_not(make_clien
     assert [length for _, length in board.holds_ms] == [1400]
     held, done = board.console[1:]
     assert held.startswith("held") and int(held.split()[1]) >= 1400
-    assert done.split()[2] == "1" and peer.heard == b"hello"
+    assert done.split()[2] == "1" and peer.end() == b"hello"
 
 
 def test_a_stream_written_in_python_divides_it(make_client, peer):
@@ -151,17 +156,16 @@ def test_a_stream_written_in_python_divides_it(make_client, peer):
     wait_for_end(board)
     lengths = [length for _, length in board.holds_ms]
     assert sum(lengths) == 1400 and max(lengths) == 450 and len(lengths) == 4
-    assert peer.heard == b"hello"
+    assert peer.end() == b"hello"
 
 
 @pytest.mark.parametrize("pace", ["fast", "real"])
 def test_pulses_and_chips_go_on_while_it_is_held(make_board, pace):
     board = make_board(
         """
-        import _thread, time
+        import _virtual, time
         from esp32 import RMT
         from machine import Pin, UART
-        import _virtual
 
         uart = UART(1, 38400, tx=25, rx=33, rxbuf=256)
         Pin(32, Pin.OUT, value=1)
@@ -171,8 +175,7 @@ def test_pulses_and_chips_go_on_while_it_is_held(make_board, pace):
         strike.write_pulses([31_250] * 10, [1] * 10)
         Pin(32, Pin.OUT, value=0)
         Pin(32, Pin.OUT, value=1)
-        _thread.start_new_thread(_virtual.hold, (4_000_000,))
-        time.sleep_ms(10)
+        _virtual.hold(4_000_000)
         print("free", strike.wait_done(timeout=0), uart.any() > 0)
         """,
         pace=pace,
