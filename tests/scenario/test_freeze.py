@@ -39,8 +39,9 @@ class Handshakes:
 
 
 @pytest.fixture
-def handshakes(make_room, set_board, tmp_path):
-    """A lock and a broker that ends each connection, so that there is always another handshake to come."""
+def handshakes(request, make_room, set_board, tmp_path):
+    """A lock and a broker that it does not believe, so that there is always another handshake to come."""
+    changed = getattr(request, "param", {})
     set_board(heap=TLS_HEAP)
     folder = tmp_path / "tls"
     folder.mkdir()
@@ -48,7 +49,7 @@ def handshakes(make_room, set_board, tmp_path):
     with Broker("mosquitto", tls=TlsFiles(files.ca, files.cert, files.key)) as broker:
         # The lock believes another authority: the handshake fails at the first of its long pieces.
         options = {"mqtt_url": broker.url, "mqtt_ca": files.other_ca.read_text()}
-        room = make_room(**{**cardcase.SETTINGS, "camera": "off", **options})
+        room = make_room(**{**cardcase.SETTINGS, "camera": "off", **options, **changed})
         room.power_on()
         yield Handshakes(room)
 
@@ -98,6 +99,18 @@ def test_whoever_comes_during_a_handshake_is_served_right_after(handshakes):
     board.contact.open()
     assert room.until_event(event.DOOR_FORCED, SOON_MS), board.console
     assert board.reset_count == 0 and len(board.console) == 1
+
+
+@pytest.mark.parametrize("handshakes", [{"keypad": "wiegand", "nfc": "off"}], indirect=True)
+def test_what_is_left_of_wiegand_keys_is_no_guess(handshakes):
+    room, board = handshakes.room, handshakes.board
+    handshakes.wait()
+    board.wiegand.type(room.code() + "#")
+    board.run_for(6_000)
+    assert room.count(event.ACCESS) == 0
+    board.wiegand.type(room.code() + "#")
+    assert room.until_event(event.ACCESS, 10_000)
+    assert room.last(event.ACCESS).reason == event.GRANTED
 
 
 def test_no_handshake_begins_while_somebody_is_there(handshakes):
