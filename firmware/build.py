@@ -85,21 +85,22 @@ def _start(strike):
 def _let_go() -> None:
     """Lets the heap have back what only put the lock together."""
     here = globals()
-    for boot_only in (_start, _let_out, _Mute, _let_go):
+    for boot_only in (_start, _let_out, _Mute, _let_go, Attention):
         del here[boot_only.__name__]
-    _forget(("parts", "store.starts"))
+    del here["flash"], here["pins"]
+    _forget(("parts", "store.starts", "board.flash", "board.nfc", "board.pins"))
     # From here on collections cost a waiting driver more than holes cost the heap. But a heap that is let fill up has
     # what stays scattered all over it: then nothing long finds a place any more.
     gc.threshold(_COLLECT_BYTES)
 
 
 def _forget(names: tuple) -> None:
-    """Has modules of the firmware loaded no longer."""
+    """Has modules of the firmware loaded no longer, those that are."""
     for name in names:
         name = "firmware." + name
-        del sys.modules[name]
-        package, _, attribute = name.rpartition(".")
-        delattr(sys.modules[package], attribute)
+        if sys.modules.pop(name, None):
+            package, _, attribute = name.rpartition(".")
+            delattr(sys.modules[package], attribute)
     gc.collect()
 
 

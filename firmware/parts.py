@@ -1,4 +1,4 @@
-"""Puts the lock together: settings -> parts -> tasks. Needed once, then let go (`firmware.build`)."""
+"""Opens what the lock remembers, and has its tasks made: needed once, then let go (`firmware.build`)."""
 
 import json
 import os
@@ -7,32 +7,17 @@ from collections import OrderedDict
 import ed25519
 from micropython import const
 
-from firmware.board import chip, flash, pins
-from firmware.board.inputs import Input
-from firmware.board.lamp import Lamp
+from firmware.board import chip, flash
 from firmware.board.radio import Radio
-from firmware.core import config, event, keycode
-from firmware.core.attention import Attention
+from firmware.core import config, event
 from firmware.core.clock import Clock
-from firmware.core.door import Door
-from firmware.core.nonces import Nonces
-from firmware.core.throttle import Throttle
 from firmware.store import ledger, opening, trial
-from firmware.store.photos import Photos
 from firmware.store.trail import Trail
-from firmware.task.access import Access
-from firmware.task.doorway import Doorway
-from firmware.task.entry import Entry
-from firmware.task.health import Health
-from firmware.task.indicate import Indicator
-from firmware.task.sealing import Sealing
 from firmware.task.timekeeping import Timekeeping
 
 VERSION = "0.1.0"
 
-# What an unconfigured board goes by: exit works, nobody is let in.
-_DEFAULT_RELEASE_MS = const(5_000)
-_DEFAULT_HELD_MS = const(30_000)
+# What an unconfigured board goes by.
 _NO_DOOR = const("unset/unset")
 
 _BOOT_ONLY = ("store.trial", "store.settings", "store.opening", "core.tz_string")
@@ -77,10 +62,22 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     if kept_s is not None:
         timekeeping.tell(kept_s, _RTC_UNCERTAINTY_S, 0, "rtc")
 
-    # What is made from here on may need the room.
     forget(_BOOT_ONLY)
-    parts = _Parts(settings, strike, uptime, clock, kept, trail, journal, radio, timekeeping, boot, seed)
-    return parts.tasks(making, failed if is_safe else ""), trail, parts.attention, is_trial
+    left_out = failed if is_safe else ""
+    known = None
+    if settings and settings.nfc != config.OFF and left_out != "reader":
+        # Tables of keys that are not there yet are made: while there is room.
+        from firmware.store import issuers
+
+        making[0] = "reader"
+        known = issuers.load(settings.issuers)
+    making[0] = "start"
+    from firmware.crew import Crew
+
+    crew = Crew(settings, known, strike, uptime, clock, kept, trail, journal, radio, timekeeping, boot, seed)
+    tasks = crew.tasks(making, left_out, VERSION)
+    forget(("crew",))
+    return tasks, trail, crew.attention, is_trial
 
 
 def _make_seed() -> bytes:
@@ -98,153 +95,3 @@ def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, 
     if not journal.acked_seq:
         line["journal"] = {"seq": journal.seq + 1, "key": bytes(journal.next_key).hex()}
     print(json.dumps(line))
-
-
-class _Parts:
-    """What a lock with these settings is made of. `settings` is None on a board without valid ones.
-
-    `radio` is None in the safe mode.
-    """
-
-    def __init__(self, settings, strike, uptime, clock, kept, trail, journal, radio, timekeeping, boot, seed) -> None:
-        self._settings = settings
-        self._uptime = uptime
-        self._clock = clock
-        self._ledger = kept
-        self._trail = trail
-        self._journal = journal
-        self._photos = None
-        self._radio = radio
-        self._timekeeping = timekeeping
-        self._boot = boot
-        self._seed = seed
-        self._photographer = None
-        self._access = None
-        self.attention = Attention()
-        self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))
-        self._doorway = self._make_doorway(strike)
-
-    def tasks(self, making: list, left_out: str) -> list:
-        """Returns the tasks of the lock as (name, coroutine), without the one `left_out`."""
-        settings = self._settings
-        making[0] = "camera"
-        self._make_photographer(left_out)
-        self._access = Access(self._ledger, self._photographer, self._trail, self._doorway.release, self._indicator)
-        making[0] = "entry"
-        tasks = [
-            ("entry", self._make_entry().run()),
-            ("door", self._doorway.run()),
-            ("exit", self._doorway.watch_exit()),
-            ("indicator", self._indicator.run()),
-            ("sealing", Sealing(self._trail, self._journal, self.attention, self._uptime).run()),
-            ("health", Health(self._timekeeping, self.attention, self._uptime).run()),
-        ]
-        if settings is None or settings.has_contact:
-            tasks.append(("contact", self._doorway.watch_contact()))
-        if self._photographer and left_out != "camera":
-            tasks.append(("camera", self._photographer.run()))
-        if settings and self._radio:
-            making[0] = "uplink"
-            tasks.append(("uplink", self._make_uplink().run()))
-        if settings and settings.nfc != config.OFF and left_out != "reader":
-            making[0] = "reader"
-            tasks.append(("reader", self._make_tap().run()))
-        return tasks
-
-    def _make_doorway(self, strike) -> Doorway:
-        settings = self._settings
-        release_ms = settings.release_ms if settings else _DEFAULT_RELEASE_MS
-        held_ms = settings.held_ms if settings else _DEFAULT_HELD_MS
-        contact = Input(pins.DOOR_CONTACT, 1) if settings is None or settings.has_contact else None
-        door = Door(strike, release_ms, held_ms)
-        return Doorway(door, contact, Input(pins.EXIT_BUTTON, 0), self._trail, self.attention, self._uptime)
-
-    # What a door may lack is imported when it is needed: every module takes its share of the heap.
-
-    def _make_photographer(self, left_out: str) -> None:
-        """Makes the picture ring and, if the door has a camera, who takes the pictures."""
-        policy = self._settings.camera if self._settings else config.OFF
-        is_required = policy == config.REQUIRED
-        if left_out == "camera":
-            from firmware.task.blind import Blind
-
-            self._photographer = Blind(is_required, self._trail) if policy != config.OFF else None
-            return
-        self._photos = Photos(flash.partition("photos"), self._journal.seq)
-        if policy == config.OFF:
-            return
-        from firmware.board.camera import PoweredCamera
-        from firmware.task.photographer import Photographer
-
-        camera = PoweredCamera(pins.CAMERA_TX, pins.CAMERA_RX, pins.CAMERA_POWER)
-        self._photographer = Photographer(camera, self._photos, is_required, self._trail, self._uptime)
-
-    def _make_keys(self):
-        if self._settings and self._settings.keypad == "wiegand":
-            from firmware.board.wiegand import Wiegand
-            from firmware.reader.wiegand import WiegandKeys
-
-            return WiegandKeys(Wiegand(*pins.WIEGAND))
-        from firmware.board.keypad import Keypad
-
-        return Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS)
-
-    def _make_entry(self) -> Entry:
-        settings = self._settings
-        checker = keycode.Checker(settings.code_key, settings.tag, settings.day_start_s) if settings else None
-        throttle = Throttle(self._ledger.throttle(), self._ledger.put_throttle, self._uptime.now_ms())
-        return Entry(
-            self._make_keys(),
-            checker,
-            throttle,
-            self._ledger,
-            self._access,
-            self._trail,
-            self._indicator,
-            self.attention,
-            self._uptime,
-            self._timekeeping,
-        )
-
-    def _make_uplink(self):
-        from firmware.task.courier import Courier
-        from firmware.task.uplink import Uplink
-
-        settings = self._settings
-        courier = Courier(settings, "lobbylock-" + settings.building + "-" + settings.door, VERSION)
-        return Uplink(
-            courier,
-            self._radio,
-            settings,
-            self._journal,
-            self._photos,
-            self._ledger,
-            self._timekeeping,
-            self.attention,
-            self._uptime,
-        )
-
-    def _make_tap(self):
-        import p256
-
-        from firmware.board.nfc import open_reader
-        from firmware.reader.card import CardReader
-        from firmware.store import issuers
-        from firmware.task.gate import Gate
-        from firmware.task.tap import Tap
-
-        settings = self._settings
-        chip_reader = open_reader(settings.nfc)
-        known = issuers.load(settings.issuers)
-        return Tap(
-            chip_reader,
-            CardReader(chip_reader, self._uptime),
-            Gate(settings, known, self._ledger, self._clock, self._timekeeping, self._uptime),
-            Nonces(self._seed, self._boot, os.urandom),
-            p256.verify,
-            self._access,
-            self._trail,
-            self._indicator,
-            self.attention,
-            self._uptime,
-        )
