@@ -132,8 +132,8 @@ def main() -> int:
                 said_s = time.monotonic()
                 print(f"  {at} of {len(todo)}, {failed} failed, {said_s - start_s:.0f} s", flush=True)
     for kind, error in ERRORS.items():
-        handled, reset = counts[kind, HANDLED], counts[kind, RESET]
-        print(f"{error}: {handled + reset} faults, {handled} handled, {reset} ended in a reset")
+        kept, reset = counts[kind, HANDLED], counts[kind, RESET]
+        print(f"{error}: {kept + reset} faults, {kept} handled, {reset} ended in a reset")
     print("handled in " + ", ".join(f"{path} {count}" for path, count in sorted(handled.items())))
     missed = sum(count for (_, ended), count in counts.items() if ended == NOT_REACHED)
     print(f"{len(todo)} faults, {missed} not reached, {failed} failed")
