@@ -48,7 +48,7 @@ def run() -> None:
     chip.reset()
 
 
-def _start(strike):
+def _start(strike) -> tuple | None:
     """Returns what `_live` wants, or None if the start came to nothing; then it was waited for long enough."""
     is_power_on = chip.is_power_on()
     if not is_power_on:

@@ -45,7 +45,6 @@ class Crew:
         self._timekeeping = timekeeping
         self._boot = boot
         self._seed = seed
-        self._photographer = None
         self._access = None
         self.attention = Attention()
         self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))
@@ -58,8 +57,10 @@ class Crew:
         """
         settings = self._settings
         making[0] = "camera"
-        self._make_photographer(left_out)
-        self._access = Access(self._ledger, self._photographer, self._trail, self._doorway.release, self._indicator)
+        is_blind = left_out == "camera"
+        photographer = None if is_blind else self._make_photographer()
+        camera = self._make_blind() if is_blind else photographer
+        self._access = Access(self._ledger, camera, self._trail, self._doorway.release, self._indicator)
         making[0] = "entry"
         tasks = [
             ("entry", self._make_entry().run()),
@@ -71,8 +72,8 @@ class Crew:
         ]
         if settings is None or settings.has_contact:
             tasks.append(("contact", self._doorway.watch_contact()))
-        if self._photographer and left_out != "camera":
-            tasks.append(("camera", self._photographer.run()))
+        if photographer:
+            tasks.append(("camera", photographer.run()))
         if settings and self._radio:
             making[0] = "uplink"
             tasks.append(("uplink", self._make_uplink(version).run()))
@@ -91,25 +92,28 @@ class Crew:
 
     # What a door may lack is imported when it is needed: every module takes its share of the heap.
 
-    def _make_photographer(self, left_out: str) -> None:
-        """Makes the picture ring and, if the door has a camera, who takes the pictures."""
-        policy = self._settings.camera if self._settings else config.OFF
-        is_required = policy == config.REQUIRED
-        if left_out == "camera":
-            from firmware.task.blind import Blind
-
-            self._photographer = Blind(is_required, self._trail) if policy != config.OFF else None
-            return
+    def _make_photographer(self):
+        """Makes the picture ring, and who takes the pictures if the door has a camera."""
         from firmware.store.photos import Photos
 
         self._photos = Photos(flash.partition("photos"), self._journal.seq)
+        policy = self._policy()
         if policy == config.OFF:
-            return
+            return None
         from firmware.board.camera import PoweredCamera
         from firmware.task.photographer import Photographer
 
         camera = PoweredCamera(pins.CAMERA_TX, pins.CAMERA_RX, pins.CAMERA_POWER)
-        self._photographer = Photographer(camera, self._photos, is_required, self._trail, self._uptime)
+        return Photographer(camera, self._photos, policy == config.REQUIRED, self._trail, self._uptime)
+
+    def _make_blind(self):
+        from firmware.task.blind import Blind
+
+        policy = self._policy()
+        return None if policy == config.OFF else Blind(policy == config.REQUIRED, self._trail)
+
+    def _policy(self) -> str:
+        return self._settings.camera if self._settings else config.OFF
 
     def _make_keys(self):
         if self._settings and self._settings.keypad == "wiegand":

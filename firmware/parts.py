@@ -89,7 +89,11 @@ def _make_seed() -> bytes:
 def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, journal) -> None:
     """Prints the one line that an installer needs to enrol the door."""
     # In this order, so that a reader knows the line by its beginning.
-    line = OrderedDict((("lobbylock", VERSION), ("door", door_name), ("public_key", public_key.hex()), ("boot", boot)))
+    line = OrderedDict()
+    line["lobbylock"] = VERSION
+    line["door"] = door_name
+    line["public_key"] = public_key.hex()
+    line["boot"] = boot
     if refused_field:
         line["settings_refused"] = refused_field
     if not journal.acked_seq:
