@@ -40,17 +40,21 @@ class Keypad:
         self._timer = Timer(_TIMER)
         self._scan_ms = None
         self._is_found = self._is_missed = False
+        self._error = None
         # Bound once: making a bound method allocates, which an interrupt may not be able to.
-        self._on_edge = self._wake
-        self._on_tick = self._scan
+        self._on_edge = self._edge
+        self._on_tick = self._tick
         self._rest()
 
     async def next(self):
         """Returns the next key: its character, TWO_KEYS, STUCK, or MISSED for one that could not be read.
 
-        A spike on a column is MISSED, too: whoever knows when nobody looked can tell them apart.
+        A spike on a column is MISSED, too: whoever knows when nobody looked can tell them apart. Raises what a callback
+        raised.
         """
         while True:
+            if self._error:
+                raise self._error
             if self._is_missed:
                 self._is_missed = False
                 return self.MISSED
@@ -66,21 +70,38 @@ class Keypad:
         """Wakes up for a key whose edge was missed; returns whether there is one."""
         for column in self._columns:
             if not column.value():
-                self._wake(None)
+                self._wake()
                 return True
         return False
 
-    # What a callback raises is shown and forgotten. So timer and interrupts are never off at the same time: what was
-    # left undone is done by whichever comes next.
+    # What a callback raises would be shown and forgotten, and the keypad be dead behind it: `next` raises it instead.
 
-    def _wake(self, pin) -> None:
+    def _edge(self, pin) -> None:
+        try:
+            self._wake()
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._fail(error)
+
+    def _tick(self, timer) -> None:
+        try:
+            self._scan()
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._fail(error)
+
+    def _fail(self, error) -> None:
+        self._error = error
+        self._flag.set()
+
+    # Timer and interrupts are never off at the same time: what was left undone is done by whichever comes next.
+
+    def _wake(self) -> None:
         self._scan_ms = None
         self._is_found = False
         self._timer.init(period=_SCAN_MS, mode=Timer.PERIODIC, callback=self._on_tick)
         for column in self._columns:
             column.irq(None)
 
-    def _scan(self, timer) -> None:
+    def _scan(self) -> None:
         now_ms = time.ticks_ms()
         if self._scan_ms is not None and time.ticks_diff(now_ms, self._scan_ms) > _GAP_MS:
             self._miss()

@@ -16,12 +16,15 @@ class Wiegand:
     def __init__(self, d0: int, d1: int) -> None:
         self._collector = wiegand.Collector(time.ticks_diff)
         self._flag = asyncio.ThreadSafeFlag()
+        self._error = None
         Pin(d0, Pin.IN, Pin.PULL_UP).irq(self._zero, Pin.IRQ_FALLING)
         Pin(d1, Pin.IN, Pin.PULL_UP).irq(self._one, Pin.IRQ_FALLING)
 
     async def next(self):
-        """Returns the next key, a character, card, (facility, number), or NOISE."""
+        """Returns the next key, a character, card, (facility, number), or NOISE. Raises what an interrupt raised."""
         while True:
+            if self._error:
+                raise self._error
             now_ms = time.ticks_ms()
             found = self._collector.take(now_ms)
             if found is not None:
@@ -33,9 +36,14 @@ class Wiegand:
                 await self._flag.wait()
 
     def _zero(self, pin) -> None:
-        self._collector.edge(0, time.ticks_ms())
-        self._flag.set()
+        self._note(0)
 
     def _one(self, pin) -> None:
-        self._collector.edge(1, time.ticks_ms())
+        self._note(1)
+
+    def _note(self, bit: int) -> None:
+        try:
+            self._collector.edge(bit, time.ticks_ms())
+        except Exception as error:  # noqa: BLE001 - shown and forgotten otherwise, and the keypad dead behind it
+            self._error = error
         self._flag.set()
