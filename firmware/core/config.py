@@ -15,8 +15,8 @@ class Config:
     """The settings as attributes, by their names in docs/protocol.md section 6.
 
     Keys are 32 bytes, `mqtt` and `ntp` (host, port) or None, `zone` is a zone.Zone, `issuers` are (kid, name, public
-    key), `revoked` are credential ids; `wifi` is (name, password) and `is_tls` tells of the broker. `mqtt_ca`, `mqtt_cert`
-    and `mqtt_key` are DER, empty if there is none.
+    key), `revoked` are credential ids; `wifi` is (name, password) and `is_tls` tells of the broker. `mqtt_ca`,
+    `mqtt_cert` and `mqtt_key` are DER, empty if there is none.
     """
 
     building: str

@@ -60,6 +60,12 @@ def load(path: str = _PATH) -> Config:
 
 def read(fields: dict) -> Config:
     """Returns the settings in the parsed JSON object. Raises SettingsError with the first field that is wrong."""
+    _check_form(fields)
+    return _config(fields)
+
+
+def _check_form(fields: dict) -> None:
+    """Looks at names, types and ranges; fills in what may be left out."""
     expected = set(_TEXTS) | set(_NUMBERS) | set(_KEYS) | set(_NAMES) | set(_CHOICES) | set(_LISTS)
     expected.add("has_contact")
     for name in _OPTIONAL:
@@ -81,6 +87,9 @@ def read(fields: dict) -> Config:
     for name in _LISTS:
         _require(isinstance(fields[name], list) and _is_in_range(len(fields[name]), _LISTS[name]), name)
     _require(isinstance(fields["has_contact"], bool), "has_contact")
+
+
+def _config(fields: dict) -> Config:
     config = Config()
     config.building = fields["building"]
     config.door = fields["door"]

@@ -101,6 +101,9 @@ class Options:
         self._check_credentials()
         if self.ntp:
             check_host_port(self.ntp, "The time server")
+        self._check_certificates()
+
+    def _check_certificates(self) -> None:
         is_tls = bool(self.mqtt_url) and parse_broker_url(self.mqtt_url)[2]
         if is_tls and not self.mqtt_ca:
             raise UserError("An mqtts broker needs its CA certificate: give it with --mqtt-ca FILE.")
