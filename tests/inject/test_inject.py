@@ -49,6 +49,14 @@ def test_a_delivery_survives_a_fault_anywhere(tree, tmp_path):
     assert any(outcome.ended == RESET for outcome in outcomes)
 
 
+def test_a_fault_in_a_callback_ends_the_run(tree, tmp_path):
+    """Where no task could fail of it: the scan in the timer's callback."""
+    reached = [case for case in cases(tree, ("keypad",)) if tree.sites[case.site].function == "Matrix.scan"]
+    outcome = run(tree, random.Random(_SEED).choice(reached), tmp_path / "board")
+    assert not outcome.problems, describe(tree, outcome)
+    assert outcome.ended == RESET
+
+
 @pytest.mark.parametrize(
     ("harm", "noticed"),
     [("STRIKE", "the strike is not at rest after the visit"), ("JOURNAL", "from before the fault is gone or another")],
