@@ -5,7 +5,8 @@
     entry     = length (2) | CRC-32 of length, record and tag (4) | record | tag (16) | key field
     key field = key (32) | CRC-32 of it (4), programmed to zeros once the key has been used
 
-So the key field of a header is at 52, the first entry at 88, and the longest entry has 250 bytes.
+So the key field of a header is at 52, the first entry at 88, and the longest entry has 250 bytes. What a power cut left
+of an entry is programmed to zeros, 256 bytes or up to the end of the sector, and the entries go on behind it.
 
 An entry but for its key field is a record of `store.sector`. One that is the last counts only with a sound key field.
 """
@@ -23,6 +24,9 @@ _HEADER_BYTES = const(48)
 _KEY_AT = const(52)
 _MAGIC = const(b"LBJ2")
 _TAG_BYTES = const(16)
+_CUT_BYTES = const(256)
+# Behind it there is not even room for the head of an entry.
+_LAST_AT = const(4090)
 
 
 def field(key: bytes) -> bytes:
@@ -44,7 +48,12 @@ def header_at(flash, number: int):
     return unpack(_HEADER, raw[:_HEADER_BYTES])[1:]
 
 
-def body_at(flash, number: int, at: int):
-    """Returns record || tag of the entry at `at`, or None if there is no sound one."""
-    body = sector.record_at(flash, number, at, event.MAX_RECORD_BYTES + _TAG_BYTES)
-    return body if body and len(body) > _TAG_BYTES else None
+def body_from(flash, number: int, at: int) -> tuple:
+    """Returns (offset, record || tag) of the entry at `at` or behind what was cut there, or (offset, None)."""
+    while True:
+        body = sector.record_at(flash, number, at, event.MAX_RECORD_BYTES + _TAG_BYTES)
+        if body and len(body) > _TAG_BYTES:
+            return at, body
+        if at > _LAST_AT or any(sector.read(flash, number, at, sector.OVERHEAD_BYTES)):
+            return at, None
+        at = min(at + _CUT_BYTES, sector.SECTOR_BYTES)

@@ -49,7 +49,7 @@ class Journal:
         from firmware.store import mounting
 
         self._flash = flash
-        self._keep_epoch = keep_epoch
+        self.keep_epoch = keep_epoch
         self._count = sector.count(flash)
         # Live sectors, oldest first: the seq of its first event and the sector number, in one number each. A full ring
         # is more than the heap has room for as objects.
@@ -61,6 +61,9 @@ class Journal:
         self.is_new = not (self._live or epoch or acked_seq)
         self.is_broken = not self.is_new and (not self._key or self._live_at(-1)[0] < epoch)
         self._wipe_again()
+        if self._unwiped:
+            # Nothing goes behind what a start could not read past.
+            self._at = sector.SECTOR_BYTES
 
     def begin(self, key: bytes) -> None:
         """Erases the ring and starts anew behind `head`; `key` (32 bytes) is that of event 1. Raises FlashError."""
@@ -181,7 +184,7 @@ class Journal:
         if before >= 0:
             self._wipe(before, before_at, _REST_BYTES)
         try:
-            self._keep_epoch(self.seq + 1)
+            self.keep_epoch(self.seq + 1)
         except FlashError:
             # A ledger that takes nothing keeps the door from being opened; the event is worth more.
             pass
@@ -264,7 +267,7 @@ class Journal:
             head = entry.header_at(self._flash, number)[4]
             at = _FIRST_AT
             while seq <= last_seq:
-                body = entry.body_at(self._flash, number, at)
+                at, body = entry.body_from(self._flash, number, at)
                 if not body:
                     break
                 record = body[: -ratchet.TAG_BYTES]

@@ -155,6 +155,10 @@ class Ledger:
     def put_integer(self, number: int, value: int) -> None:
         self.put(number, pack(">I", value))
 
+    def keep_epoch(self, seq: int) -> None:
+        """Keeps the number of the first event of the journal's newest sector."""
+        self.put_integer(JOURNAL_EPOCH, seq)
+
     def throttle(self) -> tuple:
         """Returns (failures, level, is_locked) for `core.throttle`."""
         value = self.get(THROTTLE)

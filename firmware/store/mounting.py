@@ -12,12 +12,12 @@ from constant import const
 from firmware.core import event
 from firmware.store import entry, sector
 
-# From store.entry, as are the longest entry and that with the key field in front of it.
+# From store.entry, as are what is wiped of an entry that was cut, and of the last one of a sector with its key's field.
 _KEY_AT = const(52)
 _FIRST_AT = const(88)
 _FIELD_BYTES = const(36)
 _TAG_BYTES = const(16)
-_MOST_BYTES = const(250)
+_CUT_BYTES = const(256)
 _REST_BYTES = const(286)
 
 
@@ -41,7 +41,7 @@ def find(flash, count: int) -> tuple:
         if header:
             highest = max(highest, header[0])
             is_newer = not newest or header[0] > newest[0]
-            if is_newer and (_key_in(field) or entry.body_at(flash, number, _FIRST_AT)):
+            if is_newer and (_key_in(field) or entry.body_from(flash, number, _FIRST_AT)[1]):
                 newest = header
                 newest_number = number
     if not newest:
@@ -83,7 +83,7 @@ def _is_whole(flash, number: int, records: int) -> bool:
     """Whether a sector still has as many sound records, in front of which nothing is missing."""
     at = _FIRST_AT
     for _ in range(records):
-        body = entry.body_at(flash, number, at)
+        at, body = entry.body_from(flash, number, at)
         if not body:
             return False
         at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
@@ -103,27 +103,37 @@ def _walk(flash, number: int, header: tuple, places: list) -> tuple:
     head = header[4]
     sealed_seq = 0
     at = _FIRST_AT
+    key_at = _KEY_AT
     used_at = 0
+    end_at = sector.SECTOR_BYTES
     state = _KEY_AT, b"", seq, sealed_seq, head
     while True:
-        body = entry.body_at(flash, number, at)
-        key = _key_in(bytes(sector.read(flash, number, at - _FIELD_BYTES, _FIELD_BYTES)))
+        cut_at = at
+        at, body = entry.body_from(flash, number, at)
+        while cut_at < at:
+            # Its wiping may have been cut as well.
+            _note(flash, number, cut_at, _CUT_BYTES, places)
+            cut_at += _CUT_BYTES
+        key = _key_in(bytes(sector.read(flash, number, key_at, _FIELD_BYTES)))
         if key or body:
             if used_at:
                 _note(flash, number, used_at, _FIELD_BYTES, places)
-            used_at = at - _FIELD_BYTES
-            state = used_at, key, seq, sealed_seq, head
+            used_at = key_at
+            end_at = at
+            state = key_at, key, seq, sealed_seq, head
         if not body:
             break
         at += len(body) + sector.OVERHEAD_BYTES + _FIELD_BYTES
+        key_at = at - _FIELD_BYTES
         seq += 1
         head = event.next_head(head, body[:-_TAG_BYTES])
         if event.kind_of(body) == event.SEAL:
             sealed_seq = seq
-    at = state[0] + _FIELD_BYTES
-    if not sector.is_erased_from(flash, number, at):
+    if not sector.is_erased_from(flash, number, end_at):
         if state[1]:
-            # An entry that was cut: nothing goes behind it, and it may hold the key of the record after next.
-            _note(flash, number, at, _MOST_BYTES, places)
-        at = sector.SECTOR_BYTES
-    return (at,) + state
+            # An entry that was cut: it may hold the key of the record after next.
+            _note(flash, number, end_at, _CUT_BYTES, places)
+        end_at += _CUT_BYTES
+        if not state[1] or end_at > sector.SECTOR_BYTES or not sector.is_erased_from(flash, number, end_at):
+            end_at = sector.SECTOR_BYTES
+    return (end_at,) + state

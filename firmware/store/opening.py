@@ -54,6 +54,8 @@ def open_journal(flash, kept, make_seed) -> tuple:
     elif is_unsaid and _says_lost(flash):
         is_unsaid = False
         keep_epoch(1)
+    # Not the function above, which would keep this module in the heap.
+    journal.keep_epoch = kept.keep_epoch
     _let_go()
     return journal, seed, is_unsaid
 
@@ -64,7 +66,7 @@ def _says_lost(flash) -> bool:
         # One without a header was passed by, or not come to yet.
         at = _FIRST_AT if entry.header_at(flash, number) else sector.SECTOR_BYTES
         while True:
-            body = entry.body_at(flash, number, at)
+            at, body = entry.body_from(flash, number, at)
             if not body:
                 break
             if event.kind_of(body) == event.JOURNAL_LOST:

@@ -1,6 +1,6 @@
 """Flash that fails under the journal: the key goes on to a sound sector, and none is left in the spoiled one."""
 
-from fake_flash import WAYS, FakeFlash
+from fake_flash import WAYS, FakeFlash, PowerCut
 from journal_case import GENESIS, KEY, SECTOR_BYTES, append, assert_authentic, begin, found_keys, keys_up_to, mount
 
 from firmware.core.errors import FlashError
@@ -137,3 +137,53 @@ def test_a_ledger_that_fails_costs_no_event():
     for _ in range(60):
         append(journal, size=100)
     assert journal.seq >= 60
+
+
+def test_cuts_in_the_middle_of_writes_do_not_use_the_ring_up():
+    flash = FakeFlash(5)
+    journal = begin(flash)
+    keys = keys_up_to(60)
+    for round in range(40):
+        append(journal, size=20)
+        flash.cut_at, flash.how = flash.operations, WAYS[1 + round % 3]
+        try:
+            append(journal, size=60)
+            raise AssertionError("no power cut")
+        except PowerCut:
+            pass
+        flash.cut_at = None
+        journal = mount(flash)
+        # More cuts than sectors by far, nothing collected, and all of it is there.
+        assert journal._live_at(0)[0] == 1 and journal.seq >= round + 1
+        assert_authentic(journal, 1, None)
+    assert found_keys(flash, keys[: journal.seq]) == []
+
+
+def test_the_mending_of_a_cut_write_may_be_cut():
+    flash = FakeFlash(3)
+    for how in WAYS:
+        for mending in WAYS:
+            for later in range(3):
+                flash.reset()
+                journal = begin(flash)
+                for _ in range(later):
+                    append(journal, size=20)
+                flash.cut_at, flash.how = flash.operations, how
+                try:
+                    append(journal, size=60)
+                except PowerCut:
+                    pass
+                flash.cut_at, flash.how = flash.operations, mending
+                try:
+                    mount(flash)
+                except PowerCut:
+                    pass
+                flash.cut_at = None
+                journal = mount(flash)
+                before = journal.seq
+                for _ in range(3):
+                    append(journal, size=40)
+                again = mount(flash)
+                assert again.seq == before + 3, (how, mending, later)
+                assert_authentic(again, 1, None)
+                assert found_keys(flash, keys_up_to(again.seq)) == [], (how, mending, later)
