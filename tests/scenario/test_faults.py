@@ -34,8 +34,8 @@ def test_one_wrong_field_is_named(make_room):
     assert room.type(room.code()) == event.NOT_CONFIGURED
 
 
-def test_a_day_of_nothing_needs_little(room):
-    room.board.run_for(24 * 3_600_000)
+def test_a_night_of_nothing_needs_little(room):
+    room.board.run_for(8 * 3_600_000)
     assert room.type(room.code()) == event.GRANTED
     assert room.board.flash.erases < 10
 

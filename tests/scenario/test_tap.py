@@ -277,7 +277,8 @@ def test_many_presentations_leave_nothing_behind(make_room, set_board, memory_ro
         room.board.run_for(12_000)
         in_use.append(int(room.board.console[-1].removeprefix("in use ")))
     # A used badge takes its row in the ledger, which is there from the start.
-    assert max(in_use[16:]) - max(in_use[4:12]) < 512, in_use
+    # The least of each: what the network has in use at a moment comes and goes.
+    assert min(in_use[16:]) - min(in_use[4:12]) < 512, in_use
 
 
 def test_a_phone_of_somebody_else_is_one_presentation(door):
