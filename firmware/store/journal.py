@@ -86,6 +86,11 @@ class Journal:
         """The key of event `seq` + 1, 32 bytes."""
         return self._key
 
+    @property
+    def unsealed(self) -> int:
+        """How many of the newest events no seal covers; after a start too many rather than too few."""
+        return self.seq - max(self._sealed_seq, self.acked_seq)
+
     def _live_at(self, index: int) -> tuple:
         """Returns (seq of its first event, sector number)."""
         return divmod(self._live[index], self._count)

@@ -127,10 +127,19 @@ class Ledger:
         return True
 
     def _move(self, values: dict, more: bytes) -> None:
-        """Starts the next sector with all `values`, the uses, and the record `more`, if that is not empty."""
-        number = (self._sector + 1) % self._count
+        """Starts the next sound sector with all `values`, the uses, and the record `more`, if that is not empty."""
+        for ahead in range(1, self._count):
+            try:
+                return self._move_to((self._sector + ahead) % self._count, values, more)
+            except FlashError:
+                pass
+        raise FlashError("no sound sector")
+
+    def _move_to(self, number: int, values: dict, more: bytes) -> None:
         sector.erase(self._flash, number)
-        header = _MAGIC + pack(">I", self._generation + 1)
+        # Also that of one that fails is not used again: of two that are equal a start sees one.
+        self._generation += 1
+        header = _MAGIC + pack(">I", self._generation)
         at = sector.append(self._flash, number, 0, header)
         for key in values:
             at = sector.append(self._flash, number, at, bytes([key]) + values[key])
@@ -142,7 +151,6 @@ class Ledger:
         at = sector.append(self._flash, number, at, _MARK)
         self._values = values
         self._sector = number
-        self._generation += 1
         self._at = at
         self.is_new = False
 

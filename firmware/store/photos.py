@@ -152,6 +152,8 @@ class Photos:
         self.prepare()
         self._prepared = -1
         header = pack(_HEADER, _MAGIC, picture.number, length)
+        # A sector that takes no header is passed by with the next try.
+        self._next_sector = (first + 1) % self._count
         sector.write(self._flash, first, 0, header + pack(">I", crc32(header)))
         self.last_number = picture.number
         self._current = picture

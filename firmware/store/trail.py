@@ -4,14 +4,18 @@ A seal signs the chain so far with the door's own key; `docs/protocol.md`, secti
 """
 
 import cose
+from constant import const
 
 from firmware.core import event
+
+# A message to the collector takes 48 events of 7,680 bytes, up to a seal: more could never be sent.
+_MOST_UNSEALED = const(34)
 
 
 class Trail:
     """Writes the events of `door` ("building/door"). `sign(message)` returns the door's Ed25519 signature.
 
-    `unsealed` counts events that no seal covers yet; `changed` is called after every event but a seal.
+    `changed` is called after every event but a seal.
     """
 
     def __init__(self, journal, door: str, boot: int, uptime, clock, sign) -> None:
@@ -21,13 +25,19 @@ class Trail:
         self._uptime = uptime
         self._clock = clock
         self._sign = sign
-        self.unsealed = 0
         self.changed = None
+
+    @property
+    def unsealed(self) -> int:
+        """How many events no seal covers yet."""
+        return self._journal.unsealed
 
     def record(self, kind: int, details: dict) -> int:
         """Writes one event; it is in flash when this returns its seq. Raises FlashError."""
+        if self.unsealed >= _MOST_UNSEALED:
+            # Starts that were cut before their first seal add up.
+            self.seal()
         seq = self._append(kind, details)
-        self.unsealed += 1
         if self.changed:
             self.changed()
         return seq
@@ -39,9 +49,7 @@ class Trail:
 
     def seal(self) -> int:
         """Signs everything written so far; returns the seal's seq. Raises FlashError."""
-        seq = self._journal.append(self._make_seal, self._make_lost)
-        self.unsealed = 0
-        return seq
+        return self._journal.append(self._make_seal, self._make_lost)
 
     def _append(self, kind: int, details: dict) -> int:
         return self._journal.append(lambda seq: self._encode(seq, kind, details), self._make_lost)

@@ -103,3 +103,16 @@ def test_broken_flash_raises_and_changes_nothing():
     flash.is_broken = False
     kept.put_throttle((2, 0, False))
     assert Ledger(flash).throttle() == (2, 0, False)
+
+
+def test_a_sector_that_cannot_be_erased_is_passed_by():
+    for unerasable in ((1,), (2, 3)):
+        flash = FakeFlash(4)
+        flash.unerasable = unerasable
+        kept = Ledger(flash)
+        kept.put(ledger.IDENTITY, b"s" * 32)
+        for number in range(2_000):
+            kept.put_integer(ledger.BOOT_COUNT, number)
+        assert flash.erases > 5
+        again = Ledger(flash)
+        assert again.integer(ledger.BOOT_COUNT) == 1_999 and again.get(ledger.IDENTITY) == b"s" * 32
