@@ -73,7 +73,10 @@ class World:
         database.close()
         with self.open() as store:
             self.honest = view(store)
-            assert audit_store(store, self.doors, self.signer.public_key)[0].findings == []
+            self.known: list[Finding] = []
+            # What the lock itself could not keep is named before any forgery.
+            self.known = self.audit(store)
+            assert [(finding.seq, finding.what) for finding in self.known] == [(16, "gap")]
 
     def _enrol(self, lock: ScriptedDoor) -> ScriptedDoor:
         door = self.home.new_door(lock.name, Options())
@@ -120,7 +123,7 @@ class World:
 
     def audit(self, store: Store) -> list[Finding]:
         sums = audit_store(store, self.doors, self.signer.public_key)
-        return [finding for each in sums for finding in each.findings]
+        return [finding for each in sums for finding in each.findings if finding not in self.known]
 
     def thief(self, behind: int) -> ScriptedDoor:
         """The lock as its thief can continue it behind event `behind`: with its seed and the one key that is left."""

@@ -173,14 +173,14 @@ def verify(run, *paths) -> tuple[int, dict]:
 
 
 def test_verify_of_an_export_is_that_of_the_store(filled, run, tmp_path):
-    """Its one finding is the second history; the rest of what is seen is the same as well."""
+    """Its findings are the gap and the second history; the rest of what is seen is the same as well."""
     path = export(run, tmp_path)
     ours, theirs = verify(run), verify(run, path)
     for _, found in (ours, theirs):
         for door in found["doors"]:
             door.pop("silent_s")
     assert ours == theirs and ours[0] == 1
-    assert [each["what"] for each in ours[1]["findings"]] == ["two histories"]
+    assert [each["what"] for each in ours[1]["findings"]] == ["gap", "two histories"]
     assert ours[1]["doors"][0]["gaps"] == [{"first_seq": 6, "last_seq": 10, "reported": True}]
 
 

@@ -330,6 +330,9 @@ class _Audit:
                 self._found.find(gap.first_seq, GAP, f"{count} events, up to {gap.last_seq}: unexplained")
             elif lost_heads.get(gap.last_seq, gap.head) != gap.head:
                 self._found.find(gap.first_seq, GAP, "the lock reported the loss of other events than these")
+            else:
+                # Whoever holds the lock can have it say so.
+                self._found.find(gap.first_seq, GAP, f"{count} events, up to {gap.last_seq}: reported by the lock")
 
     def _check_conflicts(self) -> None:
         conflicts = self._store.conflicts(self._chain)
