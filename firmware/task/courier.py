@@ -120,6 +120,8 @@ class Courier:
 
     def _round(self) -> None:
         self._beat()
+        self._due_ms = _overdue(self._due_ms)
+        self._time_due_ms = _overdue(self._time_due_ms)
         if self._is_allowed:
             self._ask_time()
             if self._settings.mqtt and time.ticks_diff(time.ticks_ms(), self._due_ms) >= 0 and self._may_connect():
@@ -138,12 +140,13 @@ class Courier:
         """Connects and stays connected while it lasts; then sets the time of the next attempt."""
         shake = self._handshake
         is_steady = False
-        client = mqtt.make_client(self._settings, self._client_id)
-        client.beat = self._beat
-        client.handshake = shake
+        client = None
         if shake:
             shake.is_spent = False
         try:
+            client = mqtt.make_client(self._settings, self._client_id)
+            client.beat = self._beat
+            client.handshake = shake
             self._open(client)
             is_steady = not shake
             opened_ms = time.ticks_ms()
@@ -157,7 +160,8 @@ class Courier:
             with self._lock:
                 self.is_connected = False
                 self._outbox = None
-            client.close()
+            if client:
+                client.close()
             if shake:
                 shake.end()
         self._back_off(is_steady)
@@ -219,10 +223,16 @@ class Courier:
             time_s, uncertainty_ms = sntp.query(*self._settings.ntp)
             answer = (time_s, uncertainty_ms, time.ticks_ms())
             wait_ms = _TIME_EVERY_MS
-        except (sntp.SntpError, OSError):
+        except Exception:  # noqa: BLE001 - the network's trouble, whichever it is
             answer = None
             wait_ms = _TIME_RETRY_MS
         self._time_due_ms = time.ticks_add(time.ticks_ms(), wait_ms)
         if answer:
             with self._lock:
                 self._answer = answer
+
+
+def _overdue(due_ms: int) -> int:
+    """Returns `due_ms`, or now if it is over: what lies half a wrap of the ticks back would seem to come yet."""
+    now_ms = time.ticks_ms()
+    return now_ms if time.ticks_diff(now_ms, due_ms) > 0 else due_ms

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _SLICE_MS = const(100)
 _SLICES = const(100)
 _LARGEST_BYTES = const(1024)
+# So long a message is read past; a longer one ends the connection.
+_SKIPPED_BYTES = const(2_097_152)
+# How many packets may come in place of the one that is waited for.
+_MOST_PACKETS = const(32)
 # From this length on what is written is kept by reference until it goes out, shorter pieces are copied.
 _COPIED_BYTES = const(512)
 _LAST_ID = const(65_535)
@@ -150,7 +154,7 @@ class _Wire:
 
 
 class Client(MQTTClient):
-    """An MQTT client for QoS 1. Every call ends within some 10 s for each packet that it waits for, or raises.
+    """An MQTT client for QoS 1. Every call ends or raises: within 10 s of silence, and after 32 packets of others.
 
     `beat()` is called at each packet, as a sign of life. `handshake` is a handshake.Handshake for a broker that speaks
     TLS, else None.
@@ -159,6 +163,7 @@ class Client(MQTTClient):
     beat: "Any" = None
     handshake: "Any" = None
     _wire = None
+    _packets = _MOST_PACKETS
 
     @property
     def sock(self):
@@ -181,6 +186,7 @@ class Client(MQTTClient):
 
     def _begin(self) -> None:
         self._wire.arm()
+        self._packets = _MOST_PACKETS
         # Both versions count on for ever; 0 is no packet id.
         if self.pid >= _LAST_ID:
             self.pid = 0
@@ -193,6 +199,8 @@ class Client(MQTTClient):
             shift += 7
             if not byte & 0x80:
                 if size > _LARGEST_BYTES:
+                    if size > _SKIPPED_BYTES:
+                        raise OSError("too long to wait for")
                     self._skip(size)
                 return size
         raise OSError("length is not MQTT")
@@ -204,6 +212,10 @@ class Client(MQTTClient):
         raise Skipped()
 
     def wait_msg(self):
+        # Whoever sends everything but the answer that is waited for.
+        self._packets -= 1
+        if self._packets < 0:
+            raise OSError(errno.ETIMEDOUT)
         try:
             return super().wait_msg()
         except Skipped:
@@ -215,6 +227,7 @@ class Client(MQTTClient):
     def serve(self) -> None:
         """Takes in one message at most, if it comes within 100 ms."""
         self._wire.arm()
+        self._packets = 1
         if self._wire.is_readable():
             self.wait_msg()
 

@@ -40,6 +40,25 @@ class Clock:
         return (2026,)
 
 
+class BoardClock(Clock):
+    """Its ticks come round after 12 days, as a board's do; each sleep takes `longer_ms` more."""
+
+    HALF = 1 << 29
+    longer_ms = 0
+
+    def ticks_ms(self):
+        return self.now_ms & (2 * self.HALF - 1)
+
+    def ticks_add(self, ticks, delta):
+        return (ticks + delta) & (2 * self.HALF - 1)
+
+    def ticks_diff(self, end, start):
+        return ((end - start + self.HALF) & (2 * self.HALF - 1)) - self.HALF
+
+    def sleep_ms(self, ms):
+        self.now_ms += ms + self.longer_ms
+
+
 class Failing:
     """A client whose broker lets each handshake fail, or does not even listen."""
 
@@ -62,8 +81,8 @@ class Failing:
 
 
 class Scene:
-    def __init__(self, is_tls=True, is_spent=True):
-        self.clock = courier_module.time = Clock()
+    def __init__(self, is_tls=True, is_spent=True, clock=None):
+        self.clock = courier_module.time = clock or Clock()
         from firmware.task import handshake
 
         handshake.time = self.clock
@@ -195,3 +214,21 @@ def test_a_thread_that_hangs_has_ended():
     assert scene.courier.has_ended
     scene.courier._round()
     assert not scene.courier.has_ended
+
+
+def test_weeks_without_a_network_do_not_keep_it_away():
+    for days in (5, 7, 9, 12, 20):
+        clock = BoardClock()
+        scene = Scene(is_tls=False, clock=clock)
+        scene.run(2)
+        before = len(scene.attempts)
+        assert before
+        clock.longer_ms = 60_000
+        end_ms = clock.now_ms + days * 86_400_000
+        while clock.now_ms < end_ms:
+            scene.courier.allow(False, 0, True)
+            scene.courier._round()
+        clock.longer_ms = 0
+        assert len(scene.attempts) == before
+        scene.run(2)
+        assert len(scene.attempts) > before, days

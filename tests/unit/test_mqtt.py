@@ -365,3 +365,26 @@ def test_refused_and_unreachable_connections_are_errors():
         client = mqtt.Client(b"door", "127.0.0.1", 1)
         client.beat = do_nothing
         assert fails(client.connect)
+
+
+def test_a_peer_that_sends_everything_but_the_answer_is_left():
+    for mqtt in each_version():
+        # Messages nobody asked for, one after the other, and never the confirmation.
+        flood = b"\x30\x06\x00\x03ack!" * 1_000
+        socket = ScriptedSocket(flood)
+        client = client_over(mqtt, socket)
+        assert fails(client)
+        assert len(client.got) <= 32 and len(socket.incoming) > len(flood) // 2
+        # Each step may have as many again.
+        client.sock = ScriptedSocket(b"\x30\x06\x00\x03ack!" * 20 + puback(client.pid + 1))
+        client.publish(b"t", b"x", qos=1)
+
+
+def test_a_message_of_many_megabytes_ends_the_connection():
+    for mqtt in each_version():
+        client = client_over(mqtt, ScriptedSocket(b"\x30\xff\xff\xff\x7f" + bytes(4096)))
+        try:
+            client.wait_msg()
+            raise AssertionError("waited for")
+        except OSError:
+            pass
