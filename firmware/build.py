@@ -23,6 +23,7 @@ from firmware.task.supervise import TaskEnded, supervise
 _RESTART_DELAY_MS = const(2_000)
 _COLLECT_BYTES = const(32_768)
 _SAFE_MS = const(3_600_000)
+_START_MS = const(180_000)
 # How long only the exit works: after a start that failed, without a ledger, and after too many failed starts.
 _PAUSE_MS = const(20_000)
 _NO_LEDGER_MS = const(600_000)
@@ -50,6 +51,8 @@ def run() -> None:
 
 def _start(strike) -> tuple | None:
     """Returns what `_live` wants, or None if the start came to nothing; then it was waited for long enough."""
+    # Tables of keys may have to be made; a start that hangs is a failed one all the same.
+    chip.watchdog(_START_MS)
     is_power_on = chip.is_power_on()
     if not is_power_on:
         # A board that fails at its start must not wear its flash out by trying.

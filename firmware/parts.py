@@ -36,7 +36,7 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     radio = None if is_safe else Radio()
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
-    settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept)
+    settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept, chip.is_power_on())
     door_name = settings.full_name if settings else _NO_DOOR
 
     journal, seed, was_lost = opening.open_journal(flash.partition("journal"), kept, _make_seed)
@@ -75,6 +75,9 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     from firmware.crew import Crew
 
     crew = Crew(settings, known, strike, uptime, clock, kept, trail, journal, radio, timekeeping, boot, seed)
+    if not chip.is_power_on():
+        # Whoever was there before the reset may still be.
+        crew.attention.touch(uptime.now_ms())
     tasks = crew.tasks(making, left_out, VERSION)
     forget(("crew",))
     return tasks, trail, crew.attention, is_trial

@@ -30,8 +30,9 @@ def reset() -> None:
     machine.reset()
 
 
-def watchdog() -> machine.WDT:
-    return machine.WDT(timeout=_WATCHDOG_MS)
+def watchdog(timeout_ms: int = _WATCHDOG_MS) -> machine.WDT:
+    """Starts the watchdog, or gives the one that runs another time-out."""
+    return machine.WDT(timeout=timeout_ms)
 
 
 class Rtc:

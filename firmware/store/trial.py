@@ -4,8 +4,9 @@
     settings.new.json   the candidate
     settings.tmp        a candidate that is being written; never read
 
-A start with a candidate is counted in the ledger before the candidate is read. Invalid, or started three times without
-a good run, it is removed; after a good run it is renamed over the file in force, which littlefs does in one step.
+A start with a candidate is counted in the ledger before the candidate is read: resets in the two low bits of a byte,
+starts by power in the others. Invalid, or reset three times (or without power 60 times) before a good run, it is
+removed; after a good run it is renamed over the file in force, which littlefs does in one step.
 So at any moment either the old or the new settings are there, whole.
 """
 
@@ -22,6 +23,8 @@ _IN_FORCE = const("settings.json")
 _CANDIDATE = const("settings.new.json")
 _UNFINISHED = const("settings.tmp")
 _TRIES = const(3)
+# Who pulls the plug must not bring the old settings back, which may name fewer revoked credentials.
+_POWER_CUTS = const(60)
 _DIGEST_BYTES = const(8)
 _PIECE_BYTES = const(512)
 # One more than the longest settings have: what lies behind makes no difference.
@@ -31,7 +34,7 @@ _PIECES = const(17)
 _STARTS = const("starts")
 
 
-def open_settings(kept) -> tuple:
+def open_settings(kept, is_power_on: bool = False) -> tuple:
     """Chooses the settings for this start; returns (config, wrong, reverted, is_trial, is_accepted).
 
     `config` is a config.Config, or None and `wrong` names the field that is wrong with the settings in force.
@@ -45,9 +48,9 @@ def open_settings(kept) -> tuple:
         digest = _digest(_CANDIDATE)
         tries = trial[0] if trial and trial[1:] == digest else 0
         reverted = _STARTS
-        if tries < _TRIES:
+        if tries & 3 < _TRIES and tries >> 2 < _POWER_CUTS:
             # Before it is read: whatever it does to this start, the third one is the last.
-            kept.put(ledger.TRIAL, bytes([tries + 1]) + digest)
+            kept.put(ledger.TRIAL, bytes([tries + (4 if is_power_on else 1)]) + digest)
             config, reverted = _load(_CANDIDATE)
             if config:
                 return config, "", "", True, False

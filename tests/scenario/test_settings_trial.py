@@ -5,6 +5,7 @@ import json
 import pytest
 
 from firmware.core import event
+from virtualboard.cpu import HARD
 
 GOOD_MS = 130_000
 
@@ -28,6 +29,12 @@ def has_candidate(room) -> bool:
 def restart(room) -> None:
     room.board.power_off()
     room.power_on(knows_time=False)
+
+
+def reset(room) -> None:
+    room.board.cpu.reset(HARD)
+    # It waits a little after a reset.
+    room.board.run_for(8_000)
 
 
 def leave(room) -> None:
@@ -78,11 +85,11 @@ def test_three_starts_without_a_good_run_are_enough(door):
     old = in_force(door)
     put_candidate(door, text_of(door, release_ms=3_000))
     for _ in range(3):
-        restart(door)
+        reset(door)
         leave(door)
     assert [round(pulse) for pulse in door.pulses] == [3_000] * 3
     assert door.count(event.SETTINGS_REVERTED) == 0
-    restart(door)
+    reset(door)
     leave(door)
     assert round(door.pulses[-1]) == 5_000
     assert door.last(event.SETTINGS_REVERTED).details == {event.NAME: "starts"}
@@ -92,6 +99,14 @@ def test_three_starts_without_a_good_run_are_enough(door):
     restart(door)
     leave(door)
     assert round(door.pulses[-1]) == 3_000
+
+
+def test_pulling_the_plug_does_not_bring_the_old_ones_back(door):
+    put_candidate(door, text_of(door, release_ms=3_000))
+    for _ in range(6):
+        restart(door)
+    leave(door)
+    assert [round(pulse) for pulse in door.pulses] == [3_000] and door.count(event.SETTINGS_REVERTED) == 0
 
 
 def test_settings_that_came_during_a_trial_have_one_of_their_own(door):
