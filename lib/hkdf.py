@@ -10,15 +10,23 @@ from constant import const
 _BLOCK_BYTES = const(64)
 
 
+def _pad(key: bytes, filler: int) -> bytearray:
+    """Returns a block of `filler` with `key` added; a list on the way would need much more room in one piece."""
+    block = bytearray(_BLOCK_BYTES)
+    block[: len(key)] = key
+    for at in range(_BLOCK_BYTES):
+        block[at] ^= filler
+    return block
+
+
 class Hmac:
     """HMAC-SHA256 under one key, for many short messages: each pad is built once."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) > _BLOCK_BYTES:
             key = sha256(key).digest()
-        key = key + bytes(_BLOCK_BYTES - len(key))
-        self._inner = bytes([byte ^ 0x36 for byte in key])
-        self._outer = bytes([byte ^ 0x5C for byte in key])
+        self._inner = _pad(key, 0x36)
+        self._outer = _pad(key, 0x5C)
 
     def digest(self, message: bytes) -> bytes:
         """Returns the 32-byte code of `message`."""

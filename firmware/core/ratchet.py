@@ -13,6 +13,12 @@ TAG_BYTES = 16
 _FOLLOWING = const(b"lobbylock journal key 1")
 
 
+def turn(key: bytes, head: bytes) -> tuple:
+    """Returns (tag, key of the next record): `tag` and `following` for less than both."""
+    keyed = Hmac(key)
+    return keyed.digest(head)[:TAG_BYTES], keyed.digest(_FOLLOWING)
+
+
 def tag(key: bytes, head: bytes) -> bytes:
     """Returns the tag of the record behind which the chain head is `head`, under that record's `key` (32 bytes)."""
     return Hmac(key).digest(head)[:TAG_BYTES]

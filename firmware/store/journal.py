@@ -129,8 +129,8 @@ class Journal:
         # Should the write fail half way, the rest of the sector is spoiled.
         self._at = sector.SECTOR_BYTES
         head = event.next_head(self.head, record)
-        key = ratchet.following(self._key)
-        body = record + ratchet.tag(self._key, head)
+        tag, key = ratchet.turn(self._key, head)
+        body = record + tag
         seq = self.seq + 1
         sealed_seq = seq if event.kind_of(record) == event.SEAL else self._sealed_seq
         at = sector.append(self._flash, self._sector, at, body, entry.field(key))

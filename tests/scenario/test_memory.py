@@ -17,7 +17,7 @@ HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB - SPARE_KIB}k"
 SHADOWS = """
 import gc
 import asyncio, json, select, socket, struct, time
-import _thread, esp32, machine, network
+import _thread, esp32, machine, network, umqtt.simple
 
 pins = [machine.Pin(n, machine.Pin.OPEN_DRAIN, value=1) for n in (16, 17, 18, 19)]
 pins += [machine.Pin(n, machine.Pin.IN, machine.Pin.PULL_UP) for n in (21, 22, 23, 27, 14)]

@@ -240,8 +240,8 @@ def flash_cost(deliveries: int = 50) -> list[Figure]:
             board.run_for(_DELIVERY_MS)
         programs = board.flash.programs_of["journal"] - programs
         erases = board.flash.erases_of["journal"] - erases
-    # One program for each event, and one for the header of each sector.
-    events = programs - erases
+    # Two programs for each event: itself, and the wiping of its key. Two for each sector: its header, and a key's wiping.
+    events = programs // 2 - erases
     if events < deliveries * _EVENTS_PER_DELIVERY_AT_LEAST:
         raise RuntimeError("too few events for as many deliveries")
     return [
