@@ -202,7 +202,8 @@ class Stage:
 
     def wait_for_time(self) -> bool:
         """Waits until the lock knows the time since its last start; returns whether it does."""
-        return self.wait(lambda: any(found["boot"] == self._boot for found in self.events("clock_set")))
+        # A time server that is asked in vain is asked again after 15 s, and the event has to come all the way.
+        return self.wait(lambda: any(found["boot"] == self._boot for found in self.events("clock_set")), 2 * _START_MS)
 
     def wait(self, condition: Callable[[], bool], limit_ms: int = _START_MS) -> bool:
         """Runs the board until `condition` holds; returns whether it came to hold."""
