@@ -240,7 +240,7 @@ def flash_cost(deliveries: int = 50) -> list[Figure]:
             board.run_for(_DELIVERY_MS)
         programs = board.flash.programs_of["journal"] - programs
         erases = board.flash.erases_of["journal"] - erases
-    # Two programs for each event, itself and the wiping of its key; and two for each sector, a header and another wiping.
+    # Two programs for each event: itself and the wiping of its key. Two for each sector: a header and a wiping.
     events = programs // 2 - erases
     if events < deliveries * _EVENTS_PER_DELIVERY_AT_LEAST:
         raise RuntimeError("too few events for as many deliveries")
