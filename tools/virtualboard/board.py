@@ -14,7 +14,7 @@ from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
 from virtualboard.flash import Flash
-from virtualboard.mpy import make_rom, module_folders
+from virtualboard.mpy import make_rom, module_folder
 from virtualboard.pins import Write
 from virtualboard.process import Program
 from virtualboard.pump import Predicate, Pump
@@ -69,7 +69,7 @@ class VirtualBoard:
         root = Path(root).resolve()
         rom = self.vfs.parent / "rom.bin"
         make_rom(rom, root, is_frozen)
-        modules = module_folders(root, use_mpy)
+        modules = module_folder(root, use_mpy)
         program = Program(root, rom, modules, self.vfs, self.flash.path, heap, argv_prefix, env or {})
         self.cpu = Cpu(program, self.clock, self.flash, seed)
         self._pump = Pump(self.cpu, stall_s)

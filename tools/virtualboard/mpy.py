@@ -38,12 +38,9 @@ def make_rom(image: Path, root: Path, is_frozen: bool) -> None:
     image.write_bytes(packed)
 
 
-def module_folders(root: Path, use_mpy: bool) -> list[Path]:
-    """Returns the folders that the board's own file system would have, compiled if `use_mpy`."""
-    if not use_mpy:
-        return [root, root / "lib"]
-    copy = _compiled_tree(root)
-    return [copy, copy / "lib"]
+def module_folder(root: Path, use_mpy: bool) -> Path:
+    """Returns the folder with the firmware/ and lib/ that a board would have, compiled if `use_mpy`."""
+    return _compiled_tree(root) if use_mpy else root
 
 
 def _compiled_tree(root: Path) -> Path:

@@ -16,6 +16,8 @@ from virtualboard.link import Link
 _HERE = Path(__file__).resolve().parent
 _INTERPRETER = _HERE / "interpreter.py"
 _FIRST = _HERE / "port" / "mount.py"
+# The board's modules under a short name, as on a board: each path takes its length of the heap.
+_PATH = "/m:/m/lib:.frozen"
 _READ_BYTES = 1 << 16
 _FAREWELL_S = 10
 # The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
@@ -28,7 +30,7 @@ class Program(NamedTuple):
 
     root: Path
     rom: Path
-    modules: Sequence[Path]
+    modules: Path
     vfs: Path
     image: Path
     heap: str
@@ -42,11 +44,10 @@ class Process:
     def __init__(self, program: Program) -> None:
         board_reads, we_write = os.pipe()
         we_read, board_writes = os.pipe()
-        path = ":".join([*map(str, program.modules), ".frozen"])
-        env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": path, **program.env}
+        env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": _PATH, **program.env}
         command = [*program.argv_prefix, sys.executable, str(_INTERPRETER), str(program.rom)]
-        command += ["-X", f"heapsize={program.heap}", str(_FIRST), str(program.root), str(program.image)]
-        command += [str(board_reads), str(board_writes), str(_STACK_BYTES)]
+        command += ["-X", f"heapsize={program.heap}", str(_FIRST), str(program.modules), str(program.root)]
+        command += [str(program.image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
         self._popen = subprocess.Popen(
             command,
             cwd=program.vfs,

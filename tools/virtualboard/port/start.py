@@ -1,6 +1,6 @@
 """Starts the board's program the way the official firmware does: boot.py, then main.py, then the prompt.
 
-Arguments: folder of boot.py and main.py, flash image, the two ends of the link, bytes of stack to use up.
+Arguments: flash image, the two ends of the link, bytes of stack to use up.
 """
 
 import builtins
@@ -29,24 +29,24 @@ def _run(path: str, namespace: dict) -> bool:
     return False
 
 
-def _start(root: str) -> None:
+def _start() -> None:
     namespace = {"__name__": "__main__"}
-    finished = _run(root + "/boot.py", namespace) and _run(root + "/main.py", namespace)
+    finished = _run("/r/boot.py", namespace) and _run("/r/main.py", namespace)
     _virtual.tell(_frames.REPL, 0 if finished else 1)
     # The prompt: outputs stay as they are, timers and interrupts go on.
     while True:
         _virtual.wait(_virtual.FOREVER)
 
 
-def _sink(root: str, stack_bytes: int) -> None:
+def _sink(stack_bytes: int) -> None:
     """Uses up the stack that a board does not have, so that deep recursion fails here as well."""
     if micropython.stack_use() < stack_bytes:
-        _sink(root, stack_bytes)
+        _sink(stack_bytes)
     else:
-        _start(root)
+        _start()
 
 
-root, image, read_fd, write_fd, stack = sys.argv[1:6]
+image, read_fd, write_fd, stack = sys.argv[1:5]
 sys.argv[:] = []
 _virtual.connect(int(read_fd), int(write_fd))
 esp32.flash_path = image
@@ -54,4 +54,4 @@ builtins.print = _virtual.say
 import _loop  # noqa: E402 - asyncio's module body already asks for a poll object, which needs the link
 
 _loop.install()
-_sink(root, int(stack))
+_sink(int(stack))
