@@ -36,6 +36,20 @@ SAFE_MODE = 24
 JOURNAL_LOST = 25
 SETTINGS_ACCEPTED = 26
 SETTINGS_REVERTED = 27
+CLAIMED = 28
+SESSION_OPENED = 29
+SESSION_CLOSED = 30
+SESSION_REFUSED = 31
+SETTINGS_PROPOSED = 32
+TESTED = 33
+EXPORTED = 34
+FACTORY_RESET = 35
+UPDATE_PROPOSED = 36
+UPDATE_ACCEPTED = 37
+UPDATE_REVERTED = 38
+DEVELOPED = 39
+INSTALLERS_CHANGED = 40
+TIME_TOLD = 41
 
 # Reasons: why an access was granted or refused, or what failed.
 GRANTED = 0
@@ -92,6 +106,7 @@ SUBJECT = 18
 CREDENTIAL_ID = 19
 ROLE = 20
 KID = 21
+RIGHTS = 22
 
 # VIA: how a presentation came in.
 KEYPAD = 1
@@ -102,6 +117,11 @@ CARD_NUMBER = 4
 # CAUSE of UNLOCKED.
 BY_ACCESS = 1
 BY_EXIT = 2
+BY_TEST = 3
+
+# RIGHTS of a console session.
+OWNER = 1
+INSTALLER = 2
 
 # Upper bound of one encoded record; `events` messages and the journal rely on it.
 MAX_RECORD_BYTES = 192

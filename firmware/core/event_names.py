@@ -32,6 +32,20 @@ KIND_NAMES = (
     "journal_lost",
     "settings_accepted",
     "settings_reverted",
+    "claimed",
+    "session_opened",
+    "session_closed",
+    "session_refused",
+    "settings_proposed",
+    "tested",
+    "exported",
+    "factory_reset",
+    "update_proposed",
+    "update_accepted",
+    "update_reverted",
+    "developed",
+    "installers_changed",
+    "time_told",
 )
 
 REASON_NAMES = (
@@ -91,8 +105,11 @@ DETAIL_NAMES = (
     "credential_id",
     "role",
     "kid",
+    "rights",
 )
 
 VIA_NAMES = ("", "keypad", "badge", "phone", "card_number")
 
 ROLE_NAMES = ("", "driver", "resident", "staff")
+
+RIGHTS_NAMES = ("", "owner", "installer")

@@ -29,10 +29,15 @@ _USES = const(7)
 JOURNAL_EPOCH = 8
 STARTS = 9
 TRIAL = 10
+# Owner's key | key of the releases it takes | up to four installers' keys, 32 bytes each.
+CLAIM = 11
+RESETTING = 12
+# The version accepted last: major << 16 | minor << 8 | patch.
+RELEASE_FLOOR = 13
 
 _MAGIC = const(b"LBL1")
 _MARK = const(b"\0end")
-_MAX_VALUE_BYTES = const(64)
+_MAX_VALUE_BYTES = const(192)
 # Of the table of uses so much goes into a record of the snapshot: 16 rows.
 _PIECE_BYTES = const(208)
 
@@ -104,7 +109,7 @@ class Ledger:
         return self._values.get(number)
 
     def put(self, number: int, value: bytes) -> None:
-        """Keeps `value` (at most 64 bytes); it is in flash when this returns. Raises FlashError."""
+        """Keeps `value` (at most 192 bytes); it is in flash when this returns. Raises FlashError."""
         if len(value) > _MAX_VALUE_BYTES:
             raise ValueError("value too long")
         if self._values.get(number) == value:

@@ -12,7 +12,7 @@ from firmware.core import event, event_names
 from lobbylock.door import Door
 from lobbylock.moment import format_local, format_utc
 
-_CAUSE_NAMES = {event.BY_ACCESS: "access", event.BY_EXIT: "exit"}
+_CAUSE_NAMES = {event.BY_ACCESS: "access", event.BY_EXIT: "exit", event.BY_TEST: "test"}
 _ALARMS = (
     event.DOOR_FORCED,
     event.DOOR_HELD,
@@ -27,11 +27,15 @@ _ALARMS = (
     event.SAFE_MODE,
     event.JOURNAL_LOST,
     event.SETTINGS_REVERTED,
+    event.SESSION_REFUSED,
+    event.FACTORY_RESET,
+    event.UPDATE_REVERTED,
 )
 _TABLES = {
     event.REASON: event_names.REASON_NAMES,
     event.VIA: event_names.VIA_NAMES,
     event.ROLE: event_names.ROLE_NAMES,
+    event.RIGHTS: event_names.RIGHTS_NAMES,
 }
 _MAX_TEXT_CHARACTERS = 80
 
