@@ -2,33 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+
+from virtualboard.partitions import CHIP_BYTES, PARTITIONS, partition
 
 SECTOR_BYTES = 4096
-_CHIP_BYTES = 4 << 20
 # Below this nothing is written on a board of ours: the file has a hole there that reads as zeros.
 _FIRST_BYTE = 0x300000
-
-
-class Row(NamedTuple):
-    """One row of the partition table."""
-
-    type: int
-    subtype: int
-    address: int
-    size: int
-    label: str
-
-
-PARTITIONS = (
-    Row(1, 0x02, 0x9000, 0x6000, "nvs"),
-    Row(1, 0x01, 0xF000, 0x1000, "phy_init"),
-    Row(0, 0x00, 0x10000, 0x1F0000, "factory"),
-    Row(1, 0x81, 0x200000, 0x100000, "vfs"),
-    Row(1, 0x40, 0x300000, 0xAC000, "photos"),
-    Row(1, 0x40, 0x3AC000, 0x44000, "journal"),
-    Row(1, 0x40, 0x3F0000, 0x10000, "ledger"),
-)
 
 CUTS = ("before", "prefix", "suffix", "after")
 
@@ -55,7 +34,7 @@ class Flash:
         if not path.exists():
             with path.open("wb") as file:
                 file.seek(_FIRST_BYTE)
-                file.write(b"\xff" * (_CHIP_BYTES - _FIRST_BYTE))
+                file.write(b"\xff" * (CHIP_BYTES - _FIRST_BYTE))
         self._file = path.open("r+b", buffering=0)
 
     @property
@@ -93,14 +72,14 @@ class Flash:
 
     def partition(self, label: str) -> bytes:
         """The bytes of a whole partition. Raises KeyError."""
-        row = {row.label: row for row in PARTITIONS}[label]
+        row = partition(label)
         return self.read(row.address, row.size)
 
     def close(self) -> None:
         self._file.close()
 
     def _apply(self, address: int, data: bytes, is_erase: bool) -> None:
-        if not 0 <= address <= _CHIP_BYTES - len(data):
+        if not 0 <= address <= CHIP_BYTES - len(data):
             raise ValueError("outside of the flash chip")
         start, end, is_cut = self._window(len(data))
         part = data[start:end]
