@@ -9,7 +9,7 @@ from checks.finding import Finding
 from checks.rooms import HARDWARE, MAY_MAKE_UP_NAMES, PURE_LIB, ROOMS, TOUCHING, room_of
 from checks.source import Module
 
-_HOST = ("lobbylock", "virtualboard")
+_HOST = ("linker", "lobbylock", "virtualboard")
 
 
 def check(root: Path) -> list[Finding]:

@@ -45,9 +45,11 @@ ROOMS = {
     "boot": Room((), frozenset(("machine",))),
     # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
     "main": Room(("build",), frozenset(("gc", "micropython", "sys", "time"))),
-    "lobbylock": Room(("lobbylock", "virtualboard", "core", "pure lib"), None),
+    "lobbylock": Room(("lobbylock", "virtualboard", "linker", "core", "pure lib"), None),
     # Stands in for the hardware and starts the firmware, but knows nothing of what is inside.
-    "virtualboard": Room(("virtualboard", "boot", "main", "pure lib"), None),
+    "virtualboard": Room(("virtualboard", "linker", "boot", "main", "pure lib"), None),
+    # Reads the lock's sources, imports none of them.
+    "linker": Room(("linker",), None),
 }
 # Only these name the hardware; on the host the virtual board is what answers to those names.
 TOUCHING = frozenset(("board", "boot", "virtualboard"))
@@ -55,7 +57,7 @@ TOUCHING = frozenset(("board", "boot", "virtualboard"))
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
 _FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build", "parts", "crew"))
-_OWN_NAMES = frozenset(("boot", "main", "lobbylock", "virtualboard"))
+_OWN_NAMES = frozenset(("boot", "main", "linker", "lobbylock", "virtualboard"))
 
 
 def room_of(name: str, lib: frozenset[str]) -> str | None:

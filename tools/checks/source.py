@@ -8,7 +8,8 @@ from typing import NamedTuple
 from checks.finding import Finding
 
 # Folder -> what an import puts before the path inside it. lib/ is on the board's path, tools/ on the host's.
-_ROOTS = {"firmware": "firmware.", "lib": "", "tools/lobbylock": "lobbylock.", "tools/virtualboard": "virtualboard."}
+_ROOTS = {"firmware": "firmware.", "lib": ""}
+_ROOTS |= {f"tools/{name}": f"{name}." for name in ("linker", "lobbylock", "virtualboard")}
 _STARTERS = ("boot.py", "main.py")
 BOARD_FOLDERS = ("firmware", "lib")
 

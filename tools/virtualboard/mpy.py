@@ -6,9 +6,10 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from virtualboard.shorten import read_tree, shorten
+from linker.shorten import read_tree, shorten
 
 _HERE = Path(__file__).resolve().parent
+_LINKER = _HERE.parent / "linker"
 _BUILD = _HERE.parents[1] / "build" / "virtualboard"
 _MICROPYTHON_LIB = _HERE.parents[1] / "build" / "micropython-lib"
 
@@ -47,8 +48,8 @@ def _compiled_tree(root: Path) -> Path:
     """Returns a folder with firmware/ and lib/ of `root` compiled, their names shortened; made anew if one changed."""
     files = read_tree(root)
     stamps = [(name, str(path.resolve()), path.stat().st_mtime_ns) for name, path in files.items()]
-    for name in ("shorten.py", "mpy.py"):
-        stamps.append((name, "", (_HERE / name).stat().st_mtime_ns))
+    for path in (_HERE / "mpy.py", *sorted(_LINKER.glob("*.py"))):
+        stamps.append((path.name, "", path.stat().st_mtime_ns))
     folder = _BUILD / sha256(repr(stamps).encode()).hexdigest()[:16]
     if not (folder / "ready").exists():
         short = shorten({name: path.read_text() for name, path in files.items()})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from virtualboard.shorten import NameTaken, shorten
+from linker.shorten import NameTaken, shorten
 
 TABLE = "OPEN = 7\nSHUT = 8\nBOTH = (OPEN, SHUT)\nASKED = 9\n"
 
