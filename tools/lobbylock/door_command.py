@@ -16,7 +16,7 @@ from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
 from lobbylock.journalkey import JournalKey
-from lobbylock.moment import parse_duration
+from lobbylock.moment import parse_day_start, parse_duration
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.settings import CAMERA_POLICIES, Options, compose
 from lobbylock.terminal import open_console
@@ -71,7 +71,7 @@ def new(
         wifi_ssid=wifi_ssid,
         wifi_password=_password(wifi_password, wifi_ssid, "Wi-Fi password (empty for an open network)"),
         ntp=ntp,
-        day_start_s=_parse_day_start(day_start),
+        day_start_s=parse_day_start(day_start),
         release_ms=release_ms,
         held_ms=held_ms,
         camera=camera,
@@ -210,15 +210,6 @@ def _read_pem(path: Path) -> str:
         return path.read_bytes()[: 1 << 16].decode()
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a PEM file.") from None
-
-
-def _parse_day_start(text: str) -> int:
-    clock = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", text)
-    if clock and int(clock.group(1)) < 24 and int(clock.group(2)) < 60:
-        return int(clock.group(1)) * 3_600 + int(clock.group(2)) * 60
-    if re.fullmatch(r"[0-9]{1,5}", text):
-        return int(text)
-    raise UserError(f"{text[:40]!r} is not a time of day: write HH:MM or seconds from 0 to 86399.")
 
 
 def _parse_journal(text: str) -> JournalKey:

@@ -82,3 +82,13 @@ def local_day(text: str) -> tuple[int, int]:
         return int(day.timestamp()), int(following.timestamp())
     except (ValueError, OverflowError, OSError):
         raise UserError(f"{text[:40]!r} is not a day: write 2026-09-21.") from None
+
+
+def parse_day_start(text: str) -> int:
+    """Returns the seconds from midnight that "HH:MM" or a number of seconds means. Raises UserError."""
+    clock = _CLOCK.fullmatch(text)
+    if clock and int(clock.group(1)) < 24 and int(clock.group(2)) < 60:
+        return int(clock.group(1)) * 3_600 + int(clock.group(2)) * 60
+    if re.fullmatch(r"[0-9]{1,5}", text):
+        return int(text)
+    raise UserError(f"{text[:40]!r} is not a time of day: write HH:MM or seconds from 0 to 86399.")
