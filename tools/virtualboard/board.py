@@ -14,6 +14,7 @@ from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
 from virtualboard.flash import Flash
+from virtualboard.line import SerialLine
 from virtualboard.mpy import make_rom, module_folder
 from virtualboard.pins import Write
 from virtualboard.process import Program
@@ -78,6 +79,7 @@ class VirtualBoard:
         self.pins = self.cpu.pins
         self.circuit = Circuit(self.clock, self.pins, self.cpu.serial, self.cpu.buses, seed)
         self.lock = self.circuit.lock
+        self.line = SerialLine(self.cpu.line, self.lock, self.run_until)
         self.wiring = wiring or Wiring()
         self.keypad = self.wiring.keypad
         self.camera = self.wiring.camera
@@ -262,11 +264,8 @@ class VirtualBoard:
         self.cpu.console.on_line = listener
 
     def send(self, data: bytes) -> None:
-        """Types into the board's serial line."""
-        with self.lock:
-            if self.cpu.process:
-                self.cpu.process.write_console(data)
-                self.cpu.wake()
+        """Types into the board's serial line. More of it is behind `line`."""
+        self.line.write(data)
 
     @property
     def at_repl(self) -> bool:

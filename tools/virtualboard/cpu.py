@@ -12,6 +12,7 @@ from virtualboard.bus import Buses
 from virtualboard.clock import FOREVER_US, Clock
 from virtualboard.console import Console
 from virtualboard.flash import PARTITIONS, Flash, PowerCut
+from virtualboard.line import Uart0
 from virtualboard.pins import Pins
 from virtualboard.process import Process, Program
 from virtualboard.pulse import PulsePlayer
@@ -29,6 +30,9 @@ WATCHDOG = 3
 SOFT = 5
 
 _READY_BIT = 48
+_LINE_BIT = 51
+# Among the numbers of GPIOs that interrupt.
+_KEYBOARD = 255
 
 
 class BoardError(Exception):
@@ -49,6 +53,7 @@ class Cpu:
         self.wlan = AccessPoint(clock, self.send_wlan)
         self.watchdog = Watchdog(clock, lambda: self.reset(WATCHDOG))
         self.console = Console(clock)
+        self.line = Uart0(clock, self.wake, lambda: self._interrupt(_KEYBOARD))
         self.process: Process | None = None
         self.causes: list[int] = []
         self.at_repl = False
@@ -59,6 +64,7 @@ class Cpu:
         self._rtc_offset_us = 0
         self.has_greeted = False
         self._is_nudged = False
+        self._is_raw = False
         self._interrupts: list[int] = []
         self.holds: list[tuple[int, int]] = []
         self._actions = {
@@ -81,9 +87,12 @@ class Cpu:
             link.RMT_STOP: self._stop_pulses,
             link.WDT: lambda request: self.watchdog.feed(request.value),
             link.RTC: self._set_rtc,
-            link.RESET: lambda request: self.reset(request.number),
+            link.RESET: lambda request: self.reset(request.number, bool(request.value)),
             link.REPL: self._repl,
             link.HOLD: self._note_hold,
+            link.LINE_READ: self._read_line,
+            link.LINE_WRITE: self._write_line,
+            link.LINE_INTERRUPT: self._set_interrupt,
         }
 
     # Power and resets.
@@ -91,14 +100,16 @@ class Cpu:
     def power_on(self) -> None:
         # The clock of an ESP32 starts at 2000-01-01 when the power comes.
         self._rtc_offset_us = -self.clock.now_us
+        self._is_raw = False
         self._start(POWER_ON)
 
     def power_off(self) -> None:
         self._end()
         self._reset_peripherals()
 
-    def reset(self, cause: int) -> None:
+    def reset(self, cause: int, is_raw: bool = False) -> None:
         self._end()
+        self._is_raw = is_raw
         self._reset_peripherals(is_soft=cause == SOFT)
         self._start(cause)
 
@@ -107,6 +118,7 @@ class Cpu:
         if not is_soft:
             self.pulses.reset()
             self.watchdog.reset()
+            self.line.reset()
         self.serial.reset()
         self.pins.reset(is_soft)
 
@@ -115,18 +127,20 @@ class Cpu:
         if cause != SOFT:
             self._boot_us = self.clock.now_us
         self.process = Process(self._program)
+        self.line.is_powered = True
 
     def _end(self) -> str:
         """Ends the process; returns how it had ended by itself, if it had."""
         process = self.process
         self.process = None
+        self.line.is_powered = False
         self.held_us = None
         self.is_awake = self.at_repl = self.has_greeted = self._is_nudged = False
         self._interrupts.clear()
         if not process:
             return ""
         died = process.kill()
-        self.console.take(process.read_console())
+        self._hear(process)
         process.close()
         return died
 
@@ -146,7 +160,7 @@ class Cpu:
         except link.LinkClosed:
             self._die()
             return
-        self.console.take(process.read_console())
+        self._hear(process)
         self._is_nudged = False
         for request in requests:
             if self.clock.is_fast:
@@ -164,6 +178,11 @@ class Cpu:
             if self.process is not process:
                 return
 
+    def _hear(self, process: Process) -> None:
+        data = process.read_console()
+        self.console.take(data)
+        self.line.printed(data)
+
     def _die(self) -> None:
         """The process ended by itself: on a chip that is a panic, which resets it."""
         greeted = self.has_greeted
@@ -176,7 +195,8 @@ class Cpu:
     def _state(self) -> tuple[int, int, int, int]:
         now_us = self.clock.now_us
         horizon_us = self.horizon_us() if self.clock.is_fast else FOREVER_US
-        return self.pins.epoch, now_us, horizon_us, self.pins.levels | self.serial.ready << _READY_BIT
+        levels = self.pins.levels | self.serial.ready << _READY_BIT | self.line.has_data << _LINE_BIT
+        return self.pins.epoch, now_us, horizon_us, levels
 
     def _send(self, kind: int, number: int = 0, value: int = 0, data: bytes = b"") -> None:
         if self.process and self.has_greeted:
@@ -237,8 +257,8 @@ class Cpu:
         self.pins.epoch += 1
         self.send_pace()
         self.send_wlan()
-        words = (self.causes[-1], self._boot_us, self._rtc_offset_us, self.pins.matrix, self.pins.latches)
-        self._reply(data=struct.pack("<5q", *words))
+        words = (self.causes[-1], self._boot_us, self._rtc_offset_us, self.pins.matrix, self.pins.latches, self._is_raw)
+        self._reply(data=struct.pack("<6q", *words))
 
     def _wait(self, request: Request) -> None:
         self.held_us = request.value
@@ -307,3 +327,14 @@ class Cpu:
 
     def _repl(self, _: Request) -> None:
         self.at_repl = True
+        self._reply()
+
+    def _read_line(self, request: Request) -> None:
+        self._reply(data=self.line.take(request.value))
+
+    def _write_line(self, request: Request) -> None:
+        self.line.said(request.data)
+        self._reply()
+
+    def _set_interrupt(self, request: Request) -> None:
+        self.line.interrupt_char = request.value

@@ -2,8 +2,8 @@
 
 From the board, 32 bytes, little-endian signed words: `kind | number << 8 | size << 16`, board time in us, value,
 levels of all outputs; then `size` bytes. To the board, 40 bytes: `kind | number << 8 | size << 16 | epoch << 32`,
-board time, horizon, input levels (bits 0 to 39 are pins, 48 to 50 say that UART 0 to 2 has received something),
-value; then `size` bytes. The epoch changes whenever a level may have, the horizon is the time up to which nothing
+board time, horizon, input levels (bits 0 to 39 are pins, 48 to 50 say that UART 0 to 2 has received something, 51 that
+the serial line to the host has), value; then `size` bytes. The epoch changes whenever a level may have, the horizon is the time up to which nothing
 will happen by itself. port/_virtual.py is the other end.
 """
 
@@ -12,7 +12,7 @@ import struct
 from typing import NamedTuple
 
 # What the board says. "asks" waits for a reply.
-HELLO = 0  # asks; reply data: words: reset cause, time of the start, RTC offset, matrix mask, output levels
+HELLO = 0  # asks; reply data: words: reset cause, time of the start, RTC offset, matrix mask, output levels, is raw
 WAIT = 1  # asks; value = until when (us); replied to then, or earlier when something came in
 READ = 2  # asks; the reply's input levels are the answer
 PIN_MODE = 3  # number = GPIO; value = mode | (pull + 1) << 8 | (level + 1) << 16; 0 leaves as it is
@@ -31,13 +31,16 @@ RMT_PLAY = 15  # number = GPIO; value = Hz | idle level << 32 | (loops + 1) << 3
 RMT_STOP = 16  # asks; number = GPIO; value = 1 to give the pin back
 WDT = 17  # value = time-out in us, 0 = feed
 RTC = 18  # value = RTC time (us since 2000) minus board time
-RESET = 19  # number = reset cause of the next start
-REPL = 20  # number = 1 after an exception
+RESET = 19  # number = reset cause of the next start; value = 1 to have the raw prompt then, and no main.py
+REPL = 20  # asks; number = 1 after an exception
 HOLD = 21  # value = for how long (us) the main thread stands still from now on; 0 = wake it, it is about to
+LINE_READ = 22  # asks; value = up to how many bytes of the serial line to the host
+LINE_WRITE = 23  # asks; data for that line that is not output of the program
+LINE_INTERRUPT = 24  # value = character that interrupts the program, -1 none
 
 # What the host says.
 REPLY = 0
-IRQ = 1  # number = GPIO
+IRQ = 1  # number = GPIO, 255 = the interrupt character has come
 WAKE = 2  # look again
 PACE = 3  # number = 0 fast, 1 real; value = board time minus monotonic time (us)
 WLAN = 4  # value = since when the access point is there, -1 not; data: ssid NUL password, none = any

@@ -52,7 +52,7 @@ class Process:
             command,
             cwd=program.vfs,
             env=env,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(board_reads, board_writes),
@@ -62,11 +62,9 @@ class Process:
         os.close(board_reads)
         os.close(board_writes)
         self.link = Link(we_read, we_write)
-        self._stdin = cast(IO[bytes], self._popen.stdin)
         self._stdout = cast(IO[bytes], self._popen.stdout)
         self.console_fd = self._stdout.fileno()
         os.set_blocking(self.console_fd, False)
-        os.set_blocking(self._stdin.fileno(), False)
         self.pid = self._popen.pid
         self.is_stopped = False
         self._is_wrapped = bool(program.argv_prefix)
@@ -78,12 +76,6 @@ class Process:
             while part := os.read(self.console_fd, _READ_BYTES):
                 parts.append(part)
         return b"".join(parts)
-
-    def write_console(self, data: bytes) -> None:
-        """Types; what does not fit because nobody reads is lost, as on a serial line."""
-        with contextlib.suppress(BrokenPipeError, BlockingIOError):
-            while data:
-                data = data[os.write(self._stdin.fileno(), data) :]
 
     def stop(self) -> None:
         """Stops all of its threads where they are."""
@@ -108,6 +100,4 @@ class Process:
 
     def close(self) -> None:
         self.link.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
         self._stdout.close()

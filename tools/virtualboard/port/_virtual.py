@@ -42,6 +42,7 @@ offset = 0
 boot = 0
 rtc = 0
 cause = 0
+raw = 0
 inputs = 0
 outputs = 0
 matrix = 0
@@ -74,12 +75,12 @@ _print = builtins.print
 
 def connect(read_fd: int, write_fd: int) -> None:
     """Opens the link, says hello and learns why the board started and at what time."""
-    global _in, _out, _poller, boot, rtc, cause, matrix, outputs
+    global _in, _out, _poller, boot, rtc, cause, matrix, outputs, raw
     _in = open(read_fd, "rb")
     _out = open(write_fd, "wb")
     _poller = poller()
     ask(_frames.HELLO)
-    cause, boot, rtc, matrix, outputs = array.array("q", payload)
+    cause, boot, rtc, matrix, outputs, raw = array.array("q", payload)
 
 
 def poller():
@@ -359,9 +360,9 @@ def write(gpio: int, level) -> None:
         tell(_frames.PIN_SET, gpio, 1 if level else 0)
 
 
-def halt(op: int, number: int) -> None:
+def halt(op: int, number: int, value: int = 0) -> None:
     """Sends a last frame and does nothing more until the host ends the process."""
-    tell(op, number)
+    tell(op, number, value)
     while True:
         if _thread.get_ident() != main_thread:
             utime.sleep(1)
@@ -371,7 +372,12 @@ def halt(op: int, number: int) -> None:
 
 def say(*items, **options) -> None:
     """`print` that also makes the host look at the console before time goes on."""
-    global horizon
     _print(*items, **options)
+    look()
+
+
+def look() -> None:
+    """Makes the host look at the console before time goes on."""
+    global horizon
     if _thread.get_ident() == main_thread:
         horizon = 0

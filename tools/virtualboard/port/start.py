@@ -8,6 +8,7 @@ import os
 import sys
 
 import _frames
+import _stdio
 import _virtual
 import esp32
 import micropython
@@ -20,22 +21,26 @@ def _run(path: str, namespace: dict) -> bool:
     except OSError:
         return True
     try:
+        # As the official firmware does for each file.
+        _stdio.set_interrupt(3)
         execfile(path, namespace)
         return True
     except SystemExit:
         _virtual.halt(_frames.RESET, 5)
     except BaseException as error:
         sys.print_exception(error)
+    finally:
+        _stdio.set_interrupt(-1)
     return False
 
 
 def _start() -> None:
     namespace = {"__name__": "__main__"}
-    finished = _run("/r/boot.py", namespace) and _run("/r/main.py", namespace)
-    _virtual.tell(_frames.REPL, 0 if finished else 1)
+    # Behind a soft reset from the raw prompt there is only boot.py.
+    finished = _run("/r/boot.py", namespace) and (_virtual.raw or _run("/r/main.py", namespace))
     # The prompt: outputs stay as they are, timers and interrupts go on.
-    while True:
-        _virtual.wait(_virtual.FOREVER)
+    _virtual.ask(_frames.REPL, 0 if finished else 1)
+    __import__("_prompt").run(namespace)
 
 
 def _sink(stack_bytes: int) -> None:
@@ -51,6 +56,7 @@ sys.argv[:] = []
 _virtual.connect(int(read_fd), int(write_fd))
 esp32.flash_path = image
 builtins.print = _virtual.say
+_stdio.install()
 import _loop  # noqa: E402 - asyncio's module body already asks for a poll object, which needs the link
 
 _loop.install()
