@@ -19,6 +19,7 @@ from firmware.core.errors import FlashError
 from firmware.core.uptime import Uptime
 from firmware.store import ledger
 from firmware.task.supervise import TaskEnded, supervise
+from firmware.version import VERSION
 
 _RESTART_DELAY_MS = const(2_000)
 _COLLECT_BYTES = const(32_768)
@@ -34,15 +35,18 @@ _RELEASE_MS = const(5_000)
 _HELD_OPEN_MS = const(30_000)
 
 
-def run() -> None:
-    """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock."""
+def run(accept=None) -> None:
+    """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock.
+
+    `accept()` puts this version in force, None if it is not on trial. It is what `main.py` promises to every version.
+    """
     micropython.kbd_intr(-1)
     strike = Strike(pins.STRIKE)
     try:
         lock = _start(strike)
         if lock:
             _let_go()
-            _live(*lock)
+            _live(accept, *lock)
     except BaseException as error:  # noqa: BLE001 - the outermost boundary; the only way on is a reset
         sys.print_exception(error)
     # Also what rests the strike at once, in whatever pulse it is.
@@ -60,9 +64,10 @@ def _start(strike) -> tuple | None:
     uptime = Uptime(time.ticks_ms, time.ticks_diff)
     making = ["start"]
     try:
-        from firmware.store import starts
+        from firmware.store import slots, starts
 
         kept = ledger.Ledger(flash.partition("ledger"))
+        slots.forgive(kept)
         begun = starts.begin(kept, is_power_on)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is no deciding without a ledger
         sys.print_exception(error)
@@ -77,6 +82,7 @@ def _start(strike) -> tuple | None:
         from firmware.parts import assemble
 
         lock = assemble(strike, kept, uptime, begun, making, _forget)
+        slots.note(lock[1])
         return lock + (kept, uptime, _SAFE_MS if begun[1] else None)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next start knows what was being made
         sys.print_exception(error)
@@ -91,7 +97,7 @@ def _let_go() -> None:
     for boot_only in (_start, _let_out, _Mute, _let_go, Attention):
         del here[boot_only.__name__]
     del here["flash"], here["pins"]
-    _forget(("parts", "store.starts", "board.flash", "board.nfc", "board.pins"))
+    _forget(("parts", "store.starts", "store.slots", "board.flash", "board.nfc", "board.pins"))
     # From here on collections cost a waiting driver more than holes cost the heap. But a heap that is let fill up has
     # what stays scattered all over it: then nothing long finds a place any more.
     gc.threshold(_COLLECT_BYTES)
@@ -107,7 +113,7 @@ def _forget(names: tuple) -> None:
     gc.collect()
 
 
-def _live(tasks, trail, attention, is_trial, kept, uptime, end_ms) -> None:
+def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> None:
     """Runs the lock until a task ends or `end_ms` of uptime have come."""
 
     # What is seldom needed is loaded for the moment.
@@ -122,10 +128,15 @@ def _live(tasks, trail, attention, is_trial, kept, uptime, end_ms) -> None:
 
                 trial.accept(kept, trail)
                 _forget(("store.trial",))
+            # In the safe mode not all of a version has shown that it runs.
+            if end_ms is None:
+                from firmware.store import slots
+
+                slots.settle(kept, trail, VERSION, accept)
         except FlashError:
             # The lock runs; that the start was a good one is not known to the next.
             pass
-        _forget(("store.starts",))
+        _forget(("store.starts", "store.slots"))
 
     try:
         name = asyncio.run(supervise(tasks, chip.watchdog(), attention, uptime, settle, end_ms))

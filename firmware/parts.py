@@ -14,8 +14,7 @@ from firmware.core.clock import Clock
 from firmware.store import ledger, opening, trial
 from firmware.store.trail import Trail
 from firmware.task.timekeeping import Timekeeping
-
-VERSION = "0.1.0"
+from firmware.version import VERSION
 
 # What an unconfigured board goes by.
 _NO_DOOR = const("unset/unset")

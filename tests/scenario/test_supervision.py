@@ -6,7 +6,7 @@ import pytest
 from firmware.core import event
 from virtualboard import VirtualBoard
 
-POWER, RESET, WATCHDOG, SOFT = 1, 2, 3, 5
+POWER, RESET, WATCHDOG = 1, 2, 3
 
 
 @pytest.fixture
@@ -78,6 +78,6 @@ def test_missing_files_lead_to_no_prompt_and_to_no_hurry(tmp_path):
         board.power_on()
         board.run_for(65_000)
         assert not board.at_repl
-        assert board.reset_causes == [POWER] + [SOFT] * 6
+        assert board.reset_causes == [POWER] + [RESET] * 6
         assert board.flash.operations == 0
         assert not board.strike.is_released

@@ -38,13 +38,14 @@ ROOMS = {
     # A port and the exceptions that go with it are what a part of the board promises to the rest.
     "board": Room(("board", "firmware.core.ports", "firmware.core.errors", "pure lib", "lib"), BUILT_IN | HARDWARE),
     # One composition root in three files: the later ones are loaded once the start is counted, and let go.
-    "build": Room(("parts", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
-    "parts": Room(("crew", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "build": Room(("parts", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "parts": Room(("crew", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     "crew": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine",))),
     # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
-    "main": Room(("build",), frozenset(("gc", "micropython", "sys", "time"))),
+    # It chooses between versions, so it can rely on nothing that is in them.
+    "main": Room(("build",), frozenset(("gc", "machine", "micropython", "os", "sys", "time"))),
     "lobbylock": Room(("lobbylock", "virtualboard", "linker", "core", "pure lib"), None),
     # Stands in for the hardware and starts the firmware, but knows nothing of what is inside.
     "virtualboard": Room(("virtualboard", "linker", "boot", "main", "pure lib"), None),
@@ -52,7 +53,7 @@ ROOMS = {
     "linker": Room(("linker",), None),
 }
 # Only these name the hardware; on the host the virtual board is what answers to those names.
-TOUCHING = frozenset(("board", "boot", "virtualboard"))
+TOUCHING = frozenset(("board", "boot", "main", "virtualboard"))
 # Its `machine` loads a file for each kind of peripheral when that is first asked for.
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
