@@ -1,0 +1,69 @@
+"""Bringing an image onto a board, without taking from a lock what it remembers."""
+
+from binascii import crc32
+from collections.abc import Callable
+from struct import unpack_from
+from typing import NamedTuple, Protocol
+
+from lobbylock.errors import UserError
+from lobbylock.image.assembly import Image
+from lobbylock.image.esptool import Piece
+from virtualboard.partitions import GUARDED, partition
+
+_SECTOR_BYTES = 4096
+# How a sector of the ledger begins: length and CRC-32 of a record, and in it the mark and a generation.
+_HEADER_BYTES = 8
+_MARK = b"LBL1"
+_LEDGER = partition("ledger")
+
+
+class Flash(Protocol):
+    """A board's flash; `esptool.Board` is one."""
+
+    def read(self, address: int, size: int) -> bytes: ...
+
+    def write(self, pieces: list[Piece], erases_all: bool) -> None: ...
+
+
+class Orders(NamedTuple):
+    """What a person has said: to go on although there is a lock, and to erase what it remembers."""
+
+    is_forced: bool = False
+    erases: bool = False
+
+
+def has_lock(ledger: bytes) -> bool:
+    """Whether the content of the partition `ledger` is a lock's: one of its sectors begins as a lock begins one."""
+    for at in range(0, len(ledger) - 14, _SECTOR_BYTES):
+        size, crc = unpack_from(">HI", ledger, at)
+        body = ledger[at + 6 : at + 6 + _HEADER_BYTES]
+        if size == _HEADER_BYTES and body.startswith(_MARK) and crc32(ledger[at : at + 2] + body) == crc:
+            return True
+    return False
+
+
+def write(image: Image, flash: Flash, orders: Orders, say: Callable[[str], None]) -> None:
+    """Writes the parts of `image`. On a board without a lock the whole chip is erased before.
+
+    A board with a lock is left alone unless that is forced; then what the lock remembers stays, or goes with the rest
+    if that was ordered as well. Says each step. Raises UserError.
+    """
+    say("Looking whether there is a lock on the board.")
+    found = has_lock(flash.read(_LEDGER.address, _LEDGER.size))
+    if found and not orders.is_forced:
+        raise UserError(
+            "There is a lock on this board: its key, its record and its settings. To change its firmware use "
+            "`lobbylock update`; FORCE=1 writes anew and keeps key and record, but not the settings; FORCE=1 ERASE=1 "
+            "destroys it."
+        )
+    kept = ", ".join(GUARDED)
+    if not found:
+        say("There is none. The whole chip is erased, then written.")
+    elif orders.erases:
+        say("There is one. It is destroyed: the whole chip is erased, then written.")
+    else:
+        say(f"There is one. It is written over; {kept} are not touched.")
+    for part in image.parts:
+        say(f"  0x{part.address:06x}  {len(part.data):>9,} bytes  {part.name}")
+    flash.write(list(image.parts), not found or orders.erases)
+    say("Written; the chip's own checksum of each part is right.")
