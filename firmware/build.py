@@ -96,7 +96,9 @@ def _let_go() -> None:
     here = globals()
     for boot_only in (_start, _let_out, _Mute, _let_go, Attention):
         del here[boot_only.__name__]
-    del here["flash"], here["pins"]
+    # Not there if their module lies in the same file as this one.
+    here.pop("flash", None)
+    here.pop("pins", None)
     _forget(("parts", "store.starts", "store.slots", "board.flash", "board.nfc", "board.pins"))
     # From here on collections cost a waiting driver more than holes cost the heap. But a heap that is let fill up has
     # what stays scattered all over it: then nothing long finds a place any more.

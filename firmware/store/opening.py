@@ -10,7 +10,6 @@ import sys
 import ed25519
 from constant import const
 
-from firmware import store
 from firmware.core import event
 from firmware.store import entry, ledger, sector
 from firmware.store.journal import Journal
@@ -76,5 +75,6 @@ def _says_lost(flash) -> bool:
 
 
 def _let_go() -> None:
-    del sys.modules["firmware.store.mounting"]
-    delattr(store, "mounting")
+    # Unless it lies in the same file as this module.
+    if sys.modules.pop("firmware.store.mounting", None):
+        delattr(sys.modules["firmware.store"], "mounting")
