@@ -100,7 +100,7 @@ class Uart0:
     def said(self, data: bytes) -> None:
         """Bytes that go out as they are."""
         if data:
-            self._last = data[-1:]
+            self._last = b"\r" if data.endswith(b"\r") else b""
             for listener in self.listeners:
                 listener(data)
 

@@ -42,7 +42,7 @@ def _execute(text, mode: str, namespace: dict, is_raw: bool) -> None:
     error = None
     try:
         _stdio.set_interrupt(_CTRL_C)
-        exec(compile(text, "<stdin>", mode), namespace)
+        exec(compile(str(text, "utf-8") if is_raw else text, "<stdin>", mode), namespace)
         _stdio.set_interrupt(-1)
     except BaseException as raised:
         _stdio.set_interrupt(-1)
@@ -163,7 +163,7 @@ def _paste(namespace: dict) -> None:
             return
         if byte == _CTRL_D:
             _say(b"\r\n")
-            _execute(text, "exec", namespace, False)
+            _execute(str(text, "utf-8"), "exec", namespace, False)
             return
         text.append(10 if byte == 13 else byte)
         _say(b"\r\n=== " if byte == 13 else bytes((byte,)))

@@ -39,12 +39,8 @@ class Stream(io.IOBase):
             if ahead:
                 data += ahead[:wanted]
                 ahead = ahead[wanted:]
-                continue
-            _virtual.ask(_frames.LINE_READ, 0, wanted)
-            if _virtual.payload:
-                data += _virtual.payload
             else:
-                _virtual.wait(_virtual.FOREVER)
+                data += _fetch(wanted)
         if self.buffer:
             for at, byte in enumerate(data):
                 if byte == 13:
@@ -77,7 +73,7 @@ class Stream(io.IOBase):
         if request != _POLL:
             return -_EINVAL
         ready = flags & _POLLOUT
-        if flags & _POLLIN and (ahead or _virtual.inputs >> _READY_BIT & 1):
+        if flags & _POLLIN and (ahead or _is_ready()):
             ready |= _POLLIN
         return ready
 
@@ -116,17 +112,29 @@ def install() -> None:
     sys.modules["sys"] = _Sys()
 
 
+def _is_ready() -> int:
+    if not _virtual.fast:
+        # What the host pushed last may be older than what has come.
+        _virtual.ask(_frames.READ)
+    return _virtual.inputs >> _READY_BIT & 1
+
+
+def _fetch(size: int):
+    """Takes up to `size` bytes from the line, at least one; waits for it."""
+    while not _is_ready():
+        # Whoever watches from outside sees what was said before time goes on.
+        _virtual.look()
+        _virtual.wait(_virtual.FOREVER)
+    _virtual.ask(_frames.LINE_READ, 0, size)
+    return _virtual.payload
+
+
 def receive():
     """Returns what has come, one byte or more; waits for it."""
     global ahead
     data = ahead
     ahead = bytearray()
-    while not data:
-        _virtual.ask(_frames.LINE_READ, 0, _CHUNK_BYTES)
-        data = _virtual.payload
-        if not data:
-            _virtual.wait(_virtual.FOREVER)
-    return data
+    return data or _fetch(_CHUNK_BYTES)
 
 
 def give_back(data) -> None:
