@@ -19,6 +19,7 @@ from virtualboard.mpy import make_rom, module_folder
 from virtualboard.pins import Write
 from virtualboard.process import Program
 from virtualboard.pump import Predicate, Pump
+from virtualboard.terminal import Terminal
 from virtualboard.wiring import Wiring
 from virtualboard.wlan import AccessPoint
 
@@ -71,11 +72,13 @@ class VirtualBoard:
         rom = self.vfs.parent / "rom.bin"
         make_rom(rom, root, is_frozen)
         modules = module_folder(root, use_mpy)
-        program = Program(root, rom, modules, self.vfs, self.flash.path, heap, argv_prefix, env or {})
+        env = {"VIRTUALBOARD_CHIP": wiring.chip if wiring else "esp32", **(env or {})}
+        program = Program(root, rom, modules, self.vfs, self.flash.path, heap, argv_prefix, env)
         self.cpu = Cpu(program, self.clock, self.flash, seed)
         self._pump = Pump(self.cpu, stall_s)
         self._thread: threading.Thread | None = None
         self._is_pumping = False
+        self._terminal: Terminal | None = None
         self.pins = self.cpu.pins
         self.circuit = Circuit(self.clock, self.pins, self.cpu.serial, self.cpu.buses, seed)
         self.lock = self.circuit.lock
@@ -102,6 +105,7 @@ class VirtualBoard:
 
     def close(self) -> None:
         """Power off, and give back what the board held open."""
+        self.close_pty()
         self.stop_pump()
         with self.lock:
             self.cpu.power_off()
@@ -266,6 +270,22 @@ class VirtualBoard:
     def send(self, data: bytes) -> None:
         """Types into the board's serial line. More of it is behind `line`."""
         self.line.write(data)
+
+    def open_pty(self) -> str:
+        """Returns the path of a pseudo-terminal that is the board's serial line from now on, and starts the pump.
+
+        It stays when programs close it and open it again. Raises ValueError at the fast pace.
+        """
+        self.start_pump()
+        if not self._terminal:
+            self._terminal = Terminal(self.cpu.line, self.lock)
+        return self._terminal.path
+
+    def close_pty(self) -> None:
+        """Takes the cable out: who has the pseudo-terminal open finds it gone. The next one has another path."""
+        terminal, self._terminal = self._terminal, None
+        if terminal:
+            terminal.close()
 
     @property
     def at_repl(self) -> bool:
