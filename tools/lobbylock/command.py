@@ -17,9 +17,12 @@ from lobbylock import (
     collect_command,
     credential_command,
     demo_command,
+    doctor_command,
     door_command,
     driver_command,
+    install_command,
     issuer_command,
+    owner_command,
     phone_command,
 )
 from lobbylock.errors import UserError
@@ -34,6 +37,9 @@ app.add_typer(issuer_command.app, name="issuer")
 app.add_typer(door_command.app, name="door")
 app.add_typer(driver_command.app, name="driver")
 app.add_typer(phone_command.app, name="phone")
+app.add_typer(owner_command.app, name="owner")
+app.command("install")(install_command.install)
+app.command("doctor")(doctor_command.examine)
 app.add_typer(credential_command.app, name="credential")
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)

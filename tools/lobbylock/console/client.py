@@ -25,6 +25,7 @@ _REPEATS = 3
 RESTART_MS = 240_000
 _PATIENCE_MS = 60_000
 _LOOK_MS = 500
+_BUSY_MS = 5_000
 _MOST_BREAKS = 8
 _MOST_STILL = 5
 _MAX_ID = 1 << 31
@@ -122,7 +123,7 @@ class Client:
         `timeout_ms` is how long nothing at all may come. Raises Refused, NoAnswer, LineLost, or UserError if the port
         does not come back.
         """
-        is_renewed = False
+        is_renewed = is_busy = False
         starts = self.boots
         for _ in range(_MOST_BREAKS):
             try:
@@ -133,10 +134,17 @@ class Client:
                 self._note("The board has started anew.")
                 self.wait_for_start()
             except Refused as error:
-                if error.word not in ("session", "no_session") or not self._signer or is_renewed:
+                if error.word == "busy":
+                    # Whoever is at the door comes first.
+                    is_busy = True
+                    self.port.sleep_ms(_BUSY_MS)
+                elif error.word == "session" and self._signer and not is_renewed:
+                    is_renewed = True
+                    self._open_session()
+                else:
                     raise
-                is_renewed = True
-                self._open_session()
+        if is_busy:
+            raise UserError("The board is busy at the door all the time; run this again when it is quiet.")
         if self.boots - starts >= _MOST_BREAKS // 2:
             raise UserError("The board starts again and again; `lobbylock doctor` looks into it.")
         raise UserError(f"The line to {self.port.name} breaks again and again: try another cable or USB port.")
