@@ -43,6 +43,7 @@ class Image(NamedTuple):
     version: str
     micropython: str
     parts: list[Part]
+    files: dict[str, bytes]
     names: bytes
     room: Room
 
@@ -93,7 +94,7 @@ def build(firmware: Path, board: boards.Board, root: Path = ROOT) -> Image:
         Part("files of the lock", partition("vfs").address, filesystem.fill(made.files)),
     ]
     room = filesystem.measure(made.files)
-    return Image(board.name, base.chip.name, __version__, base.version, parts, made.names, room)
+    return Image(board.name, base.chip.name, __version__, base.version, parts, made.files, made.names, room)
 
 
 def write(image: Image, folder: Path) -> Path:

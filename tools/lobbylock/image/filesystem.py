@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from littlefs import LittleFS, LittleFSError
+from littlefs import LittleFS, LittleFSError, UserContext
 
 from lobbylock.errors import UserError
 from virtualboard.partitions import partition
@@ -16,8 +16,9 @@ _READ_BYTES = 32
 _CACHE_BYTES = 4 * _READ_BYTES
 _LOOKAHEAD_BYTES = 32
 _CYCLES = 100
-# The form on disk that every littlefs of version 2 reads and writes.
+# The form on disk that every littlefs of version 2 reads. MicroPython goes on with a newer one once it writes.
 _DISK_VERSION = 0x00020000
+_ANY_VERSION = 0
 
 # Beside two trees: settings twice, and the tables of the issuers' keys.
 SPARE_BYTES = 64 << 10
@@ -62,8 +63,17 @@ def measure(files: Mapping[str, bytes], size: int = partition("vfs").size) -> Ro
     return Room(len(files), sum(map(len, files.values())), used, count - used, count - both)
 
 
-def _fill(files: Mapping[str, bytes], size: int, closing: ExitStack) -> LittleFS:
-    system = LittleFS(
+def read(data: bytes, path: str) -> bytes:
+    """Returns a file of the partition `data`. Raises FileNotFoundError, or LittleFSError for another content."""
+    system = _open(len(data), UserContext(buffer=bytearray(data)), _ANY_VERSION)
+    system.mount()
+    with system.open(path, "rb") as file:
+        return file.read()
+
+
+def _open(size: int, flash: UserContext, disk_version: int) -> LittleFS:
+    return LittleFS(
+        flash,
         mount=False,
         block_size=BLOCK_BYTES,
         block_count=size // BLOCK_BYTES,
@@ -72,8 +82,12 @@ def _fill(files: Mapping[str, bytes], size: int, closing: ExitStack) -> LittleFS
         cache_size=_CACHE_BYTES,
         lookahead_size=_LOOKAHEAD_BYTES,
         block_cycles=_CYCLES,
-        disk_version=_DISK_VERSION,
+        disk_version=disk_version,
     )
+
+
+def _fill(files: Mapping[str, bytes], size: int, closing: ExitStack) -> LittleFS:
+    system = _open(size, UserContext(size), _DISK_VERSION)
     system.format()
     system.mount()
     closing.callback(system.unmount)
