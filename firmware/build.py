@@ -41,7 +41,7 @@ def run(accept=None) -> None:
     `accept()` puts this version in force, None if it is not on trial. It is what `main.py` promises to every version.
     """
     micropython.kbd_intr(-1)
-    strike = Strike(pins.STRIKE)
+    strike = Strike(pins.STRIKE, pins.STRIKE_ON)
     try:
         lock = _start(strike)
         if lock:

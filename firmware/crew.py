@@ -103,7 +103,7 @@ class Crew:
         from firmware.board.camera import PoweredCamera
         from firmware.task.photographer import Photographer
 
-        camera = PoweredCamera(pins.CAMERA_TX, pins.CAMERA_RX, pins.CAMERA_POWER)
+        camera = PoweredCamera(pins.CAMERA_UART, pins.CAMERA_TX, pins.CAMERA_RX, pins.CAMERA_POWER)
         return Photographer(camera, self._photos, policy == config.REQUIRED, self._trail, self._uptime)
 
     def _make_blind(self):
@@ -116,7 +116,8 @@ class Crew:
         return self._settings.camera if self._settings else config.OFF
 
     def _make_keys(self):
-        if self._settings and self._settings.keypad == "wiegand":
+        # Without settings the keypad only sounds, and is the first that the board has pins for.
+        if (self._settings.keypad if self._settings else pins.OFFERS["keypad"][0]) == "wiegand":
             from firmware.board.wiegand import Wiegand
             from firmware.reader.wiegand import WiegandKeys
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import ed25519
 from micropython import const
 
-from firmware.board import chip, flash
+from firmware.board import chip, flash, pins
 from firmware.board.radio import Radio
 from firmware.core import config, event
 from firmware.core.clock import Clock
@@ -35,7 +35,7 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     radio = None if is_safe else Radio()
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
-    settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept, chip.is_power_on())
+    settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept, chip.is_power_on(), pins.OFFERS)
     door_name = settings.full_name if settings else _NO_DOOR
 
     journal, seed, was_lost = opening.open_journal(flash.partition("journal"), kept, _make_seed)

@@ -6,7 +6,6 @@ from machine import UART, Pin
 from micropython import const
 from vc0706 import Camera
 
-_UART = const(1)
 _RX_BUFFER_BYTES = const(2048)
 _OFF_MS = const(200)
 _BOOT_MS = const(50)
@@ -15,9 +14,9 @@ _BOOT_MS = const(50)
 class PoweredCamera:
     """A VC0706 whose supply the board can cut: what no command wakes, that does."""
 
-    def __init__(self, tx: int, rx: int, power: int) -> None:
+    def __init__(self, uart: int, tx: int, rx: int, power: int) -> None:
         self._power = Pin(power, Pin.OUT, value=1)
-        self._camera = Camera(UART(_UART, 38_400, tx=tx, rx=rx, rxbuf=_RX_BUFFER_BYTES))
+        self._camera = Camera(UART(uart, 38_400, tx=tx, rx=rx, rxbuf=_RX_BUFFER_BYTES))
 
     async def start(self) -> None:
         """Cuts the power for a moment and sets the camera up. Raises CameraError."""

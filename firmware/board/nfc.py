@@ -6,11 +6,9 @@ from pn532 import Pn532
 
 from firmware.board import pins
 
-_UART = const(2)
 _BAUD = const(115_200)
 # The longest frame, an acknowledge before it, and room: nobody may look for a while.
 _RX_BUFFER_BYTES = const(512)
-_SPI = const(1)
 _SPI_HZ = const(1_000_000)
 
 
@@ -24,14 +22,14 @@ def open_reader(line: str) -> Pn532:
 def _hsu():
     from pn532_hsu import Hsu
 
-    return Hsu(UART(_UART, _BAUD, tx=pins.NFC_TX, rx=pins.NFC_RX, rxbuf=_RX_BUFFER_BYTES))
+    return Hsu(UART(pins.NFC_UART, _BAUD, tx=pins.NFC_TX, rx=pins.NFC_RX, rxbuf=_RX_BUFFER_BYTES))
 
 
 def _spi():
     from pn532_spi import Spi
 
     spi = SPI(
-        _SPI,
+        pins.NFC_SPI,
         _SPI_HZ,
         firstbit=SPI.LSB,
         sck=Pin(pins.NFC_CLOCK),

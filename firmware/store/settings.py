@@ -43,8 +43,11 @@ _NAMES = const(("building", "door"))
 _LISTS = {"issuers": (0, 4), "areas": (1, 8), "revoked": (0, 64)}
 
 
-def load(path: str = _PATH) -> Config:
-    """Returns the settings in the file. Raises SettingsError: "file" when it is missing, too long or not JSON."""
+def load(path: str = _PATH, offers: dict | None = None) -> Config:
+    """Returns the settings in the file. Raises SettingsError: "file" when it is missing, too long or not JSON.
+
+    `offers` is what the board has pins for, as OFFERS in `firmware.board.pins`; None is a board that has all.
+    """
     try:
         if stat(path)[6] > _MAX_BYTES:
             raise SettingsError("file")
@@ -55,12 +58,16 @@ def load(path: str = _PATH) -> Config:
         raise SettingsError("file")
     if not isinstance(fields, dict):
         raise SettingsError("file")
-    return read(fields)
+    return read(fields, offers)
 
 
-def read(fields: dict) -> Config:
+def read(fields: dict, offers: dict | None = None) -> Config:
     """Returns the settings in the parsed JSON object. Raises SettingsError with the first field that is wrong."""
     _check_form(fields)
+    if offers:
+        _require(fields["nfc"] in (OFF,) + offers["nfc"], "nfc")
+        _require(fields["keypad"] in offers["keypad"], "keypad")
+        _require(fields["camera"] == OFF or offers["camera"], "camera")
     return _config(fields)
 
 

@@ -34,8 +34,10 @@ _PIECES = const(17)
 _STARTS = const("starts")
 
 
-def open_settings(kept, is_power_on: bool = False) -> tuple:
+def open_settings(kept, is_power_on: bool, offers: dict) -> tuple:
     """Chooses the settings for this start; returns (config, wrong, reverted, is_trial, is_accepted).
+
+    `offers` is what the board has pins for: OFFERS of `firmware.board.pins`. Settings that ask for more are wrong.
 
     `config` is a config.Config, or None and `wrong` names the field that is wrong with the settings in force.
     `reverted` names what was wrong with a candidate, empty if nothing was. `is_trial`: `config` is a candidate's.
@@ -51,14 +53,14 @@ def open_settings(kept, is_power_on: bool = False) -> tuple:
         if tries & 3 < _TRIES and tries >> 2 < _POWER_CUTS:
             # Before it is read: whatever it does to this start, the third one is the last.
             kept.put(ledger.TRIAL, bytes([tries + (4 if is_power_on else 1)]) + digest)
-            config, reverted = _load(_CANDIDATE)
+            config, reverted = _load(_CANDIDATE, offers)
             if config:
                 return config, "", "", True, False
     elif trial:
         is_accepted = trial[1:] == _digest(_IN_FORCE)
         if not is_accepted:
             kept.put(ledger.TRIAL, b"")
-    config, wrong = _load(_IN_FORCE)
+    config, wrong = _load(_IN_FORCE, offers)
     return config, wrong, reverted, False, is_accepted
 
 
@@ -91,29 +93,30 @@ def accept(kept, trail) -> None:
     note_accepted(kept, trail)
 
 
-def propose(text: str) -> None:
+def propose(text: str, offers: dict) -> None:
     """Makes `text` the candidate for the next start; it is in flash when this returns.
 
-    Raises SettingsError with the field that is wrong, and OSError; then the candidate is the one that it was.
+    `offers` as for `open_settings`. Raises SettingsError with the field that is wrong, and OSError; then the candidate
+    is the one that it was.
     """
     with open(_UNFINISHED, "w") as file:
         file.write(text)
         file.flush()
     # As the next start will read it.
-    _, wrong = _load(_UNFINISHED)
+    _, wrong = _load(_UNFINISHED, offers)
     if wrong:
         _remove(_UNFINISHED)
         raise SettingsError(wrong)
     os.rename(_UNFINISHED, _CANDIDATE)
 
 
-def _load(path: str) -> tuple:
+def _load(path: str, offers: dict) -> tuple:
     """Returns (config.Config, "") or (None, name of the field that is wrong)."""
     # Not above: there is only so much stack for imports inside imports.
     from firmware.store import settings
 
     try:
-        return settings.load(path), ""
+        return settings.load(path, offers), ""
     except SettingsError as error:
         return None, error.args[0]
 

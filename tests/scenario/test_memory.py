@@ -26,7 +26,7 @@ pulse = esp32.RMT(pin=machine.Pin(26, machine.Pin.OUT, value=0), resolution_hz=3
 partitions = [esp32.Partition.find(esp32.Partition.TYPE_DATA, label=x)[0] for x in ("ledger", "journal", "photos")]
 station = network.WLAN(network.STA_IF)
 station.active(True)
-uart = machine.UART(1, 38_400, tx=25, rx=33, rxbuf=2048)
+uart = machine.UART(1, 38_400, tx=25, rx=34, rxbuf=2048)
 timer = machine.Timer(0)
 timer.init(period=8, mode=machine.Timer.PERIODIC, callback=print)
 timer.deinit()

@@ -215,3 +215,31 @@ def test_file_is_taken_whole_or_not_at_all():
     assert load_refused() == "file"
     os.unlink(PATH)
     assert load_refused() == "file"
+
+
+def refused_by(offers, **fields):
+    try:
+        settings.read(changed(**fields), offers)
+    except SettingsError as error:
+        return error.args[0]
+    return ""
+
+
+def test_what_the_board_has_no_pins_for_is_refused_by_the_name_of_the_field():
+    little = {"nfc": ("uart",), "keypad": ("wiegand",), "camera": False}
+    assert refused_by(little, keypad="wiegand", camera="off") == ""
+    assert refused_by(little, keypad="wiegand", camera="off", nfc="uart") == ""
+    assert refused_by(little, keypad="wiegand", camera="off", nfc="spi") == "nfc"
+    assert refused_by(little, keypad="matrix", camera="off") == "keypad"
+    for policy in ("required", "best-effort"):
+        assert refused_by(little, keypad="wiegand", camera=policy) == "camera"
+    nothing = {"nfc": (), "keypad": ("matrix",), "camera": True}
+    assert refused_by(nothing) == "" and refused_by(nothing, nfc="uart") == "nfc"
+
+
+def test_a_board_with_everything_takes_what_any_board_takes():
+    everything = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True}
+    for nfc in ("off", "uart", "spi"):
+        for keypad in ("matrix", "wiegand"):
+            for camera in ("off", "best-effort", "required"):
+                assert refused_by(everything, nfc=nfc, keypad=keypad, camera=camera) == ""

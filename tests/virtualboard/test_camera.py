@@ -12,7 +12,7 @@ CLIENT = """
     import time
     from machine import Pin, UART
     power = Pin(32, Pin.OUT, value=1)
-    uart = UART(1, 38400, tx=25, rx=33, rxbuf=1024, timeout=100, timeout_char=5)
+    uart = UART(1, 38400, tx=25, rx=34, rxbuf=1024, timeout=100, timeout_char=5)
 
     def ask(command, arguments=b"", size=5):
         uart.write(bytes((0x56, 0, command, len(arguments))) + arguments)

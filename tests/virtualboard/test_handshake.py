@@ -167,7 +167,7 @@ def test_pulses_and_chips_go_on_while_it_is_held(make_board, pace):
         from esp32 import RMT
         from machine import Pin, UART
 
-        uart = UART(1, 38400, tx=25, rx=33, rxbuf=256)
+        uart = UART(1, 38400, tx=25, rx=34, rxbuf=256)
         Pin(32, Pin.OUT, value=1)
         time.sleep(4)
         uart.read()

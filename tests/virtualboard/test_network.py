@@ -225,7 +225,7 @@ def test_the_camera_and_the_keypad_work_at_the_real_pace(make_board):
         import time
         from machine import Pin, UART
         Pin(32, Pin.OUT, value=1)
-        uart = UART(1, 38400, tx=25, rx=33, timeout=3000, timeout_char=50)
+        uart = UART(1, 38400, tx=25, rx=34, timeout=3000, timeout_char=50)
         print(uart.read()[-10:])
         row = Pin(16, Pin.OUT, value=0)
         column = Pin(21, Pin.IN, Pin.PULL_UP)

@@ -95,7 +95,7 @@ def test_a_sleeping_chip_hears_a_command_only_after_it_woke(make_board):
         import time
         from machine import Pin, UART
         reset = Pin(15, Pin.OUT, value=0)
-        uart = UART(2, 115200, tx=5, rx=35, rxbuf=512)
+        uart = UART(2, 115200, tx=33, rx=35, rxbuf=512)
         sam = bytes.fromhex("0000ff03fdd414011700")
         version = bytes.fromhex("0000ff02fed4022a00")
         listing = bytes.fromhex("0000ff04fcd44a0100e100")
@@ -233,10 +233,10 @@ def test_waiting_for_cards_costs_nothing(play, line):
 
 
 def test_an_irq_line_that_is_not_wired_is_noticed(play):
-    board = play("spi", "await reader.start()\nawait show(reader.find(5000))", (Pn532("spi", irq=39),))
+    board = play("spi", "await reader.start()\nawait show(reader.find(5000))", (Pn532("spi", irq=34),))
     board.at(1_000, lambda: board.nfc.place(Ntag213()))
-    # GPIO 34 stays high by the pull-up that docs/hardware.md asks for.
-    board.pins.pull(34, 1)
+    # GPIO 39 stays high by the pull-up that docs/hardware.md asks for.
+    board.pins.pull(39, 1)
     assert finish(board) == ["[(1, '045a1b72c36480', 0, 68)]"]
     assert times_ms(board)[0] < 1_050
 

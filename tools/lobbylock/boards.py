@@ -132,7 +132,8 @@ class Board:
     def boot_source(self) -> str:
         """Returns the text of boot.py for this board."""
         return (
-            '"""The strike to its resting level, before anything else: that of `firmware.board.pins.STRIKE`."""\n\n'
+            '"""The strike to its resting level, before anything else. '
+            'The number is `firmware.board.pins.STRIKE`."""\n\n'
             "from machine import Pin\n\n"
             f"Pin({self.strike}, Pin.OUT, value={1 - self.strike_on})\n"
         )

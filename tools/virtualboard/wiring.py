@@ -15,7 +15,11 @@ from virtualboard.circuit import Chip
 
 @dataclass
 class Wiring:
-    """`more` are chips of a test's own. A Wiegand keypad is on the wires of the matrix, which is left alone then."""
+    """`more` are chips of a test's own. A Wiegand keypad is on the wires of the matrix, which is left alone then.
+
+    `chip` is "esp32" or "esp32c3". `without` has "keypad" or "camera" for a board that has no pins for it: then it is
+    connected to nothing.
+    """
 
     keypad: Keypad = field(default_factory=Keypad)
     camera: Camera = field(default_factory=Camera)
@@ -27,8 +31,12 @@ class Wiring:
     nfc: Pn532 | None = field(default_factory=Pn532)
     wiegand: Wiegand | None = None
     more: list[Chip] = field(default_factory=list)
+    chip: str = "esp32"
+    without: frozenset[str] = frozenset()
 
     def chips(self) -> list[Chip]:
-        fitted: list[Chip] = [self.keypad, self.camera, self.strike, self.contact, self.exit_button]
+        fitted: list[Chip] = [self.strike, self.contact, self.exit_button]
+        fitted += [] if "camera" in self.without else [self.camera]
+        fitted += [] if "keypad" in self.without else [self.keypad]
         optional: list[Chip | None] = [self.nfc, self.wiegand]
         return [*fitted, self.led, self.buzzer, *filter(None, optional), *self.more]

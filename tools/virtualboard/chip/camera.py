@@ -55,7 +55,7 @@ class Camera:
     `corrupt` (bytes in the middle are wrong), `status` (instead of 0 in replies), `late_ms` (replies come later).
     """
 
-    def __init__(self, tx: int = 25, rx: int = 33, power: int = 32, door: str = "maple-12/front") -> None:
+    def __init__(self, tx: int = 25, rx: int = 34, power: int = 32, door: str = "maple-12/front") -> None:
         self.tx, self.rx, self.power = tx, rx, power
         self.door = door
         self.wall_clock: Callable[[], str] | None = None

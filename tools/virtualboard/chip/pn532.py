@@ -41,12 +41,12 @@ class Pn532:
         self,
         line: str = "uart",
         *,
-        tx: int = 5,
+        tx: int = 33,
         rx: int = 35,
         reset: int = 15,
         bus: int = 1,
         select: int = 5,
-        irq: int = 34,
+        irq: int = 39,
     ) -> None:
         self.reset = reset
         self.line: HsuLine | SpiLine = HsuLine(tx, rx) if line == "uart" else SpiLine(bus, select, irq)

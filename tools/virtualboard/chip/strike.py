@@ -1,13 +1,13 @@
-"""The electric strike: released while its pin is high. A resistor keeps it at rest when nobody drives the pin."""
+"""The electric strike: released at one level of its pin. A resistor keeps it at rest when nobody drives the pin."""
 
 from virtualboard.chip.output import Output
 
 
 class Strike(Output):
-    """`history` is every change as (ms of board time, level), whether a pin or a pulse of the RMT made it."""
+    """`on` is the level that releases. `history` is every change, 1 for released, whether a pin or the RMT made it."""
 
-    def __init__(self, gpio: int = 26) -> None:
-        super().__init__(gpio)
+    def __init__(self, gpio: int = 26, on: int = 1) -> None:
+        super().__init__(gpio, on)
 
     @property
     def is_released(self) -> bool:

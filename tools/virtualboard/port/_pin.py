@@ -1,12 +1,18 @@
 """machine.Pin. The mode and level of a pin live in the host; an object here is its number."""
 
+import os
+
 import _frames
 import _virtual
 from micropython import const
 
 _KEEP = const(-1)
-# GPIO 6 to 11 drive the flash chip; 20, 24 and 28 to 31 are not bonded out (ESP32 datasheet, table of pins).
-_ABSENT = (6, 7, 8, 9, 10, 11, 20, 24, 28, 29, 30, 31)
+# GPIO 6 to 11 drive the flash chip; 20, 24 and 28 to 31 are not bonded out (ESP32 datasheet, table of pins). On an
+# ESP32-C3 11 to 17 are the flash chip's, and 21 is the last.
+if os.getenv("VIRTUALBOARD_CHIP") == "esp32c3":
+    _ABSENT = tuple(range(11, 18)) + tuple(range(22, 40))
+else:
+    _ABSENT = (6, 7, 8, 9, 10, 11, 20, 24, 28, 29, 30, 31)
 _FIRST_INPUT_ONLY = const(34)
 
 
