@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo bench inject powercut forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash bench inject powercut forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ fuzz: $(READY) ## Throw wrong input at every parser on both interpreters; N=... 
 
 demo: $(READY) ## Open the virtual door by hand; ONCE=1 plays a whole delivery by itself
 	@$(BIN)/lobbylock demo $(if $(ONCE),--once)
+
+image: $(READY) ## Make what a bare board is flashed with: FIRMWARE=... (official MicroPython), BOARD=... (lobbylock boards)
+	@$(BIN)/lobbylock image $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(BOARD),--board "$(BOARD)")
+
+flash: $(READY) ## Turn the bare board at PORT=... into a lock: FIRMWARE=..., BOARD=...; FORCE=1 writes over a lock
+	@$(BIN)/lobbylock flash $(if $(PORT),--port "$(PORT)") $(if $(FIRMWARE),--firmware "$(FIRMWARE)") \
+		$(if $(BOARD),--board "$(BOARD)") $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(ERASE)),--erase)
 
 bench: $(READY) ## Measure, show a table and write build/bench.json
 	@$(BIN)/python tools/bench/run.py --out build/bench.json

@@ -20,6 +20,7 @@ from lobbylock import (
     doctor_command,
     door_command,
     driver_command,
+    image_command,
     install_command,
     issuer_command,
     owner_command,
@@ -41,6 +42,8 @@ app.add_typer(owner_command.app, name="owner")
 app.command("install")(install_command.install)
 app.command("doctor")(doctor_command.examine)
 app.add_typer(credential_command.app, name="credential")
+app.command("image")(image_command.image)
+app.command("flash")(image_command.flash)
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")
