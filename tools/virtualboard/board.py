@@ -13,6 +13,7 @@ from virtualboard.chip.wiegand import Wiegand
 from virtualboard.circuit import Circuit
 from virtualboard.clock import Clock
 from virtualboard.cpu import Cpu
+from virtualboard.filesystem import Files, board_files
 from virtualboard.flash import Flash
 from virtualboard.line import SerialLine
 from virtualboard.mpy import make_rom, module_folder
@@ -32,6 +33,7 @@ WIDE_WORDS_KIB = 74
 HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB}k"
 
 PACES = ("fast", "real")
+PLACES = ("folders", "littlefs")
 _REPO = Path(__file__).resolve().parents[2]
 _PUMP_PAUSE_S = 0.001
 
@@ -45,6 +47,8 @@ class VirtualBoard:
 
     `heap` is the interpreter's, on a 64-bit machine: objects there are twice as large as on an ESP32. The modules come
     from source; with `use_mpy` compiled, as files; if `is_frozen` compiled, from ROM, as in an image of one's own.
+    With `files` "littlefs" the board starts from a real littlefs on its flash chip (`files`), which at first gets what
+    `root` has; only sys.path and the heap's share for paths differ from "folders".
     `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
     `stall_s` real seconds without looking at the clock or a pin counts as hung, and time goes on without it.
     """
@@ -58,6 +62,7 @@ class VirtualBoard:
         heap: str = HEAP,
         use_mpy: bool = False,
         is_frozen: bool = False,
+        files: str = PLACES[0],
         wiring: Wiring | None = None,
         argv_prefix: Sequence[str] = (),
         env: dict[str, str] | None = None,
@@ -73,7 +78,13 @@ class VirtualBoard:
         make_rom(rom, root, is_frozen)
         modules = module_folder(root, use_mpy)
         env = {"VIRTUALBOARD_CHIP": wiring.chip if wiring else "esp32", **(env or {})}
-        program = Program(root, rom, modules, self.vfs, self.flash.path, heap, argv_prefix, env)
+        if files not in PLACES:
+            raise ValueError(f"files are one of {', '.join(PLACES)}")
+        is_flash = files == PLACES[1]
+        self.files = Files(self.flash)
+        if is_flash and not self.files.is_formatted:
+            self.files.fill(board_files(root, modules))
+        program = Program(root, rom, modules, self.vfs, is_flash, self.flash.path, heap, argv_prefix, env)
         self.cpu = Cpu(program, self.clock, self.flash, seed)
         self._pump = Pump(self.cpu, stall_s)
         self._thread: threading.Thread | None = None
@@ -123,6 +134,14 @@ class VirtualBoard:
         """RAM is gone, outputs float at once, flash and files stay."""
         with self.lock:
             self.cpu.power_off()
+
+    def load_files(self, tree: str | Path) -> None:
+        """Formats the board's littlefs and fills it with boot.py, main.py, firmware/ and lib/ of `tree`."""
+        self.files.fill(board_files(Path(tree), Path(tree)))
+
+    def load_partition(self, label: str, data: bytes) -> None:
+        """Puts a ready image into a partition of the flash chip, while the board is off. Raises KeyError, ValueError."""
+        self.flash.load(label, data)
 
     def hang_cpu(self) -> None:
         """The CPU stops where it is. Peripherals, chips and the watchdog go on."""

@@ -75,6 +75,14 @@ class Flash:
         row = partition(label)
         return self.read(row.address, row.size)
 
+    def load(self, label: str, data: bytes) -> None:
+        """Puts `data` at the start of a partition and erases the rest; neither counted nor cut. Raises ValueError."""
+        row = partition(label)
+        if len(data) > row.size:
+            raise ValueError(f"{len(data)} bytes do not fit into {label}, which has {row.size}")
+        self._file.seek(row.address)
+        self._file.write(data + b"\xff" * (row.size - len(data)))
+
     def close(self) -> None:
         self._file.close()
 

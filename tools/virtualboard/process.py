@@ -18,6 +18,7 @@ _INTERPRETER = _HERE / "interpreter.py"
 _FIRST = _HERE / "port" / "mount.py"
 # The board's modules under a short name, as on a board: each path takes its length of the heap.
 _PATH = "/m:/m/lib:.frozen"
+_FLASH_PATH = ".frozen:/lib"
 _READ_BYTES = 1 << 16
 _FAREWELL_S = 10
 # The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
@@ -26,12 +27,13 @@ _STACK_BYTES = 52_000
 
 
 class Program(NamedTuple):
-    """What to run, and how."""
+    """What to run, and how. With `is_flash` the board has its file system in flash, without it in folders."""
 
     root: Path
     rom: Path
     modules: Path
     vfs: Path
+    is_flash: bool
     image: Path
     heap: str
     argv_prefix: Sequence[str]
@@ -44,10 +46,14 @@ class Process:
     def __init__(self, program: Program) -> None:
         board_reads, we_write = os.pipe()
         we_read, board_writes = os.pipe()
-        env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": _PATH, **program.env}
+        # Of its own, so that no other reader moves its position.
+        image = os.open(program.image, os.O_RDONLY)
+        path = _FLASH_PATH if program.is_flash else _PATH
+        env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": path, **program.env}
         command = [*program.argv_prefix, sys.executable, str(_INTERPRETER), str(program.rom)]
         command += ["-X", f"heapsize={program.heap}", str(_FIRST), str(program.modules), str(program.root)]
-        command += [str(program.image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
+        command += ["flash" if program.is_flash else "folders"]
+        command += [str(image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
         self._popen = subprocess.Popen(
             command,
             cwd=program.vfs,
@@ -55,10 +61,11 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=(board_reads, board_writes),
+            pass_fds=(image, board_reads, board_writes),
             # Ctrl-C in the terminal is for the host, not for the board.
             start_new_session=True,
         )
+        os.close(image)
         os.close(board_reads)
         os.close(board_writes)
         self.link = Link(we_read, we_write)

@@ -12,7 +12,9 @@ _EINVAL = const(22)
 _ENOENT = const(2)
 _PULSE_MAX = const(32767)
 
-flash_path = None
+image = None
+# The file has one position, and MicroPython here has no lock of its own around it.
+_lock = _thread.allocate_lock()
 
 
 class Partition:
@@ -42,9 +44,6 @@ class Partition:
     def _open(self, row: tuple, block_size: int) -> None:
         self._row = row
         self._block_bytes = block_size
-        self._file = open(flash_path, "rb")
-        # The file has one position, and MicroPython here has no lock of its own around it.
-        self._lock = _thread.allocate_lock()
 
     def info(self) -> tuple:
         return self._row + (False,)
@@ -57,9 +56,9 @@ class Partition:
 
     def readblocks(self, block_num: int, buf, offset: int = 0) -> None:
         address = self._address(block_num, len(buf), offset)
-        with self._lock:
-            self._file.seek(address)
-            self._file.readinto(buf)
+        with _lock:
+            image.seek(address)
+            image.readinto(buf)
 
     def writeblocks(self, block_num: int, buf, offset=None) -> None:
         address = self._address(block_num, len(buf), offset or 0)

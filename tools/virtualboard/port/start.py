@@ -1,6 +1,6 @@
 """Starts the board's program the way the official firmware does: boot.py, then main.py, then the prompt.
 
-Arguments: flash image, the two ends of the link, bytes of stack to use up.
+Arguments: where the files are, flash image, the two ends of the link, bytes of stack to use up.
 """
 
 import builtins
@@ -37,7 +37,8 @@ def _run(path: str, namespace: dict) -> bool:
 def _start() -> None:
     namespace = {"__name__": "__main__"}
     # Behind a soft reset from the raw prompt there is only boot.py.
-    finished = _run("/r/boot.py", namespace) and (_virtual.raw or _run("/r/main.py", namespace))
+    folder = "/" if place == "flash" else "/r/"
+    finished = _run(folder + "boot.py", namespace) and (_virtual.raw or _run(folder + "main.py", namespace))
     # The prompt: outputs stay as they are, timers and interrupts go on.
     _virtual.ask(_frames.REPL, 0 if finished else 1)
     __import__("_prompt").run(namespace)
@@ -51,13 +52,15 @@ def _sink(stack_bytes: int) -> None:
         _start()
 
 
-image, read_fd, write_fd, stack = sys.argv[1:5]
+place, image, read_fd, write_fd, stack = sys.argv[1:6]
 sys.argv[:] = []
 _virtual.connect(int(read_fd), int(write_fd))
-esp32.flash_path = image
+esp32.image = open(int(image), "rb")
 builtins.print = _virtual.say
 _stdio.install()
 import _loop  # noqa: E402 - asyncio's module body already asks for a poll object, which needs the link
 
 _loop.install()
+if place == "flash":
+    __import__("_root").mount()
 _sink(int(stack))
