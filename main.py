@@ -68,8 +68,8 @@ def begin():
 
 def load(slot):
     """Returns the `run` of a version. Raises whatever its modules do."""
-    kept = [path for path in sys.path if path not in ("", "/lib", "b", "b/lib")]
-    sys.path[:] = ["b", "b/lib"] + kept if slot == "b" else paths
+    kept = [path for path in sys.path if path not in ("", "/lib", "/b", "/b/lib")]
+    sys.path[:] = ["/b", "/b/lib"] + kept if slot == "b" else paths
     from firmware.build import run
 
     return run

@@ -5,7 +5,7 @@
     a!0.2.0 NAME      `main.py` went back to a, for that reason; a: once the failed starts are forgiven,
     a-0.2.0 NAME      once it is recorded
 
-Slot a is firmware/ and lib/ where they always were, slot b the same below b/. The file is replaced by a rename, so one
+Slot a is firmware/ and lib/ where they always were, slot b the same below /b. The file is replaced by a rename, so one
 of these lines is there at any moment; without it, a is in force.
 """
 
@@ -30,7 +30,7 @@ REVERTED = "reverted"
 
 def running() -> str:
     """Returns the slot of the version that runs: "a" or "b"."""
-    return "b" if sys.path[0] == "b" else "a"
+    return "b" if sys.path[0] == "/b" else "a"
 
 
 def state() -> tuple:
@@ -50,7 +50,8 @@ def number(version: str) -> int:
         raise ValueError(version)
     value = 0
     for part in parts:
-        if not part.isdigit() or len(part) > 3 or int(part) > 255:
+        # One way only to write a version.
+        if not part.isdigit() or len(part) > 3 or int(part) > 255 or str(int(part)) != part:
             raise ValueError(version)
         value = value << 8 | int(part)
     return value
