@@ -25,6 +25,8 @@ _RESTART_DELAY_MS = const(2_000)
 _COLLECT_BYTES = const(32_768)
 _SAFE_MS = const(3_600_000)
 _START_MS = const(180_000)
+# Nothing stops the watchdog: so long a developer has the prompt.
+_DEVELOP_MS = const(3_600_000)
 # How long only the exit works: after a start that failed, without a ledger, and after too many failed starts.
 _PAUSE_MS = const(20_000)
 _NO_LEDGER_MS = const(600_000)
@@ -35,9 +37,10 @@ _RELEASE_MS = const(5_000)
 _HELD_OPEN_MS = const(30_000)
 
 
-def run(accept=None) -> None:
+def run(accept=None) -> bool | None:
     """Runs the lock until something ends it, then resets the board: no prompt, no half-alive lock.
 
+    Returns True if the prompt is wanted, which only a board without an owner grants.
     `accept()` puts this version in force, None if it is not on trial. It is what `main.py` promises to every version.
     """
     micropython.kbd_intr(-1)
@@ -46,7 +49,9 @@ def run(accept=None) -> None:
         lock = _start(strike)
         if lock:
             _let_go()
-            _live(accept, *lock)
+            if _live(accept, *lock):
+                chip.watchdog(_DEVELOP_MS)
+                return True
     except BaseException as error:  # noqa: BLE001 - the outermost boundary; the only way on is a reset
         sys.print_exception(error)
     # Also what rests the strike at once, in whatever pulse it is.
@@ -115,8 +120,8 @@ def _forget(names: tuple) -> None:
     gc.collect()
 
 
-def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> None:
-    """Runs the lock until a task ends or `end_ms` of uptime have come."""
+def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> bool:
+    """Runs the lock until a task ends or `end_ms` of uptime have come; returns whether the prompt is wanted."""
 
     # What is seldom needed is loaded for the moment.
 
@@ -140,8 +145,12 @@ def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> No
             pass
         _forget(("store.starts", "store.slots"))
 
+    wish = name = ""
     try:
         name = asyncio.run(supervise(tasks, chip.watchdog(), attention, uptime, settle, end_ms))
+    except SystemExit as ended:
+        # Ordered over the serial line, and written down there.
+        wish = ended.args[0]
     except TaskEnded as ended:
         name = ended.args[0]
     except BaseException as error:  # noqa: BLE001 - the event loop itself failed
@@ -151,7 +160,9 @@ def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> No
     def note() -> None:
         from firmware.store import starts
 
-        if name:
+        if wish:
+            starts.excuse(kept)
+        elif name:
             starts.fail(kept, name)
         else:
             starts.relent(kept)
@@ -159,6 +170,7 @@ def _live(accept, tasks, trail, attention, is_trial, kept, uptime, end_ms) -> No
     if name:
         _insist(lambda: trail.record(event.TASK_FAILED, {event.NAME: name}))
     _insist(note)
+    return wish == "develop"
 
 
 def _insist(write) -> None:

@@ -1,6 +1,7 @@
 """Makes the tasks of the lock from its settings. Needed once, then let go (`firmware.build`)."""
 
 import os
+import sys
 
 from micropython import const
 
@@ -13,6 +14,7 @@ from firmware.core.door import Door
 from firmware.core.nonces import Nonces
 from firmware.core.throttle import Throttle
 from firmware.task.access import Access
+from firmware.task.console import Console
 from firmware.task.doorway import Doorway
 from firmware.task.entry import Entry
 from firmware.task.health import Health
@@ -49,9 +51,10 @@ class Crew:
         self.attention = Attention()
         self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))
         self._doorway = self._make_doorway(strike)
+        self.console = None
 
-    def tasks(self, making: list, left_out: str, version: str) -> list:
-        """Returns the tasks of the lock as (name, coroutine), without the one `left_out`.
+    def tasks(self, making: list, left_out: str, version: str, forget) -> list:
+        """Returns the tasks of the lock as (name, coroutine), without the one `left_out`. Makes `console`.
 
         `making[0]` is kept at the name of what is being made.
         """
@@ -62,8 +65,10 @@ class Crew:
         camera = self._make_blind() if is_blind else photographer
         self._access = Access(self._ledger, camera, self._trail, self._doorway.release, self._indicator)
         making[0] = "entry"
+        entry = self._make_entry()
+        uplink = tap = None
         tasks = [
-            ("entry", self._make_entry().run()),
+            ("entry", entry.run()),
             ("door", self._doorway.run()),
             ("exit", self._doorway.watch_exit()),
             ("indicator", self._indicator.run()),
@@ -76,11 +81,31 @@ class Crew:
             tasks.append(("camera", photographer.run()))
         if settings and self._radio:
             making[0] = "uplink"
-            tasks.append(("uplink", self._make_uplink(version).run()))
+            uplink = self._make_uplink(version)
+            tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
-            tasks.append(("reader", self._make_tap().run()))
+            tap = self._make_tap()
+            tasks.append(("reader", tap.run()))
+        making[0] = "console"
+        console = self._make_console(forget)
+        console.entry, console.photographer, console.uplink, console.tap = entry, photographer, uplink, tap
+        tasks.append(("console", console.run()))
         return tasks
+
+    def _make_console(self, forget) -> Console:
+        line = sys.stdin.buffer
+        console = Console(line, self.attention, self._uptime, self._trail, self._journal, self._ledger, forget)
+        self.console = console
+        console.settings = self._settings
+        console.clock = self._clock
+        console.timekeeping = self._timekeeping
+        console.radio = self._radio
+        console.boot = self._boot
+        console.photos = self._photos
+        console.indicator = self._indicator
+        console.doorway = self._doorway
+        return console
 
     def _make_doorway(self, strike) -> Doorway:
         settings = self._settings

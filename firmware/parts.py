@@ -11,7 +11,7 @@ from firmware.board import chip, flash, pins
 from firmware.board.radio import Radio
 from firmware.core import config, event
 from firmware.core.clock import Clock
-from firmware.store import ledger, opening, trial
+from firmware.store import claim, ledger, opening, trial
 from firmware.store.trail import Trail
 from firmware.task.timekeeping import Timekeeping
 from firmware.version import VERSION
@@ -19,7 +19,7 @@ from firmware.version import VERSION
 # What an unconfigured board goes by.
 _NO_DOOR = const("unset/unset")
 
-_BOOT_ONLY = ("store.trial", "store.settings", "store.opening", "core.tz_string")
+_BOOT_ONLY = ("store.trial", "store.settings", "store.opening", "store.claim", "core.tz_string")
 
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
@@ -32,6 +32,11 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     has modules loaded no longer. Raises whatever a part raises.
     """
     _, is_safe, count, failed = begun
+    if kept.get(ledger.RESETTING):
+        from firmware.store import wiping
+
+        wiping.wipe(kept, (flash.partition("journal"), flash.partition("photos")))
+        forget(("store.wiping",))
     radio = None if is_safe else Radio()
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
@@ -45,8 +50,9 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     rtc = chip.Rtc()
     timekeeping = Timekeeping(clock, kept, trail, rtc, uptime)
     # Before the first record: then an installer's collector can check all of them.
-    _announce(door_name, signer.public, boot, wrong, journal)
-    trail.record(event.BOOT, {event.CAUSE: chip.reset_cause(), event.VERSION: VERSION})
+    _announce(door_name, signer.public, boot, wrong, journal, claim.is_claimed(kept))
+    cause = chip.reset_cause()
+    trail.record(event.BOOT, {event.CAUSE: cause, event.VERSION: VERSION})
     if was_lost:
         trail.record(event.JOURNAL_LOST, {})
     if is_safe:
@@ -77,7 +83,12 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     if not chip.is_power_on():
         # Whoever was there before the reset may still be.
         crew.attention.touch(uptime.now_ms())
-    tasks = crew.tasks(making, left_out, VERSION)
+    tasks = crew.tasks(making, left_out, VERSION, forget)
+    console = crew.console
+    console.version, console.board, console.offers = VERSION, pins.BOARD, pins.OFFERS
+    console.door, console.public, console.cause = door_name, signer.public, cause
+    console.is_trial, console.refused_field = is_trial, wrong or reverted
+    console.is_safe, console.failed = is_safe, failed
     forget(("crew",))
     return tasks, trail, crew.attention, is_trial
 
@@ -88,7 +99,7 @@ def _make_seed() -> bytes:
     return os.urandom(_SEED_BYTES)
 
 
-def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, journal) -> None:
+def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, journal, is_claimed: bool) -> None:
     """Prints the one line that an installer needs to enrol the door."""
     # In this order, so that a reader knows the line by its beginning.
     line = OrderedDict()
@@ -98,6 +109,7 @@ def _announce(door_name: str, public_key: bytes, boot: int, refused_field: str, 
     line["boot"] = boot
     if refused_field:
         line["settings_refused"] = refused_field
-    if not journal.acked_seq:
+    # Of a lock that has an owner only he is told the key.
+    if not (journal.acked_seq or is_claimed):
         line["journal"] = {"seq": journal.seq + 1, "key": bytes(journal.next_key).hex()}
     print(json.dumps(line))

@@ -16,3 +16,16 @@ class Radio:
 
     def is_up(self) -> bool:
         return self._station.isconnected()
+
+    def strength(self):
+        """Returns how well the access point is received in dBm, None without a connection."""
+        return self._station.status("rssi") if self.is_up() else None
+
+    def state(self) -> str:
+        """Returns "up", "wrong_password", "not_found" or "connecting"."""
+        status = self._station.status()
+        if status == network.STAT_WRONG_PASSWORD:
+            return "wrong_password"
+        if status == network.STAT_NO_AP_FOUND:
+            return "not_found"
+        return "up" if self.is_up() else "connecting"

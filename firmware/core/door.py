@@ -46,6 +46,11 @@ class Door:
     def is_open(self) -> bool:
         return self.state in (OPEN, HELD, FORCED)
 
+    @property
+    def is_released(self) -> bool:
+        """Whether a pulse is running, as far as was noted."""
+        return self._released_until_ms is not None
+
     def release(self, cause: int, access_seq, now_ms: int) -> list:
         """Starts the strike pulse, or makes the one that is running last as long again, by another behind it.
 

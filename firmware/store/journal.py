@@ -91,6 +91,17 @@ class Journal:
         """How many of the newest events no seal covers; after a start too many rather than too few."""
         return self.seq - max(self._sealed_seq, self.acked_seq)
 
+    @property
+    def full(self) -> int:
+        """How many per cent of the ring hold events that nobody has acknowledged."""
+        waiting = 0
+        for index in range(len(self._live)):
+            is_last = index + 1 == len(self._live)
+            last_seq = self.seq if is_last else self._live_at(index + 1)[0] - 1
+            if last_seq > self.acked_seq:
+                waiting += 1
+        return 100 * waiting // self._count
+
     def _live_at(self, index: int) -> tuple:
         """Returns (seq of its first event, sector number)."""
         return divmod(self._live[index], self._count)

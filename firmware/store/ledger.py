@@ -159,6 +159,14 @@ class Ledger:
         self._at = at
         self.is_new = False
 
+    def clear(self, number: int) -> None:
+        """Forgets everything but the value `number`, in flash too. Raises FlashError; then it may be called again."""
+        self._uses = Uses()
+        self._move({number: self._values[number]}, b"")
+        for other in range(self._count):
+            if other != self._sector and not sector.is_erased_from(self._flash, other, 0):
+                sector.erase(self._flash, other)
+
     # The values by their meaning.
 
     def integer(self, number: int) -> int:

@@ -71,6 +71,11 @@ class Photos:
         return (self._count // 4) * sector.SECTOR_BYTES - _DATA_AT
 
     @property
+    def count(self) -> int:
+        """How many whole pictures wait to be acknowledged."""
+        return len(self._waiting)
+
+    @property
     def waiting(self) -> list:
         """The whole pictures not yet acknowledged, oldest first, read from flash: `oldest` is cheaper."""
         return [self._waiting_at(index) for index in range(len(self._waiting))]
@@ -83,6 +88,14 @@ class Photos:
                 return picture
             # Its header has become unreadable since.
             self._forget_oldest()
+        return None
+
+    def find(self, number: int):
+        """Returns the whole Picture of that number, None if there is none (any more)."""
+        for at in range(self._count):
+            picture = self._picture_at(at)
+            if picture and picture.number == number and picture.sha256:
+                return picture
         return None
 
     def is_waiting(self, picture: Picture) -> bool:

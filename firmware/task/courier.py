@@ -55,6 +55,8 @@ class Courier:
         self._pending = 0
         self._handshake = None
         self.is_connected = False
+        # What ended the last attempt or session, for people.
+        self.last_error = ""
         self._is_over = False
         self._backoff_ms = 0
         self._beat_ms = self._time_due_ms = self._due_ms = time.ticks_ms()
@@ -154,8 +156,8 @@ class Courier:
                 self._serve(client)
             finally:
                 is_steady = is_steady or time.ticks_diff(time.ticks_ms(), opened_ms) >= _STEADY_MS
-        except Exception:  # noqa: BLE001, S110 - the network's trouble, whichever it is; the events are safe in flash
-            pass
+        except Exception as error:  # noqa: BLE001 - the network's trouble, whichever it is; the events are safe in flash
+            self.last_error = repr(error)[:60]
         finally:
             with self._lock:
                 self.is_connected = False
@@ -183,6 +185,7 @@ class Courier:
         self._publish_status(client)
         with self._lock:
             self.is_connected = True
+            self.last_error = ""
 
     def _serve(self, client) -> None:
         ping_ms = time.ticks_ms()

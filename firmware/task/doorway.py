@@ -21,17 +21,17 @@ class Doorway:
     """`contact` and `exit_button` are inputs; `contact` is None where none is fitted."""
 
     def __init__(self, door, contact, exit_button, trail, attention, uptime) -> None:
-        self._door = door
-        self._contact = contact
+        self.door = door
+        self.contact = contact
         self._exit_button = exit_button
         self._trail = trail
         self._attention = attention
         self._uptime = uptime
         self._due = asyncio.Event()
 
-    def release(self, access_seq: int) -> None:
-        """Opens for somebody who was let in. Raises StrikeError."""
-        self._record(self._door.release(event.BY_ACCESS, access_seq, self._uptime.now_ms()))
+    def release(self, access_seq, cause: int = event.BY_ACCESS) -> None:
+        """Opens for somebody who was let in, or for a test. Raises StrikeError."""
+        self._record(self.door.release(cause, access_seq, self._uptime.now_ms()))
         self._due.set()
 
     async def run(self) -> None:
@@ -39,8 +39,8 @@ class Doorway:
         while True:
             self._due.clear()
             now_ms = self._uptime.now_ms()
-            self._record(self._door.tick(now_ms))
-            next_ms = self._door.next_ms()
+            self._record(self.door.tick(now_ms))
+            next_ms = self.door.next_ms()
             try:
                 wait_ms = _LONGEST_MS if next_ms is None else max(1, next_ms - self._uptime.now_ms())
                 await asyncio.wait_for_ms(self._due.wait(), min(wait_ms, _LONGEST_MS))
@@ -48,18 +48,18 @@ class Doorway:
                 pass
 
     async def watch_contact(self) -> None:
-        is_open = await self._settled(self._contact)
-        self._record(self._door.start(is_open, self._uptime.now_ms()))
+        is_open = await self._settled(self.contact)
+        self._record(self.door.start(is_open, self._uptime.now_ms()))
         self._due.set()
         while True:
-            await self._changed(self._contact, is_open)
-            is_now_open = await self._settled(self._contact)
+            await self._changed(self.contact, is_open)
+            is_now_open = await self._settled(self.contact)
             if is_now_open == is_open:
                 continue
             is_open = is_now_open
             now_ms = self._uptime.now_ms()
             self._attention.touch(now_ms)
-            self._record(self._door.contact(is_open, now_ms))
+            self._record(self.door.contact(is_open, now_ms))
             self._due.set()
 
     async def watch_exit(self) -> None:
@@ -79,7 +79,7 @@ class Doorway:
         self._attention.touch(now_ms)
         # People must get out even when nothing can be written down: the strike first.
         try:
-            happened = self._door.release(event.BY_EXIT, None, now_ms)
+            happened = self.door.release(event.BY_EXIT, None, now_ms)
         except StrikeError:
             happened = [(event.STRIKE_FAILED, {event.REASON: event.STRIKE})]
         self._record([(event.EXIT_REQUESTED, {})] + happened)

@@ -20,7 +20,7 @@ class Entry:
     def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, timekeeping):
         self._keys = keys
         self._checker = checker
-        self._throttle = throttle
+        self.throttle = throttle
         self._ledger = ledger
         self._access = access
         self._trail = trail
@@ -29,6 +29,9 @@ class Entry:
         self._uptime = uptime
         self._timekeeping = timekeeping
         self._entry = keypad.CodeEntry()
+        # An installer who tries the keypad: called with each key, which is a digit of somebody's code.
+        self.watcher = None
+        self.is_stuck = False
 
     async def run(self) -> None:
         while True:
@@ -40,6 +43,9 @@ class Entry:
                 self._entry.forget_old(now_ms)
                 continue
             self._attention.touch(now_ms)
+            if self.watcher:
+                self.watcher(key)
+            self.is_stuck = key == self._keys.STUCK
             shown = self._press(key, now_ms)
             if shown is not None:
                 await self._serve(shown)
@@ -48,7 +54,7 @@ class Entry:
         """Returns the next key, or None when something else is due: old digits, the end of a lock-out."""
         now_ms = self._uptime.now_ms()
         wait_ms = _LONGEST_MS
-        for due_ms in (self._entry.timeout_ms(now_ms), self._throttle.remaining_ms(now_ms)):
+        for due_ms in (self._entry.timeout_ms(now_ms), self.throttle.remaining_ms(now_ms)):
             wait_ms = min(wait_ms, due_ms or _LONGEST_MS)
         try:
             return await asyncio.wait_for_ms(self._keys.next(), wait_ms)
@@ -95,7 +101,7 @@ class Entry:
             self._indicator.show(indication.FAULT)
 
     def _decide(self, shown) -> Decision:
-        if self._throttle.is_locked:
+        if self.throttle.is_locked:
             return Decision(event.LOCKED_OUT)
         if self._checker is None:
             return Decision(event.NOT_CONFIGURED)
@@ -104,12 +110,12 @@ class Entry:
         if shown.kind == NOTHING:
             return Decision(shown.reason, None, shown.via)
         # Paid before it is known, so that a power cut after a wrong guess gains nothing.
-        self._throttle.charge()
+        self.throttle.charge()
         if shown.is_too_long:
             return Decision(event.MALFORMED, keycode.Claim(keycode.MALFORMED))
         claim = self._checker.check(shown.digits, self._timekeeping.now_s(self._uptime.now_ms()))
         if not claim.is_guess:
-            self._throttle.refund()
+            self.throttle.refund()
         decision = decide(claim, self._ledger.is_code_used)
         if decision.reason == event.EXPIRED:
             # Or whoever cuts the power now could bring the time back when it was valid.
@@ -119,14 +125,14 @@ class Entry:
     def _settle(self, is_granted: bool) -> None:
         """Lets the guess stand, or forgets all of them after a code that opened."""
         if is_granted:
-            self._throttle.clear()
-        elif self._throttle.settle(self._uptime.now_ms()):
-            self._trail.record(event.LOCKOUT_STARTED, {event.DURATION_S: self._throttle.duration_s})
+            self.throttle.clear()
+        elif self.throttle.settle(self._uptime.now_ms()):
+            self._trail.record(event.LOCKOUT_STARTED, {event.DURATION_S: self.throttle.duration_s})
             self._indicator.show(indication.LOCKED_OUT)
 
     def _end_lockout(self, now_ms: int) -> None:
         try:
-            if self._throttle.tick(now_ms):
+            if self.throttle.tick(now_ms):
                 self._trail.record(event.LOCKOUT_ENDED, {})
         except FlashError:
             # Still locked out, then.

@@ -35,7 +35,7 @@ class Photographer:
         self.is_required = is_required
         self._trail = trail
         self._uptime = uptime
-        self._is_ready = False
+        self.is_ready = False
         self._lock = asyncio.Lock()
         self._frozen: tuple | None = None
         self._work = asyncio.Event()
@@ -68,7 +68,7 @@ class Photographer:
             self._may_read.set()
 
     async def _take(self, is_grant: bool, limit_ms: int):
-        if not self._is_ready:
+        if not self.is_ready:
             self._note(event.NO_ANSWER)
             return None
         try:
@@ -136,7 +136,7 @@ class Photographer:
         """Gives up the picture and has the camera started afresh."""
         number = self._frozen[0] if self._frozen else None
         self._frozen = None
-        self._is_ready = False
+        self.is_ready = False
         self._work.set()
         self._note(reason, number)
         try:
@@ -157,7 +157,7 @@ class Photographer:
         """Keeps the camera ready and brings frozen frames into flash."""
         self._give_up_torn()
         while True:
-            if not self._is_ready:
+            if not self.is_ready:
                 await self._start()
             if not await _is_set(self._work) or not await _is_set(self._may_read):
                 continue
@@ -165,18 +165,18 @@ class Photographer:
                 self._work.clear()
                 if self._frozen:
                     await self._guarded(self._store())
-                if self._is_ready:
+                if self.is_ready:
                     self._prepare()
 
     async def _start(self) -> None:
         """Starts the camera, however long it takes; says so once when it does not answer."""
         is_noted = False
-        while not self._is_ready:
+        while not self.is_ready:
             try:
                 async with self._lock:
                     await self._camera.start()
                     self._prepare()
-                self._is_ready = True
+                self.is_ready = True
             except CameraError as error:
                 if not is_noted:
                     self._note(error.reason)

@@ -48,6 +48,9 @@ class _Vital:
     def _end(self, error) -> None:
         # First: with no heap left nothing else may come to pass, and the next beat finds it.
         self._seen_ms = -1
+        if isinstance(error, SystemExit) and error.args:
+            # Nothing has failed: the console ends the run, and says what follows.
+            raise error
         if not isinstance(error, StopIteration):
             sys.print_exception(error)
         raise TaskEnded(self._name)
@@ -57,7 +60,8 @@ async def supervise(tasks: list, watchdog, attention, uptime, settle, end_ms) ->
     """Runs `tasks`, a list of (name, coroutine), until one of them ends or hangs.
 
     Returns the name of the one that hangs, "" when `end_ms` of uptime have come (None: never) and nobody is at the
-    door. Raises TaskEnded. `settle()` is called once when the start has turned out a good one.
+    door. Raises TaskEnded, or the SystemExit of a task. `settle()` is called once when the start has turned out a good
+    one.
     """
     for at, task in enumerate(tasks):
         tasks[at] = _Vital(*task)

@@ -47,24 +47,29 @@ class Tap:
         self._uptime = uptime
         self._refusals = 0
         self._refused_ms = 0
-        self._is_faulty = False
+        # Until the chip has answered nobody knows.
+        self.is_ready = self.is_faulty = False
+        # An installer who tries the reader: called with what is in the field.
+        self.watcher = None
 
     async def run(self) -> None:
         while True:
             try:
                 await self._chip.start()
                 self._note_fault(False)
+                self.is_ready = True
                 while True:
                     await self._look()
             except ReaderError:
+                self.is_ready = False
                 self._note_fault(True)
                 await asyncio.sleep_ms(_RESTART_MS)
 
     def _note_fault(self, is_faulty: bool) -> None:
         """Says once that the reader is out of order, and once that it works again."""
-        if is_faulty == self._is_faulty:
+        if is_faulty == self.is_faulty:
             return
-        self._is_faulty = is_faulty
+        self.is_faulty = is_faulty
         try:
             if is_faulty:
                 self._trail.record(event.READER_FAULT, {event.REASON: event.READER})
@@ -78,6 +83,8 @@ class Tap:
         targets = await self._chip.find(_LOOK_MS)
         if not targets:
             return
+        if self.watcher:
+            self.watcher(targets)
         now_ms = self._uptime.now_ms()
         if now_ms - self._refused_ms >= _FORGOTTEN_MS:
             self._refusals = 0

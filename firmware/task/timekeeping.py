@@ -24,8 +24,8 @@ class Timekeeping:
         """Returns Unix time, or None while it is unknown."""
         return self._clock.now_s(uptime_ms)
 
-    def tell(self, time_s: int, uncertainty_s: int, age_ms: int, source: str) -> None:
-        """Takes an answer that is `age_ms` old."""
+    def tell(self, time_s: int, uncertainty_s: int, age_ms: int, source: str) -> int:
+        """Takes an answer that is `age_ms` old; returns what the clock makes of it, as `clock.Clock.tell`."""
         now_ms = self._uptime.now_ms()
         was_known = self._clock.now_s(now_ms) is not None
         outcome, step_s = self._clock.tell(time_s + age_ms // 1000, uncertainty_s, now_ms)
@@ -33,13 +33,14 @@ class Timekeeping:
         try:
             if outcome == clock.REFUSED:
                 self._trail.record(event.CLOCK_REFUSED, details)
-                return
+                return outcome
             self.keep_floor()
             if not was_known or abs(step_s) >= _NOTEWORTHY_S:
                 self._trail.record(event.CLOCK_SET, details)
         except FlashError:
             pass
         self._rtc.set(self._clock.now_s(now_ms))
+        return outcome
 
     def witness(self, issued_s: int) -> None:
         """Takes the time at which a verified credential was issued. Raises FlashError."""

@@ -35,7 +35,7 @@ class Uplink:
     """Runs on the door's side of the courier. `radio` is the Wi-Fi station."""
 
     def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime) -> None:
-        self._courier = courier
+        self.courier = courier
         self._radio = radio
         self._settings = settings
         self._journal = journal
@@ -54,16 +54,16 @@ class Uplink:
 
     async def run(self) -> None:
         self._radio.connect(*self._settings.wifi)
-        self._courier.start(self._attention)
-        while not self._courier.has_ended:
+        self.courier.start(self._attention)
+        while not self.courier.has_ended:
             is_quiet = self._attention.is_quiet(self._uptime.now_ms(), _HANDSHAKE_QUIET_MS)
-            self._courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq, is_quiet)
+            self.courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq, is_quiet)
             self._take_time()
-            if not self._courier.is_connected:
+            if not self.courier.is_connected:
                 self._sent = self._sending = None
             if self._is_our_turn():
                 self._take_acknowledgement()
-                if self._courier.is_free():
+                if self.courier.is_free():
                     self._send()
             await asyncio.sleep_ms(_POLL_MS)
 
@@ -76,7 +76,7 @@ class Uplink:
         return False
 
     def _take_time(self) -> None:
-        answer = self._courier.take_time()
+        answer = self.courier.take_time()
         if answer:
             time_s, uncertainty_ms, ticks_ms = answer
             age_ms = time.ticks_diff(time.ticks_ms(), ticks_ms)
@@ -108,7 +108,7 @@ class Uplink:
             # A batch is the largest thing that the lock makes. It comes again when there is room for it.
             gc.collect()
             return True
-        if self._courier.offer("events", message):
+        if self.courier.offer("events", message):
             self._sent = first_seq + len(entries) - 1, last_head
             self._sent_ms = self._uptime.now_ms()
         return True
@@ -135,7 +135,7 @@ class Uplink:
         except MemoryError:
             gc.collect()
             return
-        if not self._courier.offer("picture", message):
+        if not self.courier.offer("picture", message):
             return
         offset += len(piece)
         self._sending = (picture, offset) if offset < picture.length else None
@@ -145,7 +145,7 @@ class Uplink:
     # Acknowledgements.
 
     def _take_acknowledgement(self) -> None:
-        message = self._courier.take_acknowledgement()
+        message = self.courier.take_acknowledgement()
         if message is None:
             return
         fields = self._open(message)

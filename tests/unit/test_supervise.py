@@ -101,6 +101,17 @@ def test_every_way_to_end_is_the_end():
     assert name_of_ended(cancelled()) == "this"
 
 
+def test_who_says_why_ends_the_run_and_has_not_failed():
+    try:
+        asyncio.run(ended(failing(SystemExit("restart"))))
+    except SystemExit as error:
+        assert error.args == ("restart",)
+    else:
+        raise AssertionError("goes on")
+    finally:
+        asyncio.new_event_loop()
+
+
 async def hang(step_ms):
     uptime = Uptime()
     watchdog = Watchdog(uptime, step_ms)

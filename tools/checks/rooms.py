@@ -31,15 +31,21 @@ ROOMS = {
     "store": Room(("store", "core", "pure lib", "lib"), BUILT_IN),
     "reader": Room(("reader", "core", "pure lib", "lib"), BUILT_IN),
     # Not "task": a task is given what it needs from another one by build.py. The MQTT client and its TLS are no tasks.
+    # Nor is what the serial line loads for who asks.
     "task": Room(
-        ("firmware.task.mqtt", "firmware.task.handshake", "core", "store", "reader", "pure lib", "lib"),
+        ("firmware.task.mqtt", "firmware.task.handshake", "console", "core", "store", "reader", "pure lib", "lib"),
         BUILT_IN | {"umqtt"},
     ),
+    "console": Room(("console", "core", "store", "pure lib", "lib", "firmware.version"), BUILT_IN),
     # A port and the exceptions that go with it are what a part of the board promises to the rest.
     "board": Room(("board", "firmware.core.ports", "firmware.core.errors", "pure lib", "lib"), BUILT_IN | HARDWARE),
     # One composition root in three files: the later ones are loaded once the start is counted, and let go.
-    "build": Room(("parts", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
-    "parts": Room(("crew", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "build": Room(
+        ("parts", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN
+    ),
+    "parts": Room(
+        ("crew", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN
+    ),
     "crew": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine",))),
@@ -57,7 +63,7 @@ TOUCHING = frozenset(("board", "boot", "main", "virtualboard"))
 # Its `machine` loads a file for each kind of peripheral when that is first asked for.
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
-_FIRMWARE = frozenset(("core", "store", "reader", "task", "board", "build", "parts", "crew"))
+_FIRMWARE = frozenset(("core", "store", "reader", "task", "console", "board", "build", "parts", "crew"))
 _OWN_NAMES = frozenset(("boot", "main", "linker", "lobbylock", "virtualboard"))
 
 

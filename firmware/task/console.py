@@ -1,0 +1,191 @@
+"""The serial line: whole lines in, JSON lines out, and never a prompt. What a line asks for lies in firmware/console/.
+
+That is loaded when somebody asks and let go when nobody does any more. While somebody is at the door nothing is read:
+the UART keeps a line, and whoever talks to the board waits for the reply before the next one. docs/protocol.md,
+section 7.
+"""
+
+import asyncio
+import json
+import select
+
+from micropython import const
+
+# With its newline a line has 256 bytes; a UART keeps 260 while nobody reads.
+_MOST_BYTES = const(255)
+_PASS_BYTES = const(64)
+_PASS_MS = const(5)
+_ROUND_MS = const(20_000)
+_QUIET_MS = const(1_000)
+_LOOK_MS = const(100)
+# What the UART sends by itself, and how long that takes it: printing more would hold the interpreter.
+_CHUNK = const(64)
+_CHUNK_MS = const(6)
+_SECOND_MS = const(1_000)
+_MOST_COMPLAINTS = const(10)
+
+_LOADED = const(
+    (
+        "console.desk",
+        "console.knock",
+        "console.session",
+        "console.request",
+        "console.transfer",
+        "console.update",
+        "store.claim",
+        "console",
+    )
+)
+
+
+def _write(text: str) -> None:
+    print(text, end="")
+
+
+class Console:
+    """Serves the serial line `stream`, of which single bytes are read when it has some; `write(text)` is the way back.
+
+    It holds what there is to ask about and to act on, as attributes that whoever makes the lock sets: `settings` and
+    the parts that a door may lack are None if they are not there.
+    """
+
+    def __init__(self, stream, attention, uptime, trail, journal, kept, forget, write=_write) -> None:
+        self._stream = stream
+        self._reader = asyncio.StreamReader(stream)
+        self._poller = select.poll()
+        self._poller.register(stream, select.POLLIN)
+        self._line = bytearray(_MOST_BYTES)
+        self._one = bytearray(1)
+        self._size = 0
+        self._is_skipping = False
+        self._is_loaded = False
+        self._write = write
+        self._complaints = 0
+        self._complaint_ms = 0
+        self.attention = attention
+        self.uptime = uptime
+        self.trail = trail
+        self.journal = journal
+        self.kept = kept
+        self.forget = forget
+        # The session that is open, and what follows when the console ends the run: "restart", "develop".
+        self.session = None
+        self.ending = ""
+        # The last request that may be repeated: (CRC of its line, reply, when).
+        self.last = None
+        # Of those who knock: the nonce that is good for one signature, when it was made, how many there were; wrong
+        # signatures in a row, and until when no other one is looked at; refusals that no event tells of yet.
+        self.nonce = None
+        self.nonce_ms = 0
+        self.nonces = 0
+        self.tries = 0
+        self.locked_ms = 0
+        self.refused = 0
+        self.reason = 0
+        self.refused_ms = None
+
+    async def run(self) -> None:
+        while True:
+            size = await self._next_line()
+            now_ms = self.uptime.now_ms()
+            if self.session and self.session.is_over(now_ms):
+                self.session.end(self)
+            if size is None:
+                self._rest()
+            elif size < 0:
+                await self.complain("too_long", "A line has at most 256 bytes with its newline.")
+            elif self._line[0] != 0x7B:
+                await self.complain("bad_line", "Each line is a JSON object.")
+            else:
+                # Not above: needed only while somebody talks to the lock.
+                from firmware.console import desk
+
+                self._is_loaded = True
+                await desk.serve(self, memoryview(self._line)[:size])
+
+    async def give_way(self, quiet_ms: int = _QUIET_MS, limit_ms: int = 1 << 29) -> bool:
+        """Waits until nobody has been at the door for `quiet_ms`; returns False if that took longer than `limit_ms`."""
+        start_ms = self.uptime.now_ms()
+        while True:
+            now_ms = self.uptime.now_ms()
+            if self.attention.is_quiet(now_ms, quiet_ms):
+                return True
+            if now_ms - start_ms >= limit_ms:
+                return False
+            await asyncio.sleep_ms(_LOOK_MS)
+
+    async def say(self, said: dict) -> None:
+        """Prints one line, no faster than the UART sends it."""
+        text = json.dumps(said) + "\n"
+        for at in range(0, len(text), _CHUNK):
+            self._write(text[at : at + _CHUNK])
+            await asyncio.sleep_ms(_CHUNK_MS)
+
+    async def complain(self, word: str, say: str) -> None:
+        """Answers a line that is no request; a flood of them gets ten answers a second."""
+        now_ms = self.uptime.now_ms()
+        if now_ms - self._complaint_ms >= _SECOND_MS:
+            self._complaint_ms = now_ms
+            self._complaints = 0
+        if self._complaints < _MOST_COMPLAINTS:
+            self._complaints += 1
+            await self.say({"id": None, "ok": False, "error": word, "say": say})
+
+    def _rest(self) -> None:
+        """Nothing came for a while: forgets half a line, and what was loaded for whoever was there."""
+        self._size = 0
+        self._is_skipping = False
+        if self._is_loaded:
+            from firmware.console import knock
+
+            knock.note_refusals(self)
+            if not self.session and not self.refused:
+                self.last = None
+                self._is_loaded = False
+                del knock
+                self.forget(_LOADED)
+
+    async def _next_line(self):
+        """Returns how many bytes of `_line` are the next line, -1 for one that is too long, None after a while."""
+        while True:
+            await self.give_way()
+            left = _PASS_BYTES
+            while left and self._is_ready() and self._stream.readinto(self._one):
+                left -= 1
+                size = self._take(self._one[0])
+                if size:
+                    return size
+            if left < _PASS_BYTES:
+                # Others first, however much comes in.
+                await asyncio.sleep_ms(_PASS_MS)
+                continue
+            try:
+                got = await asyncio.wait_for_ms(self._reader.readinto(self._one), _ROUND_MS)
+            except asyncio.TimeoutError:
+                return None
+            size = self._take(self._one[0]) if got else 0
+            if size:
+                return size
+            # A line that is closed is always ready.
+            await asyncio.sleep_ms(0 if got else _SECOND_MS)
+
+    def _is_ready(self) -> bool:
+        for _ in self._poller.ipoll(0):
+            return True
+        return False
+
+    def _take(self, byte: int) -> int:
+        """Takes one byte; returns the size of the line that it ends, -1 if that is too long, 0 for none."""
+        size = self._size
+        if byte in (10, 13):
+            is_long = self._is_skipping
+            self._size = 0
+            self._is_skipping = False
+            return -1 if is_long else size
+        if size == _MOST_BYTES:
+            self._is_skipping = True
+        # A break, or Ctrl-C before a line, is not part of it.
+        elif size or byte > 31:
+            self._line[size] = byte
+            self._size = size + 1
+        return 0
