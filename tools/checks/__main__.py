@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from checks import cross_compile, import_rule, import_time, programs, sizes
+from checks import boards, cross_compile, import_rule, import_time, programs, sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -14,6 +14,7 @@ CHECKS = (
     ("import rule", import_rule.check),
     ("import time", import_time.check),
     ("sizes", sizes.check),
+    ("boards", boards.check),
     ("cross-compile", cross_compile.check),
     ("board types", programs.check_board_types),
     ("host types", programs.check_host_types),

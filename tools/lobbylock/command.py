@@ -13,6 +13,7 @@ import typer
 from lobbylock import (
     __version__,
     audit_command,
+    boards_command,
     code_command,
     collect_command,
     credential_command,
@@ -47,6 +48,7 @@ app.command("flash")(image_command.flash)
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")
+app.command("boards")(boards_command.boards)
 app.command("demo")(demo_command.demo)
 
 

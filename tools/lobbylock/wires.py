@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 
 class Wire(NamedTuple):
-    """`line` is what the part calls it, one word for each of `gpios`; `pull` the resistor on it, empty for none."""
+    """`use` is what the board's file calls it. `line` is what the part calls it, one word for each of several `gpios`;
+    `pull` is the resistor on it, empty for none.
+    """
 
+    use: str
     part: str
     line: str
     gpios: tuple[int, ...]
@@ -54,13 +57,16 @@ _LINES = {
     "nfc.spi.irq": _Line(_SPI, "IRQ", "3.3 V", _TEN_UP, "low when there is an answer"),
     "nfc.spi.reset": _Line(_SPI, "RSTPD", "3.3 V", _ON_MODULE, "low is reset"),
 }
-# What drives the lock, by the level that releases.
-_DRIVERS = {
-    1: ("relay board or MOSFET, input", "10 kOhm to ground", "high releases"),
-    0: ("relay board, input", _TEN_UP, "low releases; the board's inputs are for 3.3 V, or its JD-VCC jumper is open"),
+# The resistor that keeps the lock at rest, by the level that releases.
+_RESTS = {
+    1: ("10 kOhm to ground", "high releases"),
+    0: (_TEN_UP, "low releases; the relay board's inputs are for 3.3 V, or its JD-VCC jumper is open"),
 }
-_LOCK_PARTS = {"strike": "strike, fail-secure", "maglock": "maglock, fail-safe"}
-_CONTACTS = {"strike": "lock on COM and NO", "maglock": "lock on COM and NC"}
+_LOCKS = {
+    "strike": ("strike, fail-secure", "lock on COM and NO"),
+    "maglock": ("maglock, fail-safe", "lock on COM and NC"),
+}
+_SECOND_CONTACT = "a second contact of it cuts the maglock's supply"
 
 # How the lock hangs on the relay, and what that means without power.
 LOCK_DRAWINGS = {
@@ -96,12 +102,14 @@ def draw_wires(
     found = []
     for use, gpios in pins.items():
         line = _lock_line(strike_on, lock) if use == "strike.pin" else _LINES[use]
-        notes = [line.note, *(remarks[gpio] for gpio in gpios if gpio in remarks)]
+        second = _SECOND_CONTACT if (use, lock) == ("door.exit_button", "maglock") else ""
+        notes = [line.note, second, *(remarks[gpio] for gpio in gpios if gpio in remarks)]
         pull = "on the board, to 3.3 V" if line.pull == _INSIDE and soldered.issuperset(gpios) else line.pull
-        found.append(Wire(line.part, line.line, gpios, line.supply, pull, "; ".join(filter(None, notes))))
+        found.append(Wire(use, line.part, line.line, gpios, line.supply, pull, "; ".join(filter(None, notes))))
     return found
 
 
 def _lock_line(strike_on: int, lock: str) -> _Line:
-    driver, pull, note = _DRIVERS[strike_on]
-    return _Line(_LOCK_PARTS[lock], driver, "12 V of its own", pull, f"{note}; {_CONTACTS[lock]}")
+    part, contacts = _LOCKS[lock]
+    pull, note = _RESTS[strike_on]
+    return _Line(part, "relay board, input", "12 V of its own", pull, f"{note}; {contacts}")
