@@ -13,7 +13,7 @@ from lobbylock.install_dialog import Dialog
 
 BUILDING = """
 building = "maple-12"
-zone = "America/New_York"
+zone = "EST5EDT,M3.2.0,M11.1.0"
 ntp = ""
 
 [wifi]
@@ -41,12 +41,13 @@ class Installer:
         self.home = home
         self.building = building
         self.board = board
+        self.folder = tmp_path
         self.said = ""
         self._out = tmp_path / "said"
 
     def run(self, patience_ms: float = 60_000, **wishes) -> Outcome:
-        name = BuildingFile(self.building).find(None)
-        plan = BuildingFile(self.building).plan(name, [])
+        file = BuildingFile(self.building)
+        plan = file.plan(file.find(None), [])
         with open(self._out, "w") as out:
             dialog = Dialog(Console(file=out, width=200, highlight=False), is_unattended=True)
             try:

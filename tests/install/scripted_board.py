@@ -16,7 +16,6 @@ from lobbylock.signature import Signer, is_signed
 
 NO_DOOR = "unset/unset"
 _BOOT_MS = 4_000
-_TRIAL_MS = 120_000
 _SECRETS = ("code_key", "mqtt_password", "wifi_password", "mqtt_key")
 JPEG = b"\xff\xd8" + bytes(range(256)) * 4 + b"\xff\xd9"
 
@@ -29,7 +28,8 @@ class ScriptedBoard:
     """What survives: who owns it, its settings and journal. `port` is where a host opens the line.
 
     `pull_at(n)` has the cable pulled at the n-th request from now on: before the board has it ("before"), or after it
-    did it and before its reply is through ("after"). `lost_opens` is how often the port cannot be opened then.
+    did it and before its reply is through ("after"), or with the board's power ("power"). `lost_opens` is how often
+    the port cannot be opened then.
     """
 
     def __init__(self, board: str = "esp32-devkitc", seed: bytes = b"\x11" * 32) -> None:
@@ -51,12 +51,19 @@ class ScriptedBoard:
         self.told_ms = 0.0
         self.now_ms = 0.0
         self.began_ms = 0.0
+        self.trial_ms = 120_000
         self.status_more: dict = {}
-        self.test_events: dict[str, list[dict]] = {"contact": [{"contact": "open"}], "reader": [], "keypad": []}
+        self.counts = {"contact": ("changes", 2), "reader": ("cards", 1), "keypad": ("keys", 12)}
         self.requests: list[dict] = []
         self.tested: list[str] = []
         self.applied = 0
         self.refuses_to_run = ""
+        # Lines that come before each reply, requests by number whose pieces arrive damaged, parts that fail.
+        self.noise: list[str] = []
+        self.damages: set[int] = set()
+        self.fails: dict[str, tuple[str, str]] = {}
+        self.is_mute = False
+        self.pulls = self.pieces = 0
         # What is in RAM.
         self.transfer: dict = {}
         self.nonce = ""
@@ -72,10 +79,6 @@ class ScriptedBoard:
     def pull_at(self, request: int, how: str = "before", lost_opens: int = 0) -> None:
         self._cut = (len(self.requests) + request, how)
         self.lost_opens = lost_opens
-
-    @property
-    def was_pulled(self) -> bool:
-        return self._is_out
 
     def restart(self) -> None:
         """Starts anew: RAM is gone."""
@@ -99,7 +102,7 @@ class ScriptedBoard:
 
     def tick(self, ms: float) -> None:
         self.now_ms += ms
-        if self.candidate is not None and self.now_ms - self.began_ms >= _TRIAL_MS:
+        if self.candidate is not None and self.now_ms - self.began_ms >= self.trial_ms:
             self.settings, self.settings_sha256 = self.candidate, self.candidate_sha256
             self.candidate, self.candidate_sha256 = None, ""
         running = self.candidate or self.settings
@@ -109,7 +112,7 @@ class ScriptedBoard:
     def hear(self, data: bytes) -> list[str]:
         """Handles one line from the host; returns the lines that come back. Raises LineLost at the cut."""
         assert len(data) + 1 <= 256, data
-        if not data.strip() or not self.is_up:
+        if not data.strip() or not self.is_up or self.is_mute:
             return []
         try:
             request = json.loads(data)
@@ -122,13 +125,16 @@ class ScriptedBoard:
         known = self._replies.get(request["id"])
         lines = known if known is not None else self._answer(request)
         self._replies = {request["id"]: lines}
+        if cut and cut[1] == "power":
+            self.restart()
         if cut:
             self._pull()
-        return [json.dumps(line) for line in lines]
+        return [*self.noise, *map(json.dumps, lines)]
 
     def _pull(self) -> None:
         self._cut = None
         self._is_out = True
+        self.pulls += 1
         raise LineLost("The line broke: is the cable still in?")
 
     # The commands.
@@ -237,6 +243,9 @@ class ScriptedBoard:
             raise No("order", "Nothing is coming in.")
         data = base64.b64decode(request["data"])
         assert len(data) <= 120
+        self.pieces += 1
+        if self.pieces in self.damages:
+            data = b"\x00" + data[1:]
         if f"{zlib.crc32(data):08x}" != request["crc"]:
             raise No("crc", "The piece was damaged on the way.")
         have = self.transfer["data"]
@@ -276,7 +285,14 @@ class ScriptedBoard:
     def _do_test(self, request: dict, events: list) -> dict:
         self._need()
         self.tested.append(request["what"])
-        events.extend(self.test_events.get(request["what"], []))
+        if request["what"] in self.fails:
+            raise No(*self.fails[request["what"]])
+        if request["what"] == "camera":
+            return {"picture": 1, "bytes": len(JPEG), "sha256": sha256(JPEG).hexdigest()}
+        if request["what"] in self.counts:
+            name, count = self.counts[request["what"]]
+            events.append({name: count})
+            return {name: count}
         return {}
 
     def _do_picture(self, request: dict, events: list) -> dict:

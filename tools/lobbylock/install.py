@@ -10,7 +10,7 @@ from typing import Any
 
 from lobbylock import boards
 from lobbylock.building_file import DoorPlan
-from lobbylock.console.client import Client, Refused, Reply
+from lobbylock.console.client import RESTART_MS, Client, Refused, Reply
 from lobbylock.console.status import Status, read_status
 from lobbylock.door import Door, parse_public_key
 from lobbylock.errors import UserError
@@ -27,6 +27,10 @@ from lobbylock.signature import Signer
 
 NO_DOOR = "unset/unset"
 _LOOK_MS = 2_000
+_TRIAL_LOOK_MS = 5_000
+_ATTEMPTS = 4
+# A board reads eight kilobytes field by field for it.
+_CHECK_MS = 20_000
 # A trial takes two minutes from the start on, docs/protocol.md section 6.
 _TRIAL_MS = 240_000
 _CLOCK_OFF_S = 2
@@ -79,6 +83,7 @@ class Installation:
         self._owner_key = b""
         self._settings_sha256 = ""
         self._is_on_trial = False
+        self._is_confirmed = False
         self._outcome = Outcome(plan.name, b"")
         self._picture_sha256 = ""
 
@@ -219,21 +224,39 @@ class Installation:
         self._dialog.step("Settings")
         data = self._compose()
         self._settings_sha256 = sha256(data).hexdigest()
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._bring(data)
+                return
+            except Refused as error:
+                # A board that started anew meanwhile knows of no transfer; or it is what started it, and is done.
+                if error.word not in ("order", "sha256") or attempt + 1 == _ATTEMPTS:
+                    raise
+
+    def _bring(self, data: bytes) -> None:
         status = read_status(self._client)
         if _running(status) == self._settings_sha256:
             self._is_on_trial = bool(status.get("settings", "trial"))
-            self._dialog.say("They are on the board already, on trial." if self._is_on_trial else "Nothing to change.")
+            if self._is_confirmed:
+                self._outcome.changed.append("settings")
+                self._dialog.say("It runs with them.")
+            else:
+                self._dialog.say(
+                    "They are on the board already, on trial." if self._is_on_trial else "Nothing to change."
+                )
             return
         with self._dialog.progress("Sending the settings") as advance:
             self._client.send("settings", data, advance)
-        preview = self._client.ask("preview")
-        changes = [event for event in preview.events if "field" in event]
-        if preview.fields.get("changed") == 0:
-            self._dialog.say("Nothing to change.")
-            return
-        self._show(changes)
-        if not self._dialog.confirm(f"Put these {len(changes)} settings on the board?"):
-            raise UserError("Nothing was changed on the board.")
+        if not self._is_confirmed:
+            preview = self._client.ask("preview", timeout_ms=_CHECK_MS)
+            changes = [event for event in preview.events if "field" in event]
+            if preview.fields.get("changed") == 0:
+                self._dialog.say("Nothing to change.")
+                return
+            self._show(changes)
+            if not self._dialog.confirm(f"Put these {len(changes)} settings on the board?"):
+                raise UserError("Nothing was changed on the board.")
+            self._is_confirmed = True
         self._apply()
 
     def _compose(self) -> bytes:
@@ -258,26 +281,33 @@ class Installation:
                 self._dialog.say(f"{name}: {_value_words(change['old'])} -> {_value_words(change['new'])}")
 
     def _apply(self) -> None:
-        boot = self._hello.fields.get("boot")
-        if self._client.ask("apply", sha256=self._settings_sha256).fields.get("changed") == 0:
+        boot = self._client.hello().fields.get("boot")
+        reply = self._client.ask("apply", sha256=self._settings_sha256, timeout_ms=_CHECK_MS)
+        if reply.fields.get("changed") == 0:
             self._dialog.say("Nothing to change.")
             return
-        self._outcome.changed.append("settings")
         self._dialog.say("The board starts with them; tables of keys may take it a minute.")
         self._await_start(boot)
         status = read_status(self._client)
         if _running(status) != self._settings_sha256:
             raise UserError(f"The board went back to its old settings{_why_reverted(status)}.")
+        self._outcome.changed.append("settings")
         self._is_on_trial = bool(status.get("settings", "trial"))
-        self._dialog.say("It runs with them, on trial for two minutes.")
+        if self._is_on_trial:
+            self._dialog.say("It runs with them, on trial for two minutes.")
 
     def _await_start(self, boot: object) -> None:
-        """Returns once the board has started anew since it said `boot`, and a session is open again."""
-        while True:
+        """Returns once the board has started anew since it said `boot`. Raises UserError if it does not."""
+        end_ms = self._client.port.now_ms() + RESTART_MS
+        while self._client.port.now_ms() < end_ms:
+            # It goes when nobody is at the door, and answers until then.
             self._client.port.sleep_ms(_LOOK_MS)
             self._hello = self._client.wait_for_start()
             if self._hello.fields.get("boot") != boot:
                 return
+        raise UserError(
+            "The board has taken the settings and does not restart: switch it off and on, and run this again."
+        )
 
     def _await_trial(self) -> None:
         """Waits until the board has accepted the settings that it runs with on trial."""
@@ -295,7 +325,7 @@ class Installation:
                 if now_ms > end_ms:
                     raise UserError("The board is still trying its settings; run this again in some minutes.")
                 advance(int(now_ms - begun_ms), int(_TRIAL_MS / 2))
-                self._client.port.sleep_ms(_LOOK_MS)
+                self._client.port.sleep_ms(_TRIAL_LOOK_MS)
         if _running(status) != self._settings_sha256:
             raise UserError(f"The board went back to its old settings{_why_reverted(status)}.")
         self._dialog.say("Accepted.")

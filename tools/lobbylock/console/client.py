@@ -20,7 +20,8 @@ PIECE_BYTES = 120
 DOMAIN = b"LobbyLock console 1"
 
 _REPLY_MS = 4_000
-_REPEATS = 3
+# Nobody is answered while somebody is at the door.
+_REPEATS = 5
 # Longer than a start that makes tables of keys, docs/architecture.md.
 RESTART_MS = 240_000
 _PATIENCE_MS = 60_000
@@ -129,8 +130,10 @@ class Client:
             try:
                 return self._ask(do, values, timeout_ms, listen)
             except LineLost as error:
+                is_renewed = False
                 self._wait_for_port(error)
             except Restarted:
+                is_renewed = False
                 self._note("The board has started anew.")
                 self.wait_for_start()
             except Refused as error:
