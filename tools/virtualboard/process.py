@@ -24,6 +24,8 @@ _FAREWELL_S = 10
 # The unix port allows about 78 KB of stack on a 64-bit machine; what start.py leaves of it is good for 55 nested
 # calls of a plain function, as on an ESP32, and six for the shadow modules.
 _STACK_BYTES = 52_000
+# With files in flash an import needs 6 KB more here: a littlefs for 64 bits, on a device that is written in Python.
+_FLASH_STACK_BYTES = 44_000
 
 
 class Program(NamedTuple):
@@ -52,8 +54,8 @@ class Process:
         env = {**os.environ, "TZ": "UTC0", "MICROPYPATH": path, **program.env}
         command = [*program.argv_prefix, sys.executable, str(_INTERPRETER), str(program.rom)]
         command += ["-X", f"heapsize={program.heap}", str(_FIRST), str(program.modules), str(program.root)]
-        command += ["flash" if program.is_flash else "folders"]
-        command += [str(image), str(board_reads), str(board_writes), str(_STACK_BYTES)]
+        place, stack = ("flash", _FLASH_STACK_BYTES) if program.is_flash else ("folders", _STACK_BYTES)
+        command += [place, str(image), str(board_reads), str(board_writes), str(stack)]
         self._popen = subprocess.Popen(
             command,
             cwd=program.vfs,

@@ -55,9 +55,12 @@ class Partition:
         return self._row[2] + at
 
     def readblocks(self, block_num: int, buf, offset: int = 0) -> None:
-        address = self._address(block_num, len(buf), offset)
+        # One function, since with files in flash it is called deep in an import, and on a board it is C.
+        at = block_num * self._block_bytes + offset
+        if at < 0 or at + len(buf) > self._row[3]:
+            raise OSError(_EINVAL)
         with _lock:
-            image.seek(address)
+            image.seek(self._row[2] + at)
             image.readinto(buf)
 
     def writeblocks(self, block_num: int, buf, offset=None) -> None:
