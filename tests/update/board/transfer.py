@@ -120,9 +120,9 @@ async def test_what_does_not_fit_is_refused_before_anything_is_touched():
     big = tuple([("lib/m%d.mpy" % number, bytes(30_000)) for number in range(6)])
     await refused("room", package(files=big + FILES[-1:]), None, 4096)
     # What is in its place now makes room.
-    await send(Console(), package(files=big[:4] + FILES[-1:]), 4096)
-    await send(Console(), package("0.3.0", files=big[:4] + FILES[-1:]), 4096)
-    assert read("b/lib/m3.mpy") == bytes(30_000)
+    await send(Console(), package(files=big[:3] + FILES[-1:]), 4096)
+    await send(Console(), package("0.3.0", files=big[:3] + FILES[-1:]), 4096)
+    assert read("b/lib/m2.mpy") == bytes(30_000)
 
 
 async def test_what_was_in_the_slot_goes_and_what_is_somebody_elses_stays():
@@ -186,7 +186,7 @@ async def test_pieces_may_come_twice_and_out_of_order():
         assert await upload.take(before, data[before:have]) == have
         # What reaches over what is there adds the rest, what lies ahead nothing.
         ahead = data[have + 1 : have + 9]
-        assert await upload.take(have + 1, ahead) == have
+        assert not ahead or await upload.take(have + 1, ahead) == have
         again = max(0, have - 50)
         reached = min(have + 5, len(data))
         assert await upload.take(again, data[again:reached]) == reached
