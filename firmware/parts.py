@@ -33,10 +33,7 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     """
     _, is_safe, count, failed = begun
     if kept.get(ledger.RESETTING):
-        from firmware.store import wiping
-
-        wiping.wipe(kept, (flash.partition("journal"), flash.partition("photos")))
-        forget(("store.wiping",))
+        _wipe(kept, forget)
     radio = None if is_safe else Radio()
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
@@ -84,13 +81,30 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
         # Whoever was there before the reset may still be.
         crew.attention.touch(uptime.now_ms())
     tasks = crew.tasks(making, left_out, VERSION, forget)
-    console = crew.console
-    console.version, console.board, console.offers = VERSION, pins.BOARD, pins.OFFERS
-    console.door, console.public, console.cause = door_name, signer.public, cause
-    console.is_trial, console.refused_field = is_trial, wrong or reverted
-    console.is_safe, console.failed = is_safe, failed
+    _introduce(crew.console, door_name, signer.public, cause, is_trial, wrong or reverted, failed if is_safe else None)
     forget(("crew",))
     return tasks, trail, crew.attention, is_trial
+
+
+def _wipe(kept, forget) -> None:
+    """Goes on with the factory reset that was ordered."""
+    from firmware.store import wiping
+
+    wiping.wipe(kept, (flash.partition("journal"), flash.partition("photos")))
+    forget(("store.wiping",))
+
+
+def _introduce(console, door_name: str, public: bytes, cause: int, is_trial: bool, refused: str, failed) -> None:
+    """Gives the console what only a start knows; `failed` is None unless this is the safe mode."""
+    console.version = VERSION
+    console.board = pins.BOARD
+    console.offers = pins.OFFERS
+    console.door = door_name
+    console.public = public
+    console.cause = cause
+    console.is_trial = is_trial
+    console.refused_field = refused
+    console.failed = failed
 
 
 def _make_seed() -> bytes:

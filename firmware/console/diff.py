@@ -8,12 +8,17 @@ import asyncio
 import gc
 import json
 import os
+from typing import TYPE_CHECKING
 
 from micropython import const
 
 from firmware.console.request import Refusal, hexadecimal, note
+from firmware.console.transfer import Upload
 from firmware.core import event
 from firmware.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _IN_FORCE = const("settings.json")
 _CANDIDATE = const("settings.new.json")
@@ -174,15 +179,16 @@ def _checked(console, request: dict) -> str:
     """Returns the path of the settings that were sent, if they are whole and valid. Raises Refusal."""
     upload = console.session.upload
     digest = hexadecimal(request, "sha256", 32) if "sha256" in request else None
-    # Of an update there is no path.
-    if not upload or not hasattr(upload, "path"):
+    if not isinstance(upload, Upload):
         raise Refusal("order", "No settings were sent: begin comes first.")
     upload.check(digest)
     gc.collect()
     from firmware.store import settings
 
     try:
-        settings.read(Fields(upload.path), console.offers)
+        # What a field's value is taken from makes no difference there.
+        fields: "Any" = Fields(upload.path)
+        settings.read(fields, console.offers)
     except SettingsError as error:
         raise _wrong(error.args[0])
     except (ValueError, RuntimeError, TypeError):

@@ -32,7 +32,7 @@ def _tell_board(console) -> dict:
         "uptime_s": now_ms // 1000,
         "boot": console.boot,
         "reset_cause": console.cause,
-        "safe_mode": console.is_safe,
+        "safe_mode": console.failed is not None,
         "failed": console.failed,
         "free_heap": gc.mem_free(),
         "time": {

@@ -41,7 +41,7 @@ class Upload:
             self._file = open(self.path, "wb")
             self.have = self._flushed = 0
 
-    def write(self, at: int, data: bytes) -> int:
+    async def take(self, at: int, data: bytes) -> int:
         """Takes the piece behind what is there; one that is there already changes nothing. Returns `have`."""
         if at > self.have or at + len(data) > self._size:
             raise Refusal("order", "The next piece begins at %d." % self.have)
@@ -95,7 +95,7 @@ async def _begin(console, request: dict) -> dict:
     elif what == "update":
         from firmware.console import update
 
-        session.upload = update.Upload(console, number(request, "bytes", 1, _MOST_UPDATE_BYTES), digest)
+        session.upload = await update.begin(console, number(request, "bytes", 1, _MOST_UPDATE_BYTES), digest)
     else:
         raise Refusal("value", "what is settings or update.")
     return {"have": session.upload.have}
@@ -117,7 +117,7 @@ async def _piece(console, request: dict) -> dict:
         raise Refusal("value", "A piece has a byte or more.")
     if crc32(data) != int.from_bytes(hexadecimal(request, "crc", 4), "big"):
         raise Refusal("crc", "The piece was damaged on its way: send it again.")
-    return {"have": upload.write(at, data)}
+    return {"have": await upload.take(at, data)}
 
 
 async def _update_commit(console, request: dict) -> dict:

@@ -8,8 +8,12 @@ section 7.
 import asyncio
 import json
 import select
+from typing import TYPE_CHECKING
 
 from micropython import const
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # With its newline a line has 256 bytes; a UART keeps 260 while nobody reads.
 _MOST_BYTES = const(255)
@@ -32,6 +36,8 @@ _LOADED = const(
         "console.request",
         "console.transfer",
         "console.update",
+        "console.package",
+        "console.other_slot",
         "store.claim",
         "console",
     )
@@ -46,8 +52,31 @@ class Console:
     """Serves the serial line `stream`, of which single bytes are read when it has some; `write(text)` is the way back.
 
     It holds what there is to ask about and to act on, as attributes that whoever makes the lock sets: `settings` and
-    the parts that a door may lack are None if they are not there.
+    the parts that a door may lack are None if they are not there. `failed` is the part that the safe mode was entered
+    for, None outside of it; `refused_field` is what is wrong with settings, empty if nothing is.
     """
+
+    version: str
+    board: str
+    offers: dict
+    door: str
+    public: bytes
+    boot: int
+    cause: int
+    is_trial: bool
+    refused_field: str
+    failed: "str | None"
+    settings: "Any"
+    clock: "Any"
+    timekeeping: "Any"
+    radio: "Any"
+    photos: "Any"
+    indicator: "Any"
+    doorway: "Any"
+    entry: "Any"
+    photographer: "Any"
+    uplink: "Any"
+    tap: "Any"
 
     def __init__(self, stream, attention, uptime, trail, journal, kept, forget, write=_write) -> None:
         self._stream = stream
