@@ -112,4 +112,9 @@ def _explain(words: str, port: str) -> str:
         return f"Nothing answers at {port}: hold the button BOOT of the board down while this connects, and try again."
     if "will not fit" in words:
         return f"The board at {port} has less than 4 MB of flash: a lock needs 4 MB."
+    old = re.search(r"requires chip revision in range (.+?) \(this chip is revision ([^)]+)\)", words)
+    if old:
+        return (
+            f"The chip of the board at {port} is of revision {old[2]}, MicroPython is for {old[1]}: take another board."
+        )
     return words

@@ -1,0 +1,43 @@
+"""A chip's ROM loader behind a socket, with its flash: esp32-mock-bootloader, whose flash can be seen and set.
+
+Arguments: the kind of chip, and a file for the number of the port. Lines on standard input, each answered by one:
+"save PATH" writes down what the flash holds, "load PATH" makes it hold that. It ends with its input.
+"""
+
+import os
+import sys
+import threading
+
+from esp32_mock_bootloader import registers, server
+
+# Where a C3 says of which revision it is, and 0.4 as it says it: official images want 0.3, the mock has none.
+_C3_REVISION = 0x60008844 + 12
+_REVISION = 4 << 18
+
+_read_value = registers.read_reg_value
+
+
+def read_value(chip, address):
+    return _REVISION if (chip, address) == ("esp32c3", _C3_REVISION) else _read_value(chip, address)
+
+
+def obey():
+    for line in sys.stdin:
+        verb, path = line.split()
+        flash = server.get_flash_image().data
+        if verb == "save":
+            with open(path, "wb") as file:
+                file.write(flash)
+        else:
+            with open(path, "rb") as file:
+                flash[:] = file.read()
+        print("done", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    # What the mock prints is not for whoever reads the answers.
+    server.print = lambda *_, **__: None
+    registers.read_reg_value = read_value
+    threading.Thread(target=obey, daemon=True).start()
+    server.run_server(0, chip_mode=sys.argv[1], port_file=sys.argv[2])

@@ -1,0 +1,166 @@
+"""`make flash` with the real esptool against a mock of the chips' ROM loader, behind a socket."""
+
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lobbylock.errors import UserError
+from lobbylock.house import ROOT
+from lobbylock.image import assembly, esptool
+from virtualboard.partitions import CHIP_BYTES, partition
+
+LEDGER = partition("ledger")
+LOADER = Path(__file__).with_name("rom_loader.py")
+# A sector as a lock's ledger begins one: length, CRC-32, mark, generation.
+HEADER = bytes.fromhex("00086628122b") + b"LBL1" + bytes((0, 0, 0, 1))
+
+
+class Rom:
+    """A board in its ROM loader. Starts with an erased flash."""
+
+    def __init__(self, chip, folder) -> None:
+        self._folder = folder
+        port = folder / "port"
+        self._process = subprocess.Popen(
+            [sys.executable, LOADER, chip, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        deadline = time.monotonic() + 60
+        while not (port.exists() and port.read_text()):
+            assert self._process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        self.url = f"socket://127.0.0.1:{port.read_text()}"
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+    def _order(self, verb) -> None:
+        self._process.stdin.write(f"{verb} {self._folder / 'flash.bin'}\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "done\n"
+
+    @property
+    def flash(self) -> bytes:
+        self._order("save")
+        return (self._folder / "flash.bin").read_bytes()
+
+    @flash.setter
+    def flash(self, data) -> None:
+        (self._folder / "flash.bin").write_bytes(data)
+        self._order("load")
+
+
+@pytest.fixture
+def make_rom(tmp_path):
+    """Returns a function that starts a ROM loader of a kind of chip."""
+    roms = []
+
+    def start(chip) -> Rom:
+        folder = tmp_path / f"rom{len(roms)}"
+        folder.mkdir()
+        roms.append(Rom(chip, folder))
+        return roms[-1]
+
+    yield start
+    for rom in roms:
+        rom.close()
+
+
+def make(*arguments):
+    """Runs make as a person does, whatever make this test itself may run under."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(["make", *arguments], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=110)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_make_flash_turns_a_bare_board_into_a_lock(official, make_image, make_rom, tmp_path):
+    rom = make_rom("esp32")
+    rom.flash = random.Random(7).randbytes(CHIP_BYTES)
+    code, said, error = make("flash", f"PORT={rom.url}", f"FIRMWARE={official['esp32']}")
+    assert not code, error
+    assert "LobbyLock 0.1.0 for esp32-devkitc on MicroPython 1.27.0." in said
+    assert re.search(r"\d+ files, [\d,]+ bytes, in \d+ blocks of 4 KB; \d+ are free\.", said)
+    assert re.search(r"With a second version and 64 KB of settings and tables beside them: \d+\.", said)
+    steps = ["Looking whether there is a lock", "There is none. The whole chip is erased", "0x200000", "Hash of data"]
+    steps += ["Written; the chip's own checksum of each part is right.", f"Next: lobbylock install --port {rom.url} "]
+    at = [said.index(step) for step in steps]
+    assert at == sorted(at)
+    # What the chip holds now is the image, byte for byte.
+    assert rom.flash == assembly.write(make_image("esp32"), tmp_path).read_bytes()
+
+
+def test_a_c3_is_written_and_with_a_lock_on_it_left_alone(official, make_image, make_rom, tmp_path):
+    rom = make_rom("esp32c3")
+    made = make_image("esp32c3")
+    merged = assembly.write(made, tmp_path).read_bytes()
+    esptool.Board(rom.url, "esp32c3", 460_800).write(made.parts, erases_all=True)
+    assert rom.flash == merged
+    # The lock starts, so to say, and then somebody flashes it again.
+    started = bytearray(merged)
+    started[LEDGER.address : LEDGER.address + len(HEADER)] = HEADER
+    rom.flash = started
+    code, _, error = make("flash", f"PORT={rom.url}", f"FIRMWARE={official['esp32c3']}", "BOARD=esp32-c3-devkitm-1")
+    assert code and "lobbylock: There is a lock on this board: its key, its record and its settings." in error
+    assert rom.flash == started
+
+
+def test_writing_over_a_lock_leaves_what_it_remembers(make_rom):
+    """Only the sectors of the parts are touched, also by the real esptool."""
+    rom = make_rom("esp32")
+    before = random.Random(8).randbytes(CHIP_BYTES)
+    rom.flash = before
+    parts = [assembly.Part("some", 0x8000, bytes(4096)), assembly.Part("more", 0x200000, b"m" * 5000)]
+    esptool.Board(rom.url, "esp32", 460_800).write(parts, erases_all=False)
+    after = rom.flash
+    assert after[0x8000:0x9000] == bytes(4096) and after[0x200000:][:5000] == b"m" * 5000
+    assert after[0x202000:] == before[0x202000:] and after[:0x8000] == before[:0x8000]
+    assert after[0x9000:0x200000] == before[0x9000:0x200000]
+
+
+def test_a_board_with_another_chip_is_named(make_rom):
+    url = make_rom("esp32c3").url
+    with pytest.raises(UserError) as caught:
+        esptool.Board(url, "esp32", 460_800).read(0, 16)
+    assert str(caught.value) == (
+        f"The board at {url} has an ESP32-C3, the image is for ESP32: name the right BOARD and FIRMWARE."
+    )
+
+
+def test_a_port_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(
+        UserError, match="cannot be opened: the board is not plugged in there, or another program has it"
+    ):
+        esptool.Board(str(tmp_path / "ttyUSB9"), "esp32", 115_200).read(0, 16)
+
+
+def test_a_board_that_does_not_answer_is_named():
+    """A port that takes everything and says nothing, like a board whose program runs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match="Nothing answers at .*: hold the button BOOT of the board down"):
+            esptool.Board(url, "esp32", 115_200).read(0, 16)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("Could not open /dev/ttyUSB0, ... [Errno 13] Permission denied: '/dev/ttyUSB0'", "group dialout."),
+        ("File 'x' (length 1048576) at offset 0x200000 will not fit in 2097152 bytes of flash.", "less than 4 MB"),
+        (
+            "'x.bin' requires chip revision in range v0.3 - v1.99 (this chip is revision v0.0). Use --force",
+            "v0.3 - v1.99",
+        ),
+        ("The chip said something new.", "esptool failed: The chip said something new."),
+    ],
+)
+def test_what_esptool_says_becomes_what_to_do(monkeypatch, words, sentence):
+    failed = subprocess.CompletedProcess([], 2, "", f"A fatal error occurred: {words}\n")
+    monkeypatch.setattr(esptool.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        esptool.Board("/dev/ttyUSB0", "esp32", 115_200).read(0, 16)

@@ -1,0 +1,140 @@
+"""The image as a whole: what esptool finds in it, and that two builds are one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+
+import pytest
+from esptool.bin_image import LoadFirmwareImage
+
+from lobbylock import boards, command
+from lobbylock.errors import UserError
+from lobbylock.house import ROOT
+from lobbylock.image import assembly, table
+from virtualboard.partitions import CHIP_BYTES, GUARDED, PARTITIONS, partition
+
+BOARDS = {"esp32": "esp32-devkitc", "esp32c3": "esp32-c3-devkitm-1"}
+# Another place, time zone, language, umask and order of hashes; what is made is the same to the byte.
+STRANGE = {"TZ": "Pacific/Chatham", "LC_ALL": "C", "LANG": "de_DE.UTF-8", "PYTHONHASHSEED": "4711"}
+
+
+@pytest.mark.parametrize("chip", BOARDS)
+def test_esptool_finds_bootloader_app_and_flash_settings(official, make_image, tmp_path, chip):
+    made = make_image(chip)
+    merged = assembly.write(made, tmp_path).read_bytes()
+    assert len(merged) == CHIP_BYTES
+    source = official[chip].read_bytes()
+    start = {"esp32": 0x1000, "esp32c3": 0}[chip]
+    assert merged[:start] == b"\xff" * start
+    for at in (start, 0x10000):
+        path = tmp_path / "part.bin"
+        path.write_bytes(merged[at : at + 0x1F0000] if at else merged[:0x8000])
+        found = LoadFirmwareImage(chip, str(path))
+        assert found.checksum == found.calculate_checksum()
+        assert found.stored_digest == found.calc_digest
+    # Bootloader and app are the official ones, with the same mode, speed and size of flash.
+    assert merged[start:0x8000] == source[: 0x8000 - start]
+    assert merged[0x10000 : 0x10000 + len(source) - (0x10000 - start)] == source[0x10000 - start :]
+    assert table.decode(merged[0x8000:0x9000]) == list(PARTITIONS)
+
+
+@pytest.mark.parametrize("chip", BOARDS)
+def test_what_a_lock_remembers_is_erased_flash(make_image, tmp_path, chip):
+    made = make_image(chip)
+    merged = assembly.write(made, tmp_path).read_bytes()
+    for label in (*GUARDED, "nvs", "phy_init"):
+        row = partition(label)
+        assert merged[row.address : row.address + row.size] == b"\xff" * row.size
+        for part in made.parts:
+            assert part.address + len(part.data) <= row.address or row.address + row.size <= part.address
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"lobbylock-{BOARDS[chip]}-{made.version}{end}" for end in (".bin", ".names.json", ".partitions.csv")
+    }
+    assert (tmp_path / f"{made.name}.names.json").read_bytes() == made.names
+    assert (tmp_path / f"{made.name}.partitions.csv").read_text() == table.write_csv()
+
+
+@pytest.mark.parametrize("chip", BOARDS)
+def test_the_files_are_those_of_that_board(make_image, chip):
+    board = boards.load(BOARDS[chip])
+    files = make_image(chip).files
+    assert files["/boot.py"] == board.boot_source().encode()
+    assert files["/main.py"] == (ROOT / "main.py").read_bytes()
+    compiled = [data for path, data in files.items() if path.endswith(".mpy")]
+    assert len(compiled) == len(files) - 2 > 10
+    # Version 6, and where there is native code, that of the chip: 10 is xtensawin, 11 is rv32imc.
+    assert {data[:2] for data in compiled} == {b"M\6"}
+    assert {data[2] >> 2 & 0xF for data in compiled} == {0, {"esp32": 10, "esp32c3": 11}[chip]}
+
+
+def build_elsewhere(python, folder, firmware, board):
+    """Builds in a copy of the repository by that interpreter; returns the SHA-256 of each file that is made."""
+    copy = folder / "a copy"
+    for name in ("firmware", "lib", "tools", "boards"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
+    for name in ("boot.py", "main.py"):
+        shutil.copy(ROOT / name, copy)
+    command = [python, "-m", "lobbylock", "image", "--firmware", str(firmware), "--board", board, "--out", "out"]
+    environment = {**os.environ, **STRANGE, "PYTHONPATH": str(copy / "tools")}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, preexec_fn=lambda: os.umask(0o077)
+    )
+    assert not done.returncode, done.stderr
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in (folder / "out").iterdir()}
+
+
+def test_another_build_elsewhere_is_the_same_to_the_byte(official, make_image, tmp_path):
+    here = assembly.write(make_image("esp32"), tmp_path / "here").parent
+    expected = {path.name: sha256(path.read_bytes()).hexdigest() for path in here.iterdir()}
+    assert build_elsewhere(sys.executable, tmp_path, official["esp32"], BOARDS["esp32"]) == expected
+
+
+def test_an_image_for_another_chip_than_the_boards_is_refused(official):
+    with pytest.raises(UserError) as caught:
+        assembly.build(official["esp32c3"], boards.load("esp32-devkitc"))
+    assert str(caught.value).endswith(
+        "is for ESP32-C3, but esp32-devkitc has another chip: boards with that one are esp32-c3-devkitm-1 (BOARD=...)."
+    )
+
+
+def test_micropython_that_takes_other_mpy_files_is_refused(official, monkeypatch):
+    found = assembly.official.read(official["esp32"])
+    files = assembly.Files({"/lib/a.mpy": b"M\6\x2b\x1f"}, b"{}")
+    monkeypatch.setattr(assembly, "build_files", lambda board, root: files)
+    board = boards.load("esp32-devkitc")
+    for mpy in (6 | 0x2A << 8, 7 | 0x2B << 8, 6 | 0x2F << 8):
+        monkeypatch.setattr(assembly.official, "read", lambda path, mpy=mpy: found._replace(mpy=mpy))
+        with pytest.raises(
+            UserError, match=r"MicroPython 1.27.0 takes .mpy files of version \d.\d, mpy-cross makes 6.3"
+        ):
+            assembly.build(official["esp32"], board)
+
+
+def test_a_merge_that_went_wrong_is_seen(make_image, monkeypatch, tmp_path):
+    made = make_image("esp32")
+    merged = bytearray(assembly.write(made, tmp_path).read_bytes())
+    for at in (0x1000, 0x8000, 0x10000, 0x200000, 0x300000, 0x3FFFFF):
+        merged[at] ^= 1
+        monkeypatch.setattr(assembly.esptool, "merge", lambda *_: bytes(merged))
+        with pytest.raises(UserError, match="esptool has merged the parts into something else"):
+            assembly.write(made, tmp_path)
+        merged[at] ^= 1
+
+
+def test_without_firmware_the_pages_of_official_images_are_named(capsys):
+    assert command.main(["image"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and "FIRMWARE=..." in shown.err
+    for page in ("ESP32_GENERIC ", "ESP32_GENERIC_C3 "):
+        assert f"https://micropython.org/download/{page}" in shown.err
+
+
+def test_firmware_that_does_not_compile_is_named(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    for name in ("firmware", "lib"):
+        shutil.copytree(ROOT / name, root / name)
+    (root / "lib" / "cbor.py").write_text("match 1:\n    case 1:\n        pass\n")
+    with pytest.raises(UserError, match="The firmware does not compile: .*cbor"):
+        assembly.build_files(boards.load("esp32-devkitc"), root=root)
