@@ -26,6 +26,8 @@ from lobbylock import (
     issuer_command,
     owner_command,
     phone_command,
+    release_command,
+    update_command,
 )
 from lobbylock.errors import UserError
 
@@ -41,6 +43,8 @@ app.add_typer(driver_command.app, name="driver")
 app.add_typer(phone_command.app, name="phone")
 app.add_typer(owner_command.app, name="owner")
 app.command("install")(install_command.install)
+app.command("update")(update_command.update)
+app.add_typer(release_command.app, name="release")
 app.command("doctor")(doctor_command.examine)
 app.add_typer(credential_command.app, name="credential")
 app.command("image")(image_command.image)
