@@ -10,6 +10,8 @@ house.open_path()
 
 from firmware.core import event, keycode  # noqa: E402
 from firmware.store.journal import Journal  # noqa: E402
+from lobbylock.board_wiring import lay_out, wire  # noqa: E402
+from lobbylock.boards import Board  # noqa: E402
 from lobbylock.demo.timeserver import TimeServer  # noqa: E402
 from virtualboard import VirtualBoard, Wiring  # noqa: E402
 from virtualboard.chip.pn532 import Pn532  # noqa: E402
@@ -83,17 +85,20 @@ class Happened:
 
 
 class Lockroom:
-    """Starts with the power off. `day` moves what the time server says."""
+    """Starts with the power off. `day` moves what the time server says. `kind` is the board, None for the reference."""
 
-    def __init__(self, folder: Path, *, has_reader: bool = True, **changed) -> None:
+    def __init__(self, folder: Path, *, has_reader: bool = True, kind: Board | None = None, **changed) -> None:
         wiring = Wiring()
-        if changed.get("keypad") == "wiegand":
+        if kind:
+            wiring = wire(kind, keypad=changed.get("keypad", ""), nfc=changed.get("nfc", "off"))
+        elif changed.get("keypad") == "wiegand":
             wiring.wiegand = Wiegand()
         if not has_reader:
             wiring.nfc = None
-        elif changed.get("nfc") == "spi":
+        elif not kind and changed.get("nfc") == "spi":
             wiring.nfc = Pn532("spi")
-        self.board = VirtualBoard(folder, use_mpy=True, wiring=wiring)
+        root = lay_out(kind, folder.with_name(folder.name + "-root")) if kind else house.ROOT
+        self.board = VirtualBoard(folder, root=root, use_mpy=True, wiring=wiring)
         self.day_s = NOON_S
         self.last_press_ms = 0.0
         self._read_at = -1

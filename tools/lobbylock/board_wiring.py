@@ -1,6 +1,12 @@
-"""A virtual board's chips on the pins of a real one."""
+"""A virtual board in the place of a real one: its chips on those pins, and the firmware for them."""
 
+import os
+from hashlib import sha256
+from pathlib import Path
+
+from lobbylock.board_pages import BOOT, PINS
 from lobbylock.boards import Board
+from lobbylock.house import ROOT
 from virtualboard.chip.button import Button
 from virtualboard.chip.camera import Camera
 from virtualboard.chip.contact import DoorContact
@@ -59,3 +65,28 @@ def _reader(board: Board, pins: dict[str, int], line: str) -> Pn532 | None:
         return Pn532("uart", tx=pins[part + "tx"], rx=pins[part + "rx"], reset=pins[part + "reset"])
     bus = board.peripherals["nfc.spi"]
     return Pn532("spi", bus=bus, select=pins[part + "select"], irq=pins[part + "irq"], reset=pins[part + "reset"])
+
+
+def lay_out(board: Board, folder: Path) -> Path:
+    """Makes `folder` a root for VirtualBoard: links to the files of the repository, but for what is the board's own.
+
+    Returns it.
+    """
+    own = {PINS: board.pins_source(), BOOT: board.boot_source()}
+    firmware = [path.relative_to(ROOT).as_posix() for path in (ROOT / "firmware").rglob("*.py")]
+    for name in ("main.py", "lib", *{*firmware, *own}):
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(_keep(place.name, own[name]) if name in own else ROOT / name)
+    return folder
+
+
+def _keep(name: str, text: str) -> Path:
+    """Returns a file with that text, always the same for the same: so what is compiled of it can be used again."""
+    path = ROOT / "build" / "boards" / sha256(text.encode()).hexdigest()[:16] / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{os.getpid()}.new")
+        made.write_text(text, "utf-8")
+        made.rename(path)
+    return path

@@ -105,7 +105,7 @@ class Options:
         self._check_certificates()
 
     def check_board(self, board: Board) -> None:
-        """Raises UserError for the first option that asks for what `board` has no pins for: its lock would refuse it."""
+        """Raises UserError for the first option that `board` has no pins for: its lock would refuse it."""
         for name, choices in (("nfc", ("off", *board.nfc)), ("keypad", board.keypad)):
             if getattr(self, name) not in choices:
                 raise UserError(
