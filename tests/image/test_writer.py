@@ -70,7 +70,8 @@ def write(make_image):
 
     def write(chip, *orders):
         said = []
-        writer.write(make_image("esp32"), chip, Orders(*orders), said.append)
+        erases_all = writer.look(chip, Orders(*orders), said.append)
+        writer.write(make_image("esp32"), chip, erases_all, said.append)
         return "\n".join(said)
 
     return write

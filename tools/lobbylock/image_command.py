@@ -7,10 +7,12 @@ import typer
 from serial.tools import list_ports
 
 from lobbylock import boards
+from lobbylock.boards import Board
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
 from lobbylock.image import assembly, esptool, filesystem, official, writer
 from lobbylock.image.assembly import Image
+from lobbylock.image.official import Official
 
 _FOLDER = ROOT / "build" / "image"
 _DEFAULT_BOARD = "esp32-devkitc"
@@ -22,7 +24,7 @@ Folder = Annotated[Path, typer.Option("--out", help="Where to write what is made
 
 def image(firmware: Firmware = None, board: BoardName = _DEFAULT_BOARD, out: Folder = _FOLDER) -> None:
     """Build what a bare board is flashed with, from an official MicroPython image."""
-    _build(firmware, board, out)
+    _build(*_read(firmware, board), out)
 
 
 def flash(
@@ -38,21 +40,32 @@ def flash(
     if not port:
         found = [entry.device for entry in list_ports.comports() if entry.vid is not None]
         raise UserError(f"Name the serial port, PORT=...: {', '.join(found) or 'no board is to be seen'}.")
-    made = _build(firmware, board, out)
-    device = esptool.Board(port, made.chip, baud)
-    writer.write(made, device, writer.Orders(force, erase), typer.echo)
+    base, pins = _read(firmware, board)
+    device = esptool.Board(port, base.chip.name, baud)
+    # Before anything is built, since that takes longer.
+    erases_all = writer.look(device, writer.Orders(force, erase), typer.echo)
+    writer.write(_build(base, pins, out), device, erases_all, typer.echo)
     typer.echo("The board starts now, as a lock that nobody owns. If it does not, press its button EN or RST.")
     typer.echo(f"Next: lobbylock install --port {port} building.toml")
 
 
-def _build(firmware: Path | None, board: str, out: Path) -> Image:
-    """Builds and writes the image, and says what is in it. Raises UserError."""
+def _read(firmware: Path | None, board: str) -> tuple[Official, Board]:
+    """Returns the official image and the board that it is for. Raises UserError."""
     if firmware is None:
+        oldest = ".".join(map(str, official.OLDEST[:2]))
         raise UserError(
-            f"Name an official MicroPython image, {_oldest()} or newer, FIRMWARE=...: download its .bin file from "
+            f"Name an official MicroPython image, {oldest} or newer, FIRMWARE=...: download its .bin file from "
             f"{official.WHERE}."
         )
-    made = assembly.build(firmware, boards.load(board))
+    pins = boards.load(board)
+    base = official.read(firmware)
+    assembly.check_chip(base, pins, firmware)
+    return base, pins
+
+
+def _build(base: Official, board: Board, out: Path) -> Image:
+    """Builds and writes the image, and says what is in it. Raises UserError."""
+    made = assembly.build(base, board)
     path = assembly.write(made, out)
     room = made.room
     typer.echo(f"{path}: LobbyLock {made.version} for {made.board} on MicroPython {made.micropython}.")
@@ -62,7 +75,3 @@ def _build(firmware: Path | None, board: str, out: Path) -> Image:
         f"tables beside them: {room.spare_blocks}."
     )
     return made
-
-
-def _oldest() -> str:
-    return ".".join(map(str, official.OLDEST[:2]))

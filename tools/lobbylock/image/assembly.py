@@ -10,7 +10,7 @@ from linker.build import CompileError
 from lobbylock import __version__, boards
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
-from lobbylock.image import esptool, filesystem, official, table
+from lobbylock.image import esptool, filesystem, table
 from lobbylock.image.filesystem import Room
 from lobbylock.image.official import Official
 from virtualboard.partitions import CHIP_BYTES, GUARDED, partition
@@ -76,15 +76,18 @@ def build_vfs(board: boards.Board, arch: str = "", root: Path = ROOT) -> bytes:
     return filesystem.fill(build_files(board, arch, root).files)
 
 
-def build(firmware: Path, board: boards.Board, root: Path = ROOT) -> Image:
-    """Builds the image for `board` on the official one in the file `firmware`. Raises UserError."""
-    base = official.read(firmware)
+def check_chip(base: Official, board: boards.Board, firmware: Path) -> None:
+    """Raises UserError unless the image in the file `firmware` is for the chip of `board`."""
     if base.chip.name != board.chip:
         fitting = [name for name in boards.names() if boards.load(name).chip == base.chip.name]
         raise UserError(
             f"{firmware} is for {base.chip.title}, but {board.name} has another chip: "
             f"boards with that one are {', '.join(fitting)} (BOARD=...)."
         )
+
+
+def build(base: Official, board: boards.Board, root: Path = ROOT) -> Image:
+    """Builds the image for `board`, whose chip `base` is for. Raises UserError."""
     made = build_files(board, root=root)
     _check_mpy(base, made.files)
     parts = [

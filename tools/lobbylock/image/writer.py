@@ -42,28 +42,32 @@ def has_lock(ledger: bytes) -> bool:
     return False
 
 
-def write(image: Image, flash: Flash, orders: Orders, say: Callable[[str], None]) -> None:
-    """Writes the parts of `image`. On a board without a lock the whole chip is erased before.
+def look(flash: Flash, orders: Orders, say: Callable[[str], None]) -> bool:
+    """Looks at the board, says what it finds, and returns whether the whole chip is to be erased before it is written.
 
-    A board with a lock is left alone unless that is forced; then what the lock remembers stays, or goes with the rest
-    if that was ordered as well. Says each step. Raises UserError.
+    A board without a lock is erased. One with a lock keeps what that remembers, or loses it if that was ordered as
+    well. Raises UserError for a lock that nobody has said to write over.
     """
     say("Looking whether there is a lock on the board.")
-    found = has_lock(flash.read(_LEDGER.address, _LEDGER.size))
-    if found and not orders.is_forced:
+    if not has_lock(flash.read(_LEDGER.address, _LEDGER.size)):
+        say("There is none. The whole chip is erased, then written.")
+        return True
+    if not orders.is_forced:
         raise UserError(
             "There is a lock on this board: its key, its record and its settings. To change its firmware use "
             "`lobbylock update`; FORCE=1 writes anew and keeps key and record, but not the settings; FORCE=1 ERASE=1 "
             "destroys it."
         )
-    kept = ", ".join(GUARDED)
-    if not found:
-        say("There is none. The whole chip is erased, then written.")
-    elif orders.erases:
+    if orders.erases:
         say("There is one. It is destroyed: the whole chip is erased, then written.")
     else:
-        say(f"There is one. It is written over; {kept} are not touched.")
+        say(f"There is one. It is written over; {', '.join(GUARDED)} are not touched.")
+    return orders.erases
+
+
+def write(image: Image, flash: Flash, erases_all: bool, say: Callable[[str], None]) -> None:
+    """Writes the parts of `image`, after erasing the whole chip if `erases_all`; says each step. Raises UserError."""
     for part in image.parts:
         say(f"  0x{part.address:06x}  {len(part.data):>9,} bytes  {part.name}")
-    flash.write(list(image.parts), not found or orders.erases)
+    flash.write(list(image.parts), erases_all)
     say("Written; the chip's own checksum of each part is right.")
