@@ -1,8 +1,10 @@
-"""One wiring: what README tells people, what the firmware drives, what boot.py rests and what the virtual board has."""
+"""One wiring: the board's file, what the firmware drives, what boot.py rests and what the virtual board has."""
 
 import re
 from pathlib import Path
 
+from lobbylock.board_wiring import wire
+from lobbylock.boards import REFERENCE, load
 from virtualboard.chip.pn532 import Pn532
 from virtualboard.chip.pn532_line import HsuLine, SpiLine
 from virtualboard.chip.wiegand import Wiegand
@@ -21,62 +23,83 @@ def firmware_pins() -> dict:
 def readme_pins() -> list[list[int]]:
     """The GPIO column of README's wiring table, row by row."""
     text = (ROOT / "README.md").read_text()
-    table = text[text.index("## Wiring") : text.index("Why these")]
+    table = text[text.index("## Wiring") : text.index("<!-- end -->")]
     rows = [line.split("|")[3].split() for line in table.splitlines() if line.startswith("|")]
     return [[int(number) for number in row] for row in rows[2:]]
 
 
 def test_readme_says_what_the_firmware_drives():
     pins = firmware_pins()
-    rows, columns, *single = readme_pins()
-    assert tuple(rows) == pins["KEYPAD_ROWS"] and tuple(columns) == pins["KEYPAD_COLUMNS"]
-    names = ("CAMERA_TX", "CAMERA_RX", "CAMERA_POWER", "STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
-    names += ("NFC_TX", "NFC_RX", "NFC_RESET")
-    assert single == [[pins[name]] for name in names]
+    names = ("STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER", "KEYPAD_ROWS", "KEYPAD_COLUMNS")
+    names += ("CAMERA_TX", "CAMERA_RX", "CAMERA_POWER", "NFC_TX", "NFC_RX", "NFC_RESET")
+    shown = [pins[name] if isinstance(pins[name], tuple) else (pins[name],) for name in names]
+    assert [tuple(row) for row in readme_pins()] == shown
 
 
 def test_hardware_page_has_the_pins_of_the_other_readers():
     page = (ROOT / "docs/hardware.md").read_text()
     pins = firmware_pins()
     names = {"NSS": "SELECT", "SCK": "CLOCK", "MOSI": "MOSI", "MISO": "MISO", "IRQ": "IRQ", "RSTPD": "RESET"}
-    rows = dict(re.findall(r"^\| (NSS|SCK|MOSI|MISO|IRQ|RSTPD) \| (\d+) \|", page, re.MULTILINE))
+    readers = page[page.index("## Card reader") :]
+    rows = dict(re.findall(r"\| (NSS|SCK|MOSI|MISO|IRQ|RSTPD) \| (\d+) \|", readers))
     assert rows == {line: str(pins["NFC_" + name]) for line, name in names.items()}
-    assert tuple(map(int, re.findall(r"^\| D[01] \| (\d+) \|", page, re.MULTILINE))) == pins["WIEGAND"]
+    keypad = page[page.index("## Wiegand keypad") :]
+    assert tuple(map(int, re.findall(r"\| D[01] \| (\d+) \|", keypad))) == pins["WIEGAND"]
     # One of the two is fitted, never both.
     assert set(pins["WIEGAND"]) <= set(pins["KEYPAD_COLUMNS"])
-
-
-def test_no_pin_has_two_uses_but_for_parts_in_place_of_others():
-    pins = firmware_pins()
-    used = [*pins["KEYPAD_ROWS"], *pins["KEYPAD_COLUMNS"]]
-    single = {name: value for name, value in pins.items() if name.isupper() and isinstance(value, int)}
-    by_uart = [value for name, value in single.items() if not name.startswith("NFC_")]
-    by_uart += [pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"]]
-    by_spi = [value for name, value in single.items() if name not in ("NFC_TX", "NFC_RX")]
-    for others in (by_uart, by_spi):
-        assert len(set(used + others)) == len(used + others)
 
 
 def test_boot_rests_the_strike_of_the_firmware_and_nothing_comes_before():
     code = re.sub(r'""".*?"""', "", (ROOT / "boot.py").read_text(), flags=re.DOTALL).split("\n")
     lines = [line for line in code if line.strip()]
-    assert lines == ["from machine import Pin", f"Pin({firmware_pins()['STRIKE']}, Pin.OUT, value=0)"]
+    pins = firmware_pins()
+    assert lines == ["from machine import Pin", f"Pin({pins['STRIKE']}, Pin.OUT, value={1 - pins['STRIKE_ON']})"]
 
 
-def test_virtual_board_is_wired_alike():
-    pins, wiring = firmware_pins(), Wiring()
-    assert (wiring.keypad.rows, wiring.keypad.columns) == (pins["KEYPAD_ROWS"], pins["KEYPAD_COLUMNS"])
-    camera = wiring.camera
-    assert (camera.tx, camera.rx, camera.power) == (pins["CAMERA_TX"], pins["CAMERA_RX"], pins["CAMERA_POWER"])
-    nfc, hsu, spi = Pn532(), Pn532().line, Pn532("spi").line
-    assert isinstance(hsu, HsuLine) and isinstance(spi, SpiLine)
-    assert (hsu.tx, hsu.rx, nfc.reset) == (pins["NFC_TX"], pins["NFC_RX"], pins["NFC_RESET"])
-    assert (spi.select, spi.irq) == (pins["NFC_SELECT"], pins["NFC_IRQ"])
-    wiegand = Wiegand()
-    assert (wiegand.d0, wiegand.d1) == pins["WIEGAND"]
-    found = (wiring.strike, wiring.contact, wiring.exit_button, wiring.led, wiring.buzzer)
-    names = ("STRIKE", "DOOR_CONTACT", "EXIT_BUTTON", "LED", "BUZZER")
-    assert [chip.gpio for chip in found] == [pins[name] for name in names]
+def numbers(wiring: Wiring) -> dict:
+    """Returns the pins of all chips but for the card reader's."""
+    found = {
+        "rows": wiring.keypad.rows,
+        "columns": wiring.keypad.columns,
+        "camera": (wiring.camera.tx, wiring.camera.rx, wiring.camera.power),
+        "strike": (wiring.strike.gpio, wiring.strike.on),
+    }
+    for name in ("contact", "exit_button", "led", "buzzer"):
+        found[name] = getattr(wiring, name).gpio
+    return found
+
+
+def reader(chip: Pn532) -> tuple:
+    line = chip.line
+    if isinstance(line, HsuLine):
+        return chip.reset, line.tx, line.rx
+    assert isinstance(line, SpiLine)
+    return chip.reset, line.bus, line.select, line.irq
+
+
+def test_virtual_board_is_by_default_wired_like_the_reference_board():
+    board = load(REFERENCE)
+    wired = wire(board)
+    assert numbers(Wiring()) == numbers(wired) and not wired.without and wired.chip == Wiring().chip
+    assert wired.nfc and reader(Pn532()) == reader(wired.nfc)
+    other = wire(board, keypad="wiegand", nfc="spi")
+    assert other.nfc and reader(Pn532("spi")) == reader(other.nfc)
+    assert other.wiegand and (other.wiegand.d0, other.wiegand.d1) == (Wiegand().d0, Wiegand().d1)
+
+
+def test_virtual_board_is_wired_as_the_firmware_drives():
+    pins, wired = firmware_pins(), wire(load(REFERENCE))
+    assert numbers(wired) == {
+        "rows": pins["KEYPAD_ROWS"],
+        "columns": pins["KEYPAD_COLUMNS"],
+        "camera": (pins["CAMERA_TX"], pins["CAMERA_RX"], pins["CAMERA_POWER"]),
+        "strike": (pins["STRIKE"], pins["STRIKE_ON"]),
+        "contact": pins["DOOR_CONTACT"],
+        "exit_button": pins["EXIT_BUTTON"],
+        "led": pins["LED"],
+        "buzzer": pins["BUZZER"],
+    }
+    assert wired.nfc and reader(wired.nfc) == (pins["NFC_RESET"], pins["NFC_TX"], pins["NFC_RX"])
 
 
 def test_hardware_page_has_the_partitions_of_the_virtual_board():
