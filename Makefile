@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash bench inject powercut forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash deploy bench inject powercut forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ image: $(READY) ## Make what a bare board is flashed with: FIRMWARE=... (officia
 flash: $(READY) ## Turn the bare board at PORT=... into a lock: FIRMWARE=..., BOARD=...; FORCE=1 writes over a lock
 	@$(BIN)/lobbylock flash $(if $(PORT),--port "$(PORT)") $(if $(FIRMWARE),--firmware "$(FIRMWARE)") \
 		$(if $(BOARD),--board "$(BOARD)") $(if $(filter-out 0,$(FORCE)),--force) $(if $(filter-out 0,$(ERASE)),--erase)
+
+deploy: $(READY) ## Put the working tree on the unclaimed board at PORT=...: changed files only; BOARD=... (lobbylock boards)
+	@$(BIN)/lobbylock deploy $(if $(PORT),--port "$(PORT)") $(if $(BOARD),--board "$(BOARD)")
 
 bench: $(READY) ## Measure, show a table and write build/bench.json
 	@$(BIN)/python tools/bench/run.py --out build/bench.json

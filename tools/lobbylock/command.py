@@ -18,6 +18,7 @@ from lobbylock import (
     collect_command,
     credential_command,
     demo_command,
+    deploy_command,
     doctor_command,
     door_command,
     driver_command,
@@ -49,6 +50,7 @@ app.command("doctor")(doctor_command.examine)
 app.add_typer(credential_command.app, name="credential")
 app.command("image")(image_command.image)
 app.command("flash")(image_command.flash)
+app.command("deploy")(deploy_command.deploy)
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")

@@ -141,7 +141,7 @@ def _line(prompt: bytes):
             return None
         if _CTRL_A <= byte <= _CTRL_E and not line:
             return byte
-        if byte in (10, 13):
+        if byte == 13:
             _say(b"\r\n")
             return bytes(line).decode()
         if byte in (8, 127):

@@ -64,7 +64,9 @@ class Stream(io.IOBase):
                 break
         return bytes(line).decode() if self.buffer else bytes(line)
 
-    def write(self, data) -> int:
+    def write(self, data, size: int = -1) -> int:
+        if size >= 0:
+            data = data[:size]
         count = _stdout.write(data) if isinstance(data, str) else _stdout.buffer.write(data)
         _virtual.look()
         return count
