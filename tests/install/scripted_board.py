@@ -208,15 +208,15 @@ class ScriptedBoard:
     def _do_status(self, request: dict, events: list) -> dict:
         self._need()
         events.append({"version": "0.1.0", "slot": "a", "boot": self.boot})
-        kept = {"sha256": self.settings_sha256 or None, "candidate": self.candidate_sha256 or None}
+        kept = {"sha256": self.settings_sha256 or None, "trial": self.candidate_sha256 or None}
         running = self.candidate is not None or self.settings is not None
-        events.append({"settings": {**kept, "trial": self.candidate is not None, "refused": "", "running": running}})
-        events.append({"time": {"unix": self.unix_s, "uncertainty_s": 1, "is_known": self.time_s is not None}})
+        events.append({"settings": {**kept, "refused": "", "running": running}})
+        events.append({"time": {"unix_s": self.unix_s, "uncertainty_s": 1, "known": self.time_s is not None}})
         events.append({"journal": {"seq": 9, "acked": self.acked}})
         reached = self.acks_after_ms is not None
-        events.append({"wifi": {"up": True, "rssi": -60, "ssid": True}})
+        events.append({"wifi": {"state": "up", "up": True, "rssi": -60}})
         events.append({"uplink": {"broker": True, "connected": reached, "last_error": None}})
-        events.append({"reader": {"line": "uart", "ready": True}, "contact": "closed", "strike": "secure"})
+        events.append({"reader": {"line": "uart", "state": "ready"}, "contact": "closed", "strike": "rests"})
         events.append(self.status_more)
         return {}
 
@@ -229,7 +229,7 @@ class ScriptedBoard:
         self._need("owner")
         if "set" in request:
             self.installers[request["set"] : request["set"] + 1] = [request["key"]] if request["key"] else []
-        return {"keys": [sha256(bytes.fromhex(key)).hexdigest()[:16] for key in self.installers]}
+        return {"ids": [sha256(bytes.fromhex(key)).hexdigest()[:16] for key in self.installers]}
 
     def _do_begin(self, request: dict, events: list) -> dict:
         self._need()

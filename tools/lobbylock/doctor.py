@@ -9,7 +9,7 @@ from lobbylock.doctor_sight import explain_refused
 
 _LOW_HEAP_BYTES = 8_192
 _WEAK_RSSI_DBM = -80
-_MANY_PENDING = 500
+_FULL_PER_CENT = 60
 _CLOCK_OFF_S = 120
 _RECENT_S = 120
 
@@ -19,7 +19,7 @@ _RESET_CAUSES = {3: "its watchdog reset it", 2: "it reset itself"}
 def find_all(status: Status, now_s: Callable[[], float] = time.time) -> list[Finding]:
     """Returns what is wrong with the lock, the gravest first; nothing for a healthy one."""
     found: list[Finding | None] = []
-    for look in (_settings, _safe_mode, _clock, _wifi, _uplink, _camera, _reader, _keypad, _strike, _contact):
+    for look in (_settings, _safe_mode, _clock, _wifi, _uplink, _camera, _reader, _keypad, _contact):
         found.append(look(status))
     for look in (_lockout, _update, _trial, _heap, _journal, _starts):
         found.append(look(status))
@@ -54,7 +54,7 @@ def _safe_mode(status: Status) -> Finding | None:
 
 
 def _clock(status: Status) -> Finding | None:
-    if status.get("time", "is_known") is not False:
+    if status.get("time", "known") is not False:
         return None
     return Finding(
         "clock",
@@ -64,7 +64,7 @@ def _clock(status: Status) -> Finding | None:
 
 
 def _clock_off(status: Status, now_s: float) -> Finding | None:
-    lock_s = status.number("time", "unix")
+    lock_s = status.number("time", "unix_s")
     if lock_s is None or abs(lock_s - now_s) <= _CLOCK_OFF_S:
         return None
     way = "behind" if lock_s < now_s else "ahead of"
@@ -78,7 +78,7 @@ def _clock_off(status: Status, now_s: float) -> Finding | None:
 def _wifi(status: Status) -> Finding | None:
     if status.get("wifi") is None:
         return None
-    if status.get("wifi", "ssid") is False:
+    if status.get("wifi", "state") == "off":
         return Finding("wifi_none", "No Wi-Fi is set.", "Write ssid and password into the building's file.", NOTE)
     if status.get("wifi", "up") is False:
         return _explain_wifi(status.get("wifi", "state"))
@@ -122,7 +122,7 @@ def _uplink(status: Status) -> Finding | None:
     if status.get("uplink", "connected") or not status.get("wifi", "up"):
         return None
     error = str(status.get("uplink", "last_error") or "")[:80]
-    if not status.get("time", "is_known"):
+    if not status.get("time", "known"):
         return Finding(
             "broker_clock",
             "The board does not reach its broker, and does not know the time: without it no certificate is valid.",
@@ -146,25 +146,25 @@ def _explain_broker(error: str) -> Finding:
 # What the board's last error has in it.
 _BROKER_ERRORS = (
     (
-        ("MQTTException: 4", "MQTTException: 5", "MQTTException(4", "MQTTException(5", "refused by broker"),
+        ("MQTTException(4", "MQTTException(5"),
         "broker_refused",
         "The broker refuses the lock: user or password are wrong, or the user may not do this.",
         "Correct `user` and `password` of [mqtt], and the broker's list of users.",
     ),
     (
-        ("certificate", "CERT", "X509", "x509"),
+        ("certificate", "CERT", "X509", "-9984", "-0x2700"),
         "broker_certificate",
         "The broker's certificate does not hold: it chains to another CA, names another host, or is out of its time.",
         "Is `ca` of [mqtt] the broker's, does its certificate name the host in `url`, and is the lock's clock right?",
     ),
     (
-        ("ECONNREFUSED", "[Errno 111]", "[Errno 104]", "ECONNRESET"),
+        ("(111,", "(104,", "ECONNREFUSED", "ECONNRESET"),
         "broker_closed",
         "Nobody listens at the broker's address, or closes the door at once.",
         "Is the broker running, and is the port of `url` in [mqtt] the right one?",
     ),
     (
-        ("-202", "EAI", "getaddrinfo"),
+        ("(-202", "(-2,", "(-3,", "(-5,"),
         "broker_name",
         "The broker's name is not known in the board's network.",
         "Look at the name in `url` of [mqtt], or write its address.",
@@ -173,7 +173,7 @@ _BROKER_ERRORS = (
 
 
 def _camera(status: Status) -> Finding | None:
-    if status.get("camera", "ready") is not False:
+    if status.get("camera", "state") != "silent":
         return None
     if status.get("camera", "policy") == "required":
         effect = "nobody but residents is let in, for the door asks for a picture"
@@ -187,7 +187,7 @@ def _camera(status: Status) -> Finding | None:
 
 
 def _reader(status: Status) -> Finding | None:
-    if status.get("reader", "ready") is not False:
+    if status.get("reader", "state") != "silent":
         return None
     line = "SPI" if status.get("reader", "line") == "spi" else "HSU (its switches say so)"
     return Finding(
@@ -206,19 +206,6 @@ def _keypad(status: Status) -> Finding | None:
         "A key of the keypad is stuck, or two of its lines touch: no code can be typed.",
         "Free the key; look for water behind the keypad and for wires that touch.",
     )
-
-
-def _strike(status: Status) -> Finding | None:
-    state = status.get("strike")
-    if state == "held":
-        return Finding("held", "The door has stood open for too long.", "Close it, or look for what holds it.", NOTE)
-    if state == "forced":
-        return Finding(
-            "forced",
-            "The door was opened without having been released.",
-            "Look at door and strike; a contact that is badly fitted says the same.",
-        )
-    return None
 
 
 def _contact(status: Status) -> Finding | None:
@@ -245,14 +232,23 @@ def _lockout(status: Status) -> Finding | None:
 
 
 def _update(status: Status) -> Finding | None:
-    if status.get("update", "state") != "trial":
-        return None
-    return Finding(
-        "update",
-        f"LobbyLock {str(status.get('update', 'version'))[:20]} runs on trial.",
-        "Leave it on for some minutes: it then stays, or the version before comes back by itself.",
-        NOTE,
-    )
+    state, version = status.get("update", "state"), str(status.get("update", "version"))[:20]
+    if state == "trial":
+        return Finding(
+            "update",
+            f"LobbyLock {version} runs on trial.",
+            "Leave it on for some minutes: it then stays, or the version before comes back by itself.",
+            NOTE,
+        )
+    if state == "reverted":
+        reason = str(status.get("update", "reason"))[:40]
+        return Finding(
+            "update_reverted",
+            f"LobbyLock {version} did not start well here ({reason}): the version before runs again.",
+            "Tell the project; try `lobbylock update` again with a newer package.",
+            NOTE,
+        )
+    return None
 
 
 def _trial(status: Status) -> Finding | None:
@@ -262,10 +258,6 @@ def _trial(status: Status) -> Finding | None:
             "The settings are on trial, for two minutes from the start on.",
             "Leave the board on: then they are in force.",
             NOTE,
-        )
-    if status.get("settings", "candidate"):
-        return Finding(
-            "candidate", "New settings wait for the next start.", "`lobbylock install` goes on with them.", NOTE
         )
     return None
 
@@ -282,14 +274,13 @@ def _heap(status: Status) -> Finding | None:
 
 
 def _journal(status: Status) -> Finding | None:
-    seq, acknowledged = status.number("journal", "seq"), status.number("journal", "acked")
-    if seq is None or acknowledged is None or seq - acknowledged < _MANY_PENDING:
+    full = status.number("journal", "full")
+    if full is None or full < _FULL_PER_CENT:
         return None
     return Finding(
         "journal",
-        f"{seq - acknowledged} events wait on the board for the collector; it keeps a thousand or more, then the oldest"
-        " go.",
-        "Is `lobbylock collect` running, and is this door enrolled there?",
+        f"The board's journal is {full} % full of events that no collector has acknowledged; then the oldest go.",
+        "Is `lobbylock collect` running with the right broker, and is this door enrolled there?",
     )
 
 

@@ -336,7 +336,7 @@ class Installation:
         self._dialog.step("Clock")
         status = read_status(self._client)
         now_s = self._wishes.now_s()
-        lock_s = status.number("time", "unix")
+        lock_s = status.number("time", "unix_s")
         slack_s = max(_CLOCK_OFF_S, status.number("time", "uncertainty_s") or 0)
         if lock_s is not None and abs(lock_s - now_s) <= slack_s:
             self._dialog.say("It is right.")
@@ -357,7 +357,7 @@ class Installation:
         kids = [key.kid.hex() for key in self._home.issuer().keys]
         if self._plan.options.nfc == "off":
             self._dialog.say(f"{', '.join(kids)}: without a card reader nothing is made of them.")
-        elif read_status(self._client).get("reader") is None:
+        elif read_status(self._client).get("reader", "state") == "left_out":
             self._note("The lock runs without its card reader; `lobbylock doctor` says why.")
         else:
             self._dialog.say(f"{', '.join(kids)}: their tables are ready.")
@@ -454,8 +454,7 @@ def _value_words(value: object) -> str:
 
 def _running(status: Status) -> str:
     """Returns the SHA-256 of the settings that the board runs with, "" if there are none."""
-    name = "candidate" if status.get("settings", "trial") else "sha256"
-    return str(status.get("settings", name) or "")
+    return str(status.get("settings", "trial") or status.get("settings", "sha256") or "")
 
 
 def _why_reverted(status: Status) -> str:

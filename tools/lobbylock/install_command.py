@@ -1,8 +1,8 @@
 """`lobbylock install`: makes the board at a serial port one building's door."""
 
 import json
-import time
 from pathlib import Path
+from time import time as now_s
 from typing import Annotated
 
 import typer
@@ -46,7 +46,7 @@ def install(
     signer = load_key(key.expanduser()) if key else None
     # With --json there is the outcome alone on standard output.
     dialog = Dialog(open_error_console() if is_json else open_console(), is_unattended=unattended)
-    wishes = Wishes(replace, test, wait * 1000, signer, sheet.expanduser() if sheet else None, time.time)
+    wishes = Wishes(replace, test, wait * 1000, signer, sheet.expanduser() if sheet else None, now_s)
     with Client(choose_port(port, dialog), dialog.warn) as client:
         outcome = Installation(client, folder, plan, dialog, wishes).run()
     if is_json:

@@ -113,7 +113,7 @@ def _session(port: str, home: Path) -> Iterator[Client]:
 
 def _known(client: Client) -> list[str]:
     """Returns the ids of the installers' keys, by place."""
-    keys = client.ask("installers").fields.get("keys")
+    keys = client.ask("installers").fields.get("ids")
     if not isinstance(keys, list) or not all(isinstance(each, str) for each in keys):
         raise UserError("The board's reply has no list of installers.")
     return keys

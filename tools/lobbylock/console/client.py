@@ -29,6 +29,8 @@ _LOOK_MS = 500
 _BUSY_MS = 5_000
 _MOST_BREAKS = 8
 _MOST_STILL = 5
+# Refusals of a piece that another attempt may not meet.
+_AGAIN = frozenset(("order", "crc", "sha256", "flash", "memory", "busy", "session"))
 _MAX_ID = 1 << 31
 # Lines kept to tell what else is on the line when nobody answers.
 _MOST_HEARD = 200
@@ -103,6 +105,7 @@ class Client:
         self._id = secrets.randbelow(_MAX_ID)
         self._signer: Signer | None = None
         self._door_key = b""
+        self._has_answered = False
 
     def __enter__(self) -> "Client":
         return self
@@ -134,7 +137,9 @@ class Client:
                 self._wait_for_port(error)
             except Restarted:
                 is_renewed = False
-                self._note("The board has started anew.")
+                # To open a port may reset a board, which is nothing to speak of.
+                if self._has_answered:
+                    self._note("The board has started anew.")
                 self.wait_for_start()
             except Refused as error:
                 if error.word == "busy":
@@ -179,6 +184,7 @@ class Client:
             if value is None or value.get("id") != self._id:
                 continue
             end_ms = self.port.now_ms() + timeout_ms
+            self._has_answered = True
             if isinstance(value.get("event"), dict):
                 events.append(value["event"])
                 if listen:
@@ -308,22 +314,22 @@ class Client:
         """
         digest = sha256(data).hexdigest()
         still = 0
-        have = self._begin(what, data, digest)
+        have = most = self._begin(what, data, digest)
         while have < len(data):
             progress(have, len(data))
             piece = data[have : have + PIECE_BYTES]
             text = base64.b64encode(piece).decode()
-            before = have
             try:
                 have = self.ask("piece", at=have, data=text, crc=f"{zlib.crc32(piece):08x}").number("have")
-            except Refused:
+            except Refused as refused:
                 # Damaged on the way, or the board started anew and does not know what is coming: both are asked again.
                 still += 1
-                if still >= _MOST_STILL:
+                if still >= _MOST_STILL or refused.word not in _AGAIN:
                     raise
                 have = self._begin(what, data, digest)
                 continue
-            still = 0 if have > before else still + 1
+            still = 0 if have > most else still + 1
+            most = max(most, have)
             if still >= _MOST_STILL:
                 raise UserError("The board takes no more pieces: pull its power, and run the same command again.")
         progress(len(data), len(data))

@@ -1,0 +1,136 @@
+"""From nothing to a delivery: the command line, a pseudo-terminal, the real firmware, a real broker, a real collector."""
+
+import json
+import stat
+import threading
+
+import pytest
+
+from lobbylock import command, install_command
+from lobbylock.demo.stage import DOOR, Stage
+
+_START_MS = 30_000
+_TRIAL_MS = 125_000
+_COMMAND_S = 100
+
+BUILDING = """
+building = "maple-12"
+zone = "America/New_York"
+ntp = "{ntp}"
+[wifi]
+ssid = "lobby"
+[mqtt]
+url = "{broker}"
+[[door]]
+name = "front"
+board = "esp32-devkitc"
+nfc = "uart"
+release_s = 1
+"""
+
+
+class BareStage(Stage):
+    """A stage with a board that nobody has claimed, and an issuer who knows no door."""
+
+    def _make_home(self) -> None:
+        self._must("issuer", "new")
+
+    def start_lock(self) -> None:
+        self.board.set_pace("real")
+        self.board.power_on()
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    with BareStage(folder) as opened:
+        monkeypatch.setenv("LOBBYLOCK_HOME", str(opened.home))
+        # The stage's clock stands at a noon, so that no code's window ends in the middle.
+        monkeypatch.setattr(install_command, "now_s", lambda: opened.now_s)
+        (folder / "building.toml").write_text(BUILDING.format(ntp=opened.time.address, broker=opened.broker.url))
+        yield opened
+
+
+class Command:
+    """`lobbylock ARGUMENTS` in a thread, while the board goes on."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.code: int | None = None
+        self._thread = threading.Thread(target=self._run, args=(list(arguments),))
+        self._thread.start()
+
+    def _run(self, arguments: list[str]) -> None:
+        self.code = command.main(arguments)
+
+    def is_over(self, wait_s: float) -> bool:
+        self._thread.join(wait_s)
+        return not self._thread.is_alive()
+
+
+def install(stage, *options: str) -> int:
+    """Installs, and has the two minutes of a trial of settings pass at once; returns the exit code."""
+    building = str(stage.home.parent / "building.toml")
+    port = stage.board.open_pty()
+    # Which starts would have to be waited for.
+    starts = len(stage.board.reset_causes)
+    running = Command("install", building, "--port", port, "--unattended", "--wait", "60", *options)
+    for _ in range(10 * _COMMAND_S):
+        if running.is_over(0.1):
+            break
+        said = [line for line in stage.board.console if line.startswith('{"lobbylock"')]
+        if len(stage.board.reset_causes) > starts and len(said) > starts:
+            starts = len(stage.board.reset_causes)
+            stage.board.stop_pump()
+            stage.skip(_TRIAL_MS)
+            stage.board.start_pump()
+    assert running.is_over(_COMMAND_S), stage.board.console[-10:]
+    stage.board.stop_pump()
+    stage.board.close_pty()
+    assert running.code is not None
+    return running.code
+
+
+def deliver(stage) -> None:
+    """Types a right code; returns when the strike has released and rests again."""
+    code = stage.code("UPS 4711")
+    stage.skip(6_000)
+    stage.board.set_pace("fast")
+    stage.board.keypad.type(code + "#")
+    assert stage.wait(lambda: stage.board.strike.is_released, 10_000), stage.board.console
+    stage.board.set_pace("real")
+    assert stage.wait(lambda: not stage.board.strike.is_released, 5_000)
+
+
+def settings_state(stage) -> tuple[int, int]:
+    found = (stage.board.vfs / "settings.json").stat()
+    return found.st_mtime_ns, found.st_ino
+
+
+def test_from_nothing_to_a_granted_delivery_and_the_same_again(stage, capsys):
+    assert install(stage, "--json") == 0, capsys.readouterr().err
+    told = json.loads(capsys.readouterr().out)
+    assert told["door"] == DOOR and told["changed"][:2] == ["owner", "settings"] and not told["notes"]
+    assert set(told["tests"]) == {"indicator", "strike", "contact", "camera", "reader", "keypad"}
+    assert "failed" not in told["tests"].values()
+    folder = stage.home / "handover" / DOOR
+    assert (folder / "picture.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert told["public_key"] in (folder / "sheet.txt").read_text()
+    assert stat.S_IMODE((stage.home / "owner.json").stat().st_mode) == 0o600
+
+    deliver(stage)
+    assert stage.wait(lambda: bool(stage.pictures()), _START_MS)
+    granted = [found for found in stage.events("access") if found["details"]["reason"] == "granted"]
+    assert len(granted) == 1 and granted[0]["driver"] == "UPS 4711"
+    assert len(stage.events("settings_proposed")) == 1 and len(stage.events("settings_accepted")) == 1
+    assert len(stage.events("claimed")) == 1
+
+    before, boots = settings_state(stage), len(stage.board.reset_causes)
+    assert install(stage) == 0, capsys.readouterr().err
+    assert "Nothing to change: the board is as the file says." in capsys.readouterr().out
+    assert settings_state(stage) == before and len(stage.board.reset_causes) == boots
+    assert not list(stage.board.vfs.glob("part.*")) and not (stage.board.vfs / "settings.new.json").exists()
+    assert stage.wait(lambda: len(stage.events("session_opened")) >= 3, _START_MS)
+    assert len(stage.events("settings_proposed")) == 1 and len(stage.events("tested")) == 6
+    done = stage.run("audit", "verify", "--store", str(stage.store))
+    assert done.returncode == 0, done.stdout + done.stderr
