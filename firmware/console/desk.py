@@ -51,12 +51,15 @@ _REQUESTS = {
 }
 
 
-async def serve(console, line) -> None:
-    """Serves one line (a memoryview that begins with a brace). Raises SystemExit to end the run."""
+async def serve(console, line) -> bool:
+    """Serves one line (a memoryview that begins with a brace); returns whether it was a request.
+
+    Raises SystemExit to end the run.
+    """
     request = _parse(line)
     if request is None:
         await console.complain("bad_line", "A request is a JSON object with id and do.")
-        return
+        return False
     now_ms = console.uptime.now_ms()
     checksum = crc32(line)
     last = console.last
@@ -64,7 +67,7 @@ async def serve(console, line) -> None:
     if last and last[0] == checksum and now_ms - last[2] < _REPEAT_MS:
         # The reply was lost on its way.
         await console.say(last[1])
-        return
+        return True
     console.last = None
     word = request["do"]
     part, is_repeatable = "", False
@@ -86,17 +89,21 @@ async def serve(console, line) -> None:
     _let_go(console, part)
     if console.ending:
         await _end(console)
+    return True
 
 
 def _let_go(console, part: str) -> None:
     """Leaves nothing in the heap that a visitor would have to wait for being collected."""
-    if part in ("", "knock", "session", "transfer"):
-        # Comes again and again; it stays as long as the session.
-        session = console.session
+    session = console.session
+    if part in ("", "session", "transfer") or not session:
+        # Comes again and again; it stays as long as somebody is there.
         if not session or session.count % _LIGHT == 0:
             gc.collect()
     else:
-        console.forget(("console." + part, "store.trial", "store.settings", "store.slots", "core.tz_string"))
+        # Where the board has one file for several of them, it has the name of one.
+        console.forget(
+            ("console." + part, "console.knock", "store.trial", "store.settings", "store.slots", "core.tz_string")
+        )
 
 
 async def _end(console) -> None:

@@ -187,7 +187,7 @@ def _checked(console, request: dict) -> str:
 
     try:
         # What a field's value is taken from makes no difference there.
-        fields: "Any" = Fields(upload.path)
+        fields: Any = Fields(upload.path)
         settings.read(fields, console.offers)
     except SettingsError as error:
         raise _wrong(error.args[0])

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 # With its newline a line has 256 bytes; a UART keeps 260 while nobody reads.
 _MOST_BYTES = const(255)
-_PASS_BYTES = const(64)
-_PASS_MS = const(5)
+_PASS_BYTES = const(260)
+# So long the longest line takes on the wire; and from one request to the next.
+_PASS_MS = const(23)
+_SPACE_MS = const(50)
+# Who sends so much without a request in it is heard out slowly: reading takes time that a visitor needs.
+_MOST_STRANGE = const(600)
+_SLOW_BYTES = const(16)
+_SLOW_MS = const(100)
 _ROUND_MS = const(20_000)
 _QUIET_MS = const(1_000)
 _LOOK_MS = const(100)
@@ -88,6 +94,8 @@ class Console:
         self._size = 0
         self._is_skipping = False
         self._is_loaded = False
+        # Bytes since the last request.
+        self._strange = 0
         self._write = write
         self._complaints = 0
         self._complaint_ms = 0
@@ -121,16 +129,22 @@ class Console:
                 self.session.end(self)
             if size is None:
                 self._rest()
-            elif size < 0:
+                continue
+            if size < 0:
                 await self.complain("too_long", "A line has at most 256 bytes with its newline.")
             elif self._line[0] != 0x7B:
                 await self.complain("bad_line", "Each line is a JSON object.")
             else:
-                # Not above: needed only while somebody talks to the lock.
-                from firmware.console import desk
+                if await self._open_desk()(self, memoryview(self._line)[:size]):
+                    self._strange = 0
+            await asyncio.sleep_ms(max(1, _SPACE_MS - self.uptime.now_ms() + now_ms))
 
-                self._is_loaded = True
-                await desk.serve(self, memoryview(self._line)[:size])
+    def _open_desk(self):
+        """Loads what serves requests. Not in `run`, whose own names stay in the heap as long as the lock."""
+        from firmware.console import desk
+
+        self._is_loaded = True
+        return desk.serve
 
     async def give_way(self, quiet_ms: int = _QUIET_MS, limit_ms: int = 1 << 29) -> bool:
         """Waits until nobody has been at the door for `quiet_ms`; returns False if that took longer than `limit_ms`."""
@@ -162,31 +176,32 @@ class Console:
 
     def _rest(self) -> None:
         """Nothing came for a while: forgets half a line, and what was loaded for whoever was there."""
-        self._size = 0
+        self._size = self._strange = 0
         self._is_skipping = False
-        if self._is_loaded:
+        if self.refused:
             from firmware.console import knock
 
             knock.note_refusals(self)
-            if not self.session and not self.refused:
-                self.last = None
-                self._is_loaded = False
-                del knock
-                self.forget(_LOADED)
+            del knock
+            self._is_loaded = True
+        if self._is_loaded and not self.session:
+            self.last = None
+            self._is_loaded = False
+            self.forget(_LOADED)
 
     async def _next_line(self):
         """Returns how many bytes of `_line` are the next line, -1 for one that is too long, None after a while."""
         while True:
             await self.give_way()
-            left = _PASS_BYTES
+            is_flood = self._strange > _MOST_STRANGE
+            most = left = _SLOW_BYTES if is_flood else _PASS_BYTES
             while left and self._is_ready() and self._stream.readinto(self._one):
                 left -= 1
                 size = self._take(self._one[0])
                 if size:
                     return size
-            if left < _PASS_BYTES:
-                # Others first, however much comes in.
-                await asyncio.sleep_ms(_PASS_MS)
+            if left < most:
+                await asyncio.sleep_ms(_SLOW_MS if is_flood else _PASS_MS)
                 continue
             try:
                 got = await asyncio.wait_for_ms(self._reader.readinto(self._one), _ROUND_MS)
@@ -195,8 +210,8 @@ class Console:
             size = self._take(self._one[0]) if got else 0
             if size:
                 return size
-            # A line that is closed is always ready.
-            await asyncio.sleep_ms(0 if got else _SECOND_MS)
+            # The rest of it is on its way. A line that is closed is always ready.
+            await asyncio.sleep_ms(_PASS_MS if got else _SECOND_MS)
 
     def _is_ready(self) -> bool:
         for _ in self._poller.ipoll(0):
@@ -205,6 +220,7 @@ class Console:
 
     def _take(self, byte: int) -> int:
         """Takes one byte; returns the size of the line that it ends, -1 if that is too long, 0 for none."""
+        self._strange += 1
         size = self._size
         if byte in (10, 13):
             is_long = self._is_skipping
