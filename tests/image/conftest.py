@@ -94,3 +94,26 @@ def make_image(official, share):
         return made[chip]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_merged(make_image, share):
+    """Returns a function that writes the image for a chip's board with what lies beside it, once: contents by name."""
+    made = {}
+
+    def make(chip: str) -> dict[str, bytes]:
+        if chip not in made:
+            made[chip] = share(
+                f"{chip}.merged",
+                lambda folder: assembly.write(make_image(chip), folder),
+                lambda folder: {path.name: path.read_bytes() for path in folder.iterdir()},
+            )
+        return made[chip]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def merged(make_image, make_merged):
+    """Returns a function that gives what a whole flash chip holds with the image for its board."""
+    return lambda chip: make_merged(chip)[f"{make_image(chip).name}.bin"]

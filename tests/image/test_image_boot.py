@@ -32,12 +32,11 @@ class ImageRoom(lockroom.Lockroom):
 
 
 @pytest.fixture
-def room(make_image, tmp_path, monkeypatch):
+def room(make_image, merged, tmp_path, monkeypatch):
     """A lock on a chip that holds the image, with its power off."""
-    image = make_image("esp32")
     files = assembly.build_files(boards.load("esp32-devkitc"), "x64").files
-    assert files.keys() == image.files.keys()
-    chip = bytearray(assembly.write(image, tmp_path / "image").read_bytes())
+    assert files.keys() == make_image("esp32").files.keys()
+    chip = bytearray(merged("esp32"))
     chip[VFS.address : VFS.address + VFS.size] = filesystem.fill(files)
     (tmp_path / "board").mkdir()
     (tmp_path / "board" / "flash.bin").write_bytes(chip)
