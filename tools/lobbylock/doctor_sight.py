@@ -3,8 +3,7 @@
 from lobbylock.console import probe
 from lobbylock.console.probe import Sight
 from lobbylock.doctor_finding import Finding
-
-_UNCONFIGURED = "unset/unset"
+from lobbylock.names import NO_DOOR
 
 _SENTENCES = {
     probe.PROMPT: (
@@ -86,9 +85,9 @@ def findings_of_hello(sight: Sight) -> list[Finding]:
             Finding("unclaimed", "The board has no owner yet.", "`lobbylock install` claims it and makes it a door.")
         )
     refused = start.get("settings_refused")
-    if refused and hello.get("door") == _UNCONFIGURED:
+    if refused and hello.get("door") == NO_DOOR:
         found.append(explain_refused(str(refused), hello.get("claimed") is True))
-    elif hello.get("door") == _UNCONFIGURED and hello.get("claimed") is True:
+    elif hello.get("door") == NO_DOOR and hello.get("claimed") is True:
         found.append(Finding("unconfigured", "The board has no settings yet.", "Run `lobbylock install` to the end."))
     return found
 

@@ -21,11 +21,11 @@ from lobbylock.install_dialog import Dialog
 from lobbylock.install_results import FAILED, Result, load_results, save_results, sheet_folder
 from lobbylock.install_selftest import SelfTest
 from lobbylock.journalkey import JournalKey
+from lobbylock.names import NO_DOOR
 from lobbylock.owner import find_owner, make_owner
 from lobbylock.settings import Options, compose
 from lobbylock.signature import Signer
 
-NO_DOOR = "unset/unset"
 _LOOK_MS = 2_000
 _TRIAL_LOOK_MS = 5_000
 _ATTEMPTS = 4

@@ -9,6 +9,8 @@ _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _URL = re.compile(rf"(mqtts?)://({_HOST})(?::([0-9]{{1,5}}))?")
 _HOST_PORT = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?")
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+# What a lock without settings goes by.
+NO_DOOR = "unset/unset"
 MAX_PERSON_CHARACTERS = 64
 
 

@@ -12,6 +12,7 @@ import cose
 
 from firmware.core import event, ratchet
 from lobbylock.journalkey import MAX_STEPS, KeyLine
+from lobbylock.names import NO_DOOR
 from lobbylock.signature import is_signed
 
 MAX_BATCH_BYTES = 8192
@@ -210,8 +211,12 @@ def seal_holds(seal: event.Event, door: str, public_key: bytes, head_before: byt
     # The signature covers all of the seal but its details: a stranger could add to those.
     if not isinstance(signature, bytes) or len(seal.details) != 1:
         return False
-    payload = event.seal_payload(door, seal, head_before)
-    return is_signed(public_key, cose.to_be_signed(payload), signature)
+    # Until it has settings, and again if it loses them, a lock does not know its name and still has to seal.
+    for name in (door, NO_DOOR):
+        payload = event.seal_payload(name, seal, head_before)
+        if is_signed(public_key, cose.to_be_signed(payload), signature):
+            return True
+    return False
 
 
 def gaps_after(batch: Batch, known: Known) -> list[Gap]:
