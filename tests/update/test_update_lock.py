@@ -1,0 +1,105 @@
+"""Updates of the real firmware: sent, tried, accepted, and gone back from whatever is wrong with the new version."""
+
+import pytest
+from lockcase import compile_entrance, make_package
+
+from firmware.core import event
+from lobbylock.console.client import Refused
+from lobbylock.house import ROOT
+from lobbylock.update import ACCEPTED, ALREADY, REVERTED
+
+MINUTE_MS = 60_000
+FIRST_LINE = "    async def run(self) -> None:\n"
+
+# What a new version may do instead of running.
+BROKEN = {
+    "import": ("raise ValueError", "ValueError"),
+    "missing": ("from nowhere import run", "ImportError"),
+    "empty": ("", "ImportError"),
+    "raises": ("def run(accept):\n    raise KeyError", "KeyError"),
+    "exits": ("import sys\ndef run(accept):\n    sys.exit()", "SystemExit"),
+    "later": ("import time\ndef run(accept):\n    time.sleep(50)\n    raise OSError(5)", "OSError"),
+    "returns": ("def run(accept):\n    pass", "starts"),
+    "resets": ("import machine\nmachine.reset()", "starts"),
+    "hangs at import": ("import time\nwhile True:\n    time.sleep(1)", "starts"),
+    "hangs": ("import time\ndef run(accept):\n    while True:\n        time.sleep(1)", "starts"),
+    "never settles": (
+        "import machine\nimport time\ndef run(accept):\n"
+        "    while True:\n        machine.WDT(timeout=90_000)\n        time.sleep(60)",
+        "starts",
+    ),
+    "eats the heap": ("kept = []\ndef run(accept):\n    while True:\n        kept.append(bytearray(4096))", None),
+    "eats it at import": ("kept = []\nwhile True:\n    kept.append(bytearray(64))", None),
+}
+
+
+def until_back(lock, limit_ms: float) -> bool:
+    """Lets time pass until the old version has recorded what became of the new one; it is never at a prompt."""
+    return lock.board.run_until(lambda: lock.board.at_repl or lock.count(event.UPDATE_REVERTED) > 0, limit_ms)
+
+
+def test_a_new_version_is_sent_runs_and_is_accepted(lock, package):
+    kept = lock.kept_files()
+    lock.begin(package, len(package.files) - 2)
+    outcome = lock.update(package)
+    assert (outcome.state, outcome.version) == (ACCEPTED, "0.2.0"), lock.said
+    assert lock.slot == "b" and lock.kept_files() == kept
+    assert lock.count(event.UPDATE_PROPOSED) == lock.count(event.UPDATE_ACCEPTED) == 1
+    assert lock.last(event.BOOT).details[event.VERSION] == "0.2.0"
+    assert lock.last(event.UPDATE_ACCEPTED).details == {event.VERSION: "0.2.0"}
+    # It is there already, and what was before it is no more.
+    assert lock.update(package).state == ALREADY
+    with lock.client() as client:
+        lock.session(client)
+        older = make_package("0.1.9").dump()
+        with pytest.raises(Refused, match="older"):
+            client.send("update", older)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_version_that_does_not_run_is_gone_back_from(lock, kind):
+    text, name = BROKEN[kind]
+    kept = lock.kept_files()
+    strikes = len(lock.board.strike.pulses)
+    lock.put(compile_entrance(text))
+    starts = len(lock.board.reset_causes)
+    lock.board.power_on()
+    assert until_back(lock, 100 * MINUTE_MS) and not lock.board.at_repl, lock.board.console[-20:]
+    details = lock.last(event.UPDATE_REVERTED).details
+    assert details[event.VERSION] == "0.2.0" and name in (None, details[event.NAME]), details
+    # The start by power is none of the three; the one that goes back is another one.
+    assert len(lock.board.reset_causes) - starts in (4, 5)
+    assert lock.slot == f"a-0.2.0 {details[event.NAME]}" and lock.kept_files() == kept
+    lock.board.run_for(3 * MINUTE_MS)
+    assert lock.count(event.SAFE_MODE) == 0 and lock.count(event.UPDATE_REVERTED) == 1
+    assert len(lock.board.strike.pulses) == strikes
+    with lock.client() as client:
+        assert client.hello().text("lobbylock") == "0.1.0"
+
+
+def test_damaged_files_of_a_version_on_trial(lock, package):
+    files = {file.path: file.data for file in package.files}
+    lock.put({**files, "firmware/build.mpy": files["firmware/build.mpy"][:30]})
+    lock.board.power_on()
+    assert until_back(lock, 10 * MINUTE_MS) and not lock.board.at_repl
+    assert lock.slot.startswith("a-0.2.0 ")
+
+
+def test_a_version_whose_task_fails_after_a_while_is_gone_back_from_and_may_be_tried_again(lock):
+    path = "firmware/task/sealing.py"
+    sound = (ROOT / path).read_text()
+    text = sound.replace(FIRST_LINE, FIRST_LINE + "        await asyncio.sleep_ms(40_000)\n        raise ValueError\n")
+    assert text != sound
+    broken = make_package(replace={path: text})
+    lock.begin(broken, len(broken.files) - 1)
+    outcome = lock.update(broken)
+    assert (outcome.state, outcome.version) == (REVERTED, "0.1.0") and "restarted three times" in outcome.say
+    assert lock.count(event.TASK_FAILED) == 3 and lock.count(event.SAFE_MODE) == 0
+    assert lock.last(event.UPDATE_REVERTED).details == {event.VERSION: "0.2.0", event.NAME: "starts"}
+    # It may be tried again; nothing is sent twice.
+    with lock.client() as client:
+        lock.session(client)
+        client.send("update", broken.dump())
+        client.ask("update_commit")
+    lock.board.run_for(4_000)
+    assert lock.slot.startswith("b?")
