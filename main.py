@@ -96,7 +96,7 @@ try:
     if resets is not None:
         # A version that neither ends nor settles is ended.
         deadline = machine.Timer(1)
-        deadline.init(mode=machine.Timer.ONE_SHOT, period=1_800_000, callback=lambda _: machine.reset())
+        deadline.init(mode=machine.Timer.ONE_SHOT, period=900_000, callback=lambda _: machine.reset())
 
         def accept():
             keep(slot)

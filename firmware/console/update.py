@@ -47,7 +47,7 @@ async def commit(console, request: dict) -> dict:
         # Two trials at once would not tell which of them failed.
         raise Refusal("trial", "New settings are on trial: wait until they are accepted, two minutes after the start.")
     note(console, event.UPDATE_PROPOSED, {event.VERSION: upload.version})
-    slots.propose(console.kept, upload.version)
+    slots.propose(console.kept, upload.version, console.version)
     console.ending = "restart"
     return {"version": upload.version, "slot": upload.slot}
 

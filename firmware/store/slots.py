@@ -57,8 +57,13 @@ def number(version: str) -> int:
     return value
 
 
-def propose(kept, version: str) -> None:
-    """Puts the version in the other slot on trial, from the next start on. Raises FlashError and OSError."""
+def propose(kept, version: str, present: str) -> None:
+    """Puts `version` in the other slot on trial, from the next start on. Raises FlashError and OSError.
+
+    From then on nothing older than the `present` one is taken.
+    """
+    if kept.integer(ledger.RELEASE_FLOOR) < number(present):
+        kept.put_integer(ledger.RELEASE_FLOOR, number(present))
     # Starts that failed before are not the new version's.
     kept.put(ledger.STARTS, b"")
     _write("%s?%d %d %s" % ("a" if running() == "b" else "b", _RESETS, _POWER_CUTS, version))

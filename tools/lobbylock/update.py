@@ -17,7 +17,7 @@ ALREADY = "already"
 
 # How long a version has to run before it is accepted; three starts that hang and are reset take ten minutes.
 _SETTLE_MS = 120_000
-_LIMIT_MS = 1_500_000
+_LIMIT_MS = 3_600_000
 _LOOK_MS = 5_000
 _RESTART_MS = 20_000
 # A slot is emptied before the first file comes.
@@ -133,6 +133,6 @@ class Update:
 
     def _reverted(self, running: str, status: dict[str, Any]) -> Outcome:
         wanted = self._package.version
-        name = str(status.get("why") or "")
+        name = str(status.get("reason") or "")
         why = _REASONS.get(name, f"it ended with {name}" if name else "it never ran")
         return Outcome(REVERTED, running, f"The board went back to version {running}: {why}; {wanted} is not in force.")
