@@ -24,8 +24,8 @@ class Strike:
     def __init__(self, number: int, on: int) -> None:
         self._on = on
         self._pin = Pin(number, Pin.OUT, value=1 - on)
-        # A new channel holds its pin low until its first pulse, whatever its idle level is to be. So where low releases,
-        # it is made when a release is due.
+        # A new channel holds its pin low until its first pulse, whatever its idle level is to be. So where low
+        # releases, it is made when a release is due.
         self._rmt = self._open() if on else None
 
     def _open(self) -> RMT:

@@ -43,10 +43,10 @@ def kinds() -> list:
     return found
 
 
-def own_board(folder, name: str, **changes: str) -> boards.Board:
+def own_board(folder, name: str, *changes: tuple[str, str]) -> boards.Board:
     """Returns the reference board with other words in its file, under its own name."""
     text = (boards.FOLDER / f"{boards.REFERENCE}.toml").read_text()
-    for old, new in changes.values():
+    for old, new in changes:
         assert old in text
         text = text.replace(old, new)
     path = folder / f"{name}.toml"
@@ -57,7 +57,7 @@ def own_board(folder, name: str, **changes: str) -> boards.Board:
 @pytest.fixture
 def low_board(tmp_path):
     """The reference board with a relay that low releases."""
-    return own_board(tmp_path, "low-relay", level=('active = "high"', 'active = "low"'))
+    return own_board(tmp_path, "low-relay", ('active = "high"', 'active = "low"'))
 
 
 def enter(room, code: str) -> int | None:
@@ -170,7 +170,11 @@ def test_a_first_pulse_that_cannot_be_played_leaves_the_relay_at_rest(tmp_path, 
         board.power_on()
         board.run_for(3_000)
         assert board.console == ["StrikeError", "MemoryError"]
-        assert [end - start for start, end in board.strike.pulses] == [0, 0, pytest.approx(1_000, abs=1)]
+        assert [end - start for start, end in board.strike.pulses if end is not None] == [
+            0,
+            0,
+            pytest.approx(1_000, abs=1),
+        ]
 
 
 def test_firmware_for_the_other_polarity_would_be_seen(tmp_path, low_board):

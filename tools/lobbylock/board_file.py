@@ -11,7 +11,7 @@ from lobbylock.pin_rules import USES
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 _MAX_BYTES = 65_536
 _MAX_TEXT = 200
@@ -119,7 +119,7 @@ def _lines(part: str, lines: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _numbers(use: str, value: Any) -> tuple[int, ...]:
-    count = USES[use].count
+    count = USES[use].size
     if count == 1:
         return (_number(use, value),)
     if not isinstance(value, list) or len(value) != count:

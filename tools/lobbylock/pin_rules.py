@@ -13,10 +13,10 @@ PULLED = "an input with a pull-up"
 
 
 class Line(NamedTuple):
-    """`way` is OUT, IN or PULLED; `count` how many pins it takes; `is_counted` whether edges on it count."""
+    """`way` is OUT, IN or PULLED; `size` how many pins it takes; `is_counted` whether edges on it count."""
 
     way: str
-    count: int = 1
+    size: int = 1
     is_counted: bool = False
 
 
