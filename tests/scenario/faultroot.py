@@ -7,6 +7,9 @@ from pathlib import Path
 
 from lobbylock.house import ROOT
 
+# What reaches into the lock's modules keeps them apart, which takes more than the files of a board do.
+HEAP = "340k"
+
 _MAIN = """
 import asyncio
 import gc

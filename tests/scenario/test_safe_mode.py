@@ -13,7 +13,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 def make_faulty(make_room, set_board, tmp_path):
     """Returns a function that makes a lock, not yet started, whose tasks can be made to fail."""
-    set_board(root=faultroot.make(tmp_path / "faulty"))
+    set_board(root=faultroot.make(tmp_path / "faulty"), heap=faultroot.HEAP)
     return make_room
 
 

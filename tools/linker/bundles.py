@@ -1,0 +1,102 @@
+"""Which modules make one file on the board: those that are always loaded together.
+
+A file has the name of one of its modules, its root. `firmware.build` stays a file of its own with what a start needs
+before it is counted; what can fail comes later. What a door may lack, and what is loaded for a moment and let go again,
+each has its own. A module that stands nowhere here is a file by itself.
+"""
+
+BUNDLES = {
+    # What a lock needs to count its start, and to let people out if that fails.
+    "firmware.build": (
+        "cbor",
+        "constant",
+        "typing",
+        "firmware.board.chip",
+        "firmware.board.flash",
+        "firmware.board.inputs",
+        "firmware.board.pins",
+        "firmware.board.strike",
+        "firmware.core.attention",
+        "firmware.core.door",
+        "firmware.core.errors",
+        "firmware.core.event",
+        "firmware.core.uptime",
+        "firmware.store.ledger",
+        "firmware.store.sector",
+        "firmware.store.uses",
+        "firmware.task.doorway",
+        "firmware.task.supervise",
+        "firmware.version",
+    ),
+    # What is remembered and signed; needed before the tables of keys are made.
+    "firmware.store.journal": (
+        "comb25519",
+        "cose",
+        "ed25519",
+        "edwards25519",
+        "field25519",
+        "hkdf",
+        "inverse",
+        "number25519",
+        "sha512",
+        "workspace",
+        "firmware.board.radio",
+        "firmware.core.clock",
+        "firmware.core.config",
+        "firmware.core.name",
+        "firmware.core.ratchet",
+        "firmware.core.zone",
+        "firmware.store.entry",
+        "firmware.store.trail",
+        "firmware.task.timekeeping",
+    ),
+    # The tasks that every lock has.
+    "firmware.task.entry": (
+        "firmware.board.lamp",
+        "firmware.core.decision",
+        "firmware.core.indication",
+        "firmware.core.keycode",
+        "firmware.core.nonces",
+        "firmware.core.throttle",
+        "firmware.reader.keypad",
+        "firmware.reader.presentation",
+        "firmware.store.photos",
+        "firmware.task.access",
+        "firmware.task.health",
+        "firmware.task.indicate",
+        "firmware.task.sealing",
+    ),
+    # What a door may lack.
+    "firmware.board.keypad": ("keypad_matrix",),
+    "firmware.board.wiegand": ("wiegand", "firmware.reader.wiegand"),
+    "firmware.task.photographer": ("jpeg", "vc0706", "firmware.board.camera"),
+    "firmware.store.issuers": ("firmware.store.tables",),
+    "firmware.task.tap": (
+        "isodep",
+        "ndef",
+        "p256",
+        "p256_field",
+        "p256_point",
+        "pn532",
+        "pn532_target",
+        "type2",
+        "firmware.core.credential",
+        "firmware.core.proof",
+        "firmware.reader.badge",
+        "firmware.reader.card",
+        "firmware.reader.phone",
+        "firmware.task.gate",
+    ),
+    "firmware.task.uplink": ("sntp", "firmware.task.courier", "firmware.task.mqtt"),
+    # What only a start needs.
+    "firmware.store.opening": ("firmware.store.mounting",),
+    "firmware.store.trial": ("firmware.core.tz_string", "firmware.store.settings"),
+}
+
+
+def root_of(module: str) -> str:
+    """Returns the root of the file that a module lies in."""
+    return _ROOTS.get(module, module)
+
+
+_ROOTS = {module: root for root, modules in BUNDLES.items() for module in (root, *modules)}
