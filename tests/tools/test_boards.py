@@ -3,14 +3,12 @@
 import ast
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from lobbylock import board_pages, boards, command
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
-from lobbylock.settings import Options
 
 REFERENCE = (boards.FOLDER / "esp32-devkitc.toml").read_text()
 C3 = (boards.FOLDER / "esp32-c3-devkitm-1.toml").read_text()
@@ -342,20 +340,6 @@ def test_a_board_of_ones_own_with_a_camera_in_place_of_the_reader(tmp_path):
     found = constants(board.pins_source())
     assert (found["CAMERA_TX"], found["CAMERA_RX"], found["CAMERA_POWER"], found["CAMERA_UART"]) == (5, 36, 15, 2)
     assert found["NFC_RESET"] is None and found["BOARD"] == "mine"
-
-
-def test_options_for_what_the_board_lacks_are_refused():
-    board = boards.load("esp32-c3-devkitm-1")
-    right = Options(keypad="wiegand", camera="off", nfc="uart")
-    right.check_board(board)
-    Options().check_board(boards.load(boards.REFERENCE))
-    for changes, words in (
-        ({"nfc": "spi"}, "nfc is spi, but esp32-c3-devkitm-1 has pins for off and uart"),
-        ({"keypad": "matrix"}, "keypad is matrix, but esp32-c3-devkitm-1 has pins for wiegand"),
-        ({"camera": "required"}, "camera is required, but esp32-c3-devkitm-1 has no pins for a camera"),
-    ):
-        with pytest.raises(UserError, match=words):
-            replace(right, **changes).check_board(board)
 
 
 # What people see.

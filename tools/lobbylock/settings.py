@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives import serialization
 
 from firmware.core import tz_string
 from firmware.core.name import is_name
-from lobbylock.boards import Board
 from lobbylock.errors import UserError
 from lobbylock.names import check_host_port, parse_broker_url
 
@@ -103,16 +102,6 @@ class Options:
         if self.ntp:
             check_host_port(self.ntp, "The time server")
         self._check_certificates()
-
-    def check_board(self, board: Board) -> None:
-        """Raises UserError for the first option that `board` has no pins for: its lock would refuse it."""
-        for name, choices in (("nfc", ("off", *board.nfc)), ("keypad", board.keypad)):
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"{name} is {getattr(self, name)}, but {board.name} has pins for {' and '.join(choices)}."
-                )
-        if self.camera != "off" and not board.has_camera:
-            raise UserError(f"camera is {self.camera}, but {board.name} has no pins for a camera: it is off there.")
 
     def _check_certificates(self) -> None:
         is_tls = bool(self.mqtt_url) and parse_broker_url(self.mqtt_url)[2]
