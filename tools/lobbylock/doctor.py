@@ -225,7 +225,7 @@ def _lockout(status: Status) -> Finding | None:
         return None
     return Finding(
         "lockout",
-        f"The keypad is locked out for another {status.number('throttle', 'remaining_s') or 0} seconds.",
+        f"The keypad is locked out for another {status.number('throttle', 'left_s') or 0} seconds.",
         "Somebody typed five wrong codes in a row. It ends by itself; badges and phones work meanwhile.",
         NOTE,
     )
