@@ -87,7 +87,7 @@ class Head:
             raise Refusal("already", "The lock runs version %s already." % running)
         if version < max(floor, slots.number(running)):
             raise Refusal(
-                "older", "The lock has had a newer version than %s, and takes none before that." % self.version
+                "older", "Version %s is older than what the lock has had; it takes no older one." % self.version
             )
         return size
 
