@@ -28,7 +28,9 @@ _DIGITS = 16
 
 def list_sources(root: Path = ROOT) -> dict:
     """Returns package.json as an object: every file of a board, by addresses relative to it."""
-    paths = [path.relative_to(root).as_posix() for folder in ("firmware", "lib") for path in (root / folder).rglob("*.py")]
+    paths = [
+        path.relative_to(root).as_posix() for folder in ("firmware", "lib") for path in (root / folder).rglob("*.py")
+    ]
     return {"urls": [[path, path] for path in ["boot.py", *sorted(paths), _MAIN]], "deps": [], "version": __version__}
 
 

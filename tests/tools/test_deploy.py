@@ -192,13 +192,16 @@ def test_ports_that_are_not_there_or_in_use_and_wrong_boards(plug, tree, capsys)
         deploy(path, "toaster", print, tree)
 
 
-def test_the_lock_itself_from_nothing(plug, capsys):
-    board, path = plug()
-    assert command.main(["deploy", "--port", path]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1].startswith("LobbyLock ") and said[-1].endswith(" runs.")
-    assert "+ /main.py" in said and not board.at_repl
-    # Now there is a lock to ask for the prompt.
-    assert command.main(["deploy", "--port", path]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith("belongs to nobody.") and "Nothing has changed; the board starts again." in said
+def test_the_lock_itself_is_asked_for_its_prompt_and_runs_again(tmp_path, capsys):
+    with VirtualBoard(tmp_path / "board", files="littlefs", use_mpy=True, pace="real") as board:
+        board.files.remove("/firmware/console/export.mpy")
+        board.files.write("/lib/old.py", b"x")
+        board.power_on()
+        path = board.open_pty()
+        board.line.baud = 2_000_000
+        assert command.main(["deploy", "--port", path]) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert said[0].endswith("belongs to nobody.")
+        assert said[1:3] == ["- /lib/old.py", "+ /firmware/console/export.mpy"]
+        assert said[3].startswith("1 files put (") and said[4].startswith("LobbyLock ") and len(said) == 5
+        assert not board.at_repl

@@ -8,9 +8,9 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import package_index
 import pytest
 
+import package_index
 from lobbylock.house import ROOT
 from virtualboard import VirtualBoard
 
@@ -83,8 +83,17 @@ def test_the_sources_are_installed_from_the_repository_and_run(serve, install):
         assert files[f"/{path}"] == (ROOT / path).read_bytes()
 
 
-def test_the_compiled_lock_is_installed_from_an_index_and_runs(serve, install, tmp_path):
+def test_what_is_compiled_is_installed_from_an_index_and_runs(serve, install, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "firmware").mkdir(parents=True)
+    (tree / "lib").mkdir()
+    (tree / "boot.py").write_text("")
+    (tree / "main.py").write_text("from firmware.build import run\nrun()\n")
+    (tree / "firmware" / "build.py").write_text(
+        "import part\ndef run():\n    print(part.part())\n    import time\n    time.sleep(1000)\n"
+    )
+    (tree / "lib" / "part.py").write_text("def part():\n    return '{\"public_key\": 1}'\n")
     index = tmp_path / "index"
-    package_index.write_index(index, "x64")
+    package_index.write_index(index, "x64", tree)
     files = install("--index", serve(index), "lobbylock")
-    assert "/firmware/build.mpy" in files and not [path for path in files if path.endswith(".py") and "/" in path[1:]]
+    assert {"/boot.py", "/main.py", "/firmware/build.mpy"} <= set(files)
