@@ -51,6 +51,9 @@ flash: $(READY) ## Turn the bare board at PORT=... into a lock: FIRMWARE=..., BO
 deploy: $(READY) ## Put the working tree on the unclaimed board at PORT=...: changed files only; BOARD=... (lobbylock boards)
 	@$(BIN)/lobbylock deploy $(if $(PORT),--port "$(PORT)") $(if $(BOARD),--board "$(BOARD)")
 
+images: $(READY) ## Build images by every Python there is, and write them to mocked chips: some minutes
+	@$(BIN)/pytest -q tests/image -m slow
+
 bench: $(READY) ## Measure, show a table and write build/bench.json
 	@$(BIN)/python tools/bench/run.py --out build/bench.json
 

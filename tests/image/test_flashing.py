@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -42,9 +43,10 @@ class Rom:
         self._process.communicate(timeout=60)
 
     def _order(self, verb) -> None:
-        self._process.stdin.write(f"{verb} {self._folder / 'flash.bin'}\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "done\n"
+        orders, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
+        orders.write(f"{verb} {self._folder / 'flash.bin'}\n")
+        orders.flush()
+        assert answers.readline() == "done\n"
 
     @property
     def flash(self) -> bytes:

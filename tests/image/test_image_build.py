@@ -7,7 +7,7 @@ import sys
 from hashlib import sha256
 
 import pytest
-from esptool.bin_image import LoadFirmwareImage
+from esptool.bin_image import ESP32FirmwareImage, LoadFirmwareImage
 
 from lobbylock import boards, command
 from lobbylock.errors import UserError
@@ -32,6 +32,7 @@ def test_esptool_finds_bootloader_app_and_flash_settings(official, merged, tmp_p
         path = tmp_path / "part.bin"
         path.write_bytes(image[at : at + 0x1F0000] if at else image[:0x8000])
         found = LoadFirmwareImage(chip, str(path))
+        assert isinstance(found, ESP32FirmwareImage)
         assert found.checksum == found.calculate_checksum()
         assert found.stored_digest == found.calc_digest
     # Bootloader and app are the official ones, with the same mode, speed and size of flash.

@@ -4,7 +4,7 @@ import random
 from struct import pack
 
 import pytest
-from esptool.bin_image import LoadFirmwareImage
+from esptool.bin_image import ESP32FirmwareImage, LoadFirmwareImage
 from reseal import reseal
 
 from lobbylock.errors import UserError
@@ -73,6 +73,7 @@ def test_an_official_image_is_what_esptool_finds_in_it(official, tmp_path, chip,
         path = tmp_path / "part.bin"
         path.write_bytes(part)
         theirs = LoadFirmwareImage(name, str(path))
+        assert isinstance(theirs, ESP32FirmwareImage)
         assert theirs.checksum == theirs.calculate_checksum()
         assert theirs.stored_digest == theirs.calc_digest == part[-32:]
         assert theirs.chip_id == found.chip.number

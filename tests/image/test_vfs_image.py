@@ -14,7 +14,7 @@ from lobbylock.image import filesystem
 from virtualboard.partitions import partition
 
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-READER = Path(__file__).with_name("board_files.py")
+READER = Path(__file__).with_name("board") / "list_files.py"
 
 
 @pytest.fixture

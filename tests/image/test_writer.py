@@ -16,7 +16,7 @@ from virtualboard.partitions import CHIP_BYTES, GUARDED, partition
 
 LEDGER = partition("ledger")
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-MAKER = Path(__file__).with_name("make_ledgers.py")
+MAKER = Path(__file__).with_name("board") / "make_ledgers.py"
 AGES = (1, 2, 300, 700, 2500)
 
 

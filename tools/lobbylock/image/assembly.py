@@ -16,7 +16,8 @@ from lobbylock.image.official import Official
 from virtualboard.partitions import CHIP_BYTES, GUARDED, partition
 
 _NAMES = "names.json"
-_STARTERS = ("boot.py", "main.py")
+_BOOT = "boot.py"
+_MAIN = "main.py"
 _PINS = "firmware/board/pins.py"
 
 
@@ -57,17 +58,17 @@ def build_files(board: boards.Board, arch: str = "", root: Path = ROOT) -> Files
 
     Raises UserError if a file does not compile.
     """
+    replaced = {_PINS: board.pins_source(), _BOOT: board.boot_source()}
     with tempfile.TemporaryDirectory(prefix="lobbylock-image-") as folder:
         out = Path(folder)
         try:
-            build_tree(root, arch or board.arch, out, {_PINS: board.pins_source()})
+            build_tree(root, arch or board.arch, out, replaced)
         except CompileError as error:
             raise UserError(f"The firmware does not compile: {error}") from None
         files = {f"/{path.relative_to(out).as_posix()}": path.read_bytes() for path in out.rglob("*.mpy")}
         names = (out / _NAMES).read_bytes()
-    starters = {"boot.py": board.boot_source().encode()}
-    for name in _STARTERS:
-        files[f"/{name}"] = starters.get(name) or (root / name).read_bytes()
+    files[f"/{_BOOT}"] = replaced[_BOOT].encode()
+    files[f"/{_MAIN}"] = (root / _MAIN).read_bytes()
     return Files(dict(sorted(files.items())), names)
 
 
