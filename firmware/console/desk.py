@@ -94,10 +94,10 @@ async def serve(console, line) -> bool:
 
 def _let_go(console, part: str) -> None:
     """Leaves nothing in the heap that a visitor would have to wait for being collected."""
-    session = console.session
-    if part in ("", "session", "transfer") or not session:
+    console.served += 1
+    if part in ("", "session", "transfer") or not console.session:
         # Comes again and again; it stays as long as somebody is there.
-        if not session or session.count % _LIGHT == 0:
+        if console.served % _LIGHT == 0:
             gc.collect()
     else:
         # Where the board has one file for several of them, it has the name of one.

@@ -147,7 +147,7 @@ class Fields:
         at, size = self._places[name]
         with open(self._path, "rb") as file:
             file.seek(at)
-            return file.read(size)
+            return file.read(size).strip()
 
     def size(self, name: str) -> int:
         """Returns how long a field's value is written; 0 if there is none."""
@@ -233,7 +233,7 @@ def _is_same(old, new: Fields, name: str) -> bool:
     if not old:
         return False
     if max(old.size(name), new.size(name)) > _COMPARED_BYTES:
-        return old.size(name) == new.size(name) and old.raw(name) == new.raw(name)
+        return name in old and name in new and old.raw(name) == new.raw(name)
     # A field that may be left out is an empty one.
     return (old[name] if name in old else "") == (new[name] if name in new else "")
 

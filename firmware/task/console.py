@@ -94,8 +94,9 @@ class Console:
         self._size = 0
         self._is_skipping = False
         self._is_loaded = False
-        # Bytes since the last request.
+        # Bytes since the last request, and how many requests there were.
         self._strange = 0
+        self.served = 0
         self._write = write
         self._complaints = 0
         self._complaint_ms = 0

@@ -1,0 +1,132 @@
+import json
+import os
+from hashlib import sha256
+
+from firmware.console.diff import Fields
+from firmware.console.request import Refusal
+from firmware.console.transfer import Upload
+
+FOLDER = "/tmp/lobbylock-console-%d" % (id(object()) & 0xFFFFFFF)
+PATH = "settings.json"
+
+
+def in_folder():
+    os.mkdir(FOLDER)
+    os.chdir(FOLDER)
+
+
+def leave():
+    for name in os.listdir():
+        os.remove(name)
+    os.chdir("/")
+    os.rmdir(FOLDER)
+
+
+def fields(text):
+    with open(PATH, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return Fields(PATH)
+
+
+def test_fields_are_what_json_reads():
+    in_folder()
+    try:
+        values = {
+            "a": 1,
+            "text": 'with "quotes", {braces} and \\ \n\u20ac',
+            "list": [1, "],}", {"k": [True, None]}, []],
+            "object": {"x": {"y": "}"}, "z": []},
+            "": "",
+            "long": "x" * 4000,
+            "no": False,
+        }
+        for text in (json.dumps(values), json.dumps(values).replace(", ", " ,\n\t").replace(": ", "\n:\r ")):
+            found = fields(text)
+            expected = json.loads(text)
+            assert sorted(found) == sorted(expected)
+            for name in expected:
+                assert name in found and found[name] == expected[name], name
+        assert "b" not in found and found.size("b") == 0 and found.size("long") >= 4002 == len(found.raw("long"))
+        found.setdefault("a", 2)
+        found.setdefault("b", 3)
+        assert found["a"] == 1 and found["b"] == 3 and "b" in list(found)
+        assert list(fields("{}")) == list(fields(" { }\n")) == []
+    finally:
+        leave()
+
+
+def test_what_is_no_object_is_refused():
+    in_folder()
+    try:
+        whole = '{"a": [1, "x"], "b": {"c": 2}}'
+        wrong = [whole[:at] for at in range(len(whole))]
+        wrong += ["[]", "1", '"a"', whole + "x", whole + whole, '{"a":1,"a":2}', '{"a"}', "{1:2}", "{,}", '{"a":1]}']
+        wrong += ['{"' + "x" * 100 + '":1}', "{" + ",".join('"k%d":1' % number for number in range(60)) + "}"]
+        wrong += ['{"a":1,}', "\0", '{"a":1}\0']
+        for text in wrong:
+            try:
+                found = fields(text)
+                for name in found:
+                    found[name]
+            except ValueError:
+                continue
+            raise AssertionError(text)
+    finally:
+        leave()
+
+
+def finish(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("waits")
+
+
+def refused(call, *arguments):
+    try:
+        result = call(*arguments)
+        if hasattr(result, "send"):
+            finish(result)
+    except Refusal as refusal:
+        return refusal.args[0]
+    raise AssertionError("taken")
+
+
+def test_pieces_come_once_and_in_order_and_go_on_after_a_break():
+    in_folder()
+    try:
+        data = bytes(range(256)) * 10
+        digest = sha256(data).digest()
+        upload = Upload(len(data), digest)
+        assert upload.have == 0 and finish(upload.take(0, data[:100])) == 100
+        # Heard twice, and partly again.
+        assert finish(upload.take(0, data[:100])) == 100
+        assert finish(upload.take(50, data[50:150])) == 150
+        assert refused(upload.take, 151, b"x") == "order"
+        assert refused(upload.take, 100, bytes(len(data))) == "order"
+        assert refused(upload.check, digest) == "order"
+        upload.close()
+        upload = Upload(len(data), digest)
+        assert upload.have == 150
+        for at in range(150, len(data), 120):
+            finish(upload.take(at, data[at : at + 120]))
+        upload.check(digest)
+        upload.check(None)
+        assert refused(upload.check, bytes(32)) == "sha256"
+        upload.close()
+        # Others take their place.
+        other = Upload(5, sha256(b"other").digest())
+        assert other.have == 0 and os.listdir() == [other.path]
+        finish(other.take(0, b"othex"))
+        assert refused(other.check, None) == "sha256"
+        assert other.have == 0 and finish(other.take(0, b"other")) == 5
+        other.check(None)
+        other.close()
+        with open(other.path, "ab") as file:
+            file.write(b"too long")
+        again = Upload(5, sha256(b"other").digest())
+        assert again.have == 0
+        again.close()
+    finally:
+        leave()
