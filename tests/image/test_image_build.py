@@ -150,8 +150,9 @@ def test_without_firmware_the_pages_of_official_images_are_named(capsys):
         assert f"https://micropython.org/download/{page}" in shown.err
 
 
-def test_firmware_that_does_not_compile_is_named(tmp_path):
+@pytest.mark.parametrize("source", ["match 1:\n    case 1:\n        pass\n", "def (\n"])
+def test_firmware_that_does_not_compile_is_named(tmp_path, source):
     (tmp_path / "firmware").mkdir()
-    (tmp_path / "firmware" / "a.py").write_text("match 1:\n    case 1:\n        pass\n")
+    (tmp_path / "firmware" / "a.py").write_text(source)
     with pytest.raises(UserError, match="The firmware does not compile: "):
         assembly.build_files(boards.load("esp32-devkitc"), root=tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linker import build_tree
-from linker.build import CompileError
+from linker.errors import CompileError, NotLinkable
 from lobbylock import __version__, boards
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
@@ -56,14 +56,14 @@ class Image(NamedTuple):
 def build_files(board: boards.Board, arch: str = "", root: Path = ROOT) -> Files:
     """Compiles the lock for `board`; `arch` names another core than its own, such as "x64" for the virtual board.
 
-    Raises UserError if a file does not compile.
+    Raises UserError if that is not possible.
     """
     replaced = {_PINS: board.pins_source(), _BOOT: board.boot_source()}
     with tempfile.TemporaryDirectory(prefix="lobbylock-image-") as folder:
         out = Path(folder)
         try:
             build_tree(root, arch or board.arch, out, replaced)
-        except CompileError as error:
+        except (CompileError, NotLinkable, SyntaxError) as error:
             raise UserError(f"The firmware does not compile: {error}") from None
         files = {f"/{path.relative_to(out).as_posix()}": path.read_bytes() for path in out.rglob("*.mpy")}
         names = (out / _NAMES).read_bytes()
