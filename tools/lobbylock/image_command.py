@@ -58,6 +58,8 @@ def _read(firmware: Path | None, board: str) -> tuple[Official, Board]:
             f"{official.WHERE}."
         )
     pins = boards.load(board)
+    # make hands the path on as it was typed, with its ~.
+    firmware = firmware.expanduser()
     base = official.read(firmware)
     assembly.check_chip(base, pins, firmware)
     return base, pins
