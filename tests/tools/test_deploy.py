@@ -172,7 +172,7 @@ def test_a_full_file_system_is_a_sentence(plug, tree):
 
 def test_a_board_that_says_nothing_is_a_sentence(plug, tree, monkeypatch):
     monkeypatch.setattr(deploy_prompt, "_PROMPT_S", 1.0)
-    monkeypatch.setattr(deploy_prompt, "_TRY_S", 1.0)
+    monkeypatch.setattr(deploy_prompt, "_TRY_S", 1)
     silent = b"import micropython, time\nmicropython.kbd_intr(-1)\nwhile True: time.sleep(1)"
     _, path = plug({"/main.py": silent})
     with pytest.raises(UserError, match="answers neither as a lock nor with"):

@@ -18,7 +18,7 @@ MPREMOTE = Path(sys.executable).with_name("mpremote")
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, format, *args):
         pass
 
 

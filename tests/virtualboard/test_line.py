@@ -129,6 +129,19 @@ def test_ctrl_c_interrupts_a_program_that_does_not_forbid_it(make_board, pace):
     prompt(board)
 
 
+@pytest.mark.parametrize("pace", ["fast", "real"])
+def test_ctrl_c_interrupts_a_program_that_only_computes(make_board, pace):
+    board = make_board("print('runs')\nwhile True:\n    pass", pace=pace, stall_s=0.5)
+    assert board.run_until(lambda: board.console, 10_000)
+    board.run_for(100)
+    board.line.write(b"\x03")
+    assert board.run_until(lambda: board.at_repl, 20_000)
+    assert board.console[-1] == "KeyboardInterrupt: "
+    prompt(board)
+    board.line.write(b"6 * 7\r")
+    assert b"\r\n42\r\n" in prompt(board)
+
+
 def test_ctrl_c_is_a_byte_where_the_program_says_so_and_can_be_caught_where_not(make_board):
     board = make_board(
         """

@@ -27,7 +27,7 @@ _HELD = "/main.held"
 _PART = "/deploy.part"
 _SILENCE_S = 10.0
 _PROMPT_S = 20.0
-_TRY_S = 3.0
+_TRY_S = 3
 _CHUNK_BYTES = 768
 _MPY_VERSION = 6
 # With the name of the error or, where MicroPython has none, its number.

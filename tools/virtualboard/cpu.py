@@ -33,6 +33,8 @@ _READY_BIT = 48
 _LINE_BIT = 51
 # Among the numbers of GPIOs that interrupt.
 _KEYBOARD = 255
+# A program that says nothing for so long computes without looking at the link.
+_DEAF_US = 500_000
 
 
 class BoardError(Exception):
@@ -40,7 +42,10 @@ class BoardError(Exception):
 
 
 class Cpu:
-    """`held_us` is until when the board waits, None while it computes. `is_awake` means: reply to that now."""
+    """`held_us` is until when the board waits, None while it computes. `is_awake` means: reply to that now.
+
+    `is_roused` is for the pump: a program that counted as hung has been interrupted.
+    """
 
     def __init__(self, program: Program, clock: Clock, flash: Flash, seed: int) -> None:
         self._program = program
@@ -53,7 +58,7 @@ class Cpu:
         self.wlan = AccessPoint(clock, self.send_wlan)
         self.watchdog = Watchdog(clock, lambda: self.reset(WATCHDOG))
         self.console = Console(clock)
-        self.line = Uart0(clock, self.wake, lambda: self._interrupt(_KEYBOARD))
+        self.line = Uart0(clock, self.wake, self._interrupt_program)
         self.process: Process | None = None
         self.causes: list[int] = []
         self.at_repl = False
@@ -65,6 +70,8 @@ class Cpu:
         self.has_greeted = False
         self._is_nudged = False
         self._is_raw = False
+        self._frames = 0
+        self.is_roused = False
         self._interrupts: list[int] = []
         self.holds: list[tuple[int, int]] = []
         self._actions = {
@@ -162,6 +169,7 @@ class Cpu:
             return
         self._hear(process)
         self._is_nudged = False
+        self._frames += len(requests)
         for request in requests:
             if self.clock.is_fast:
                 self.clock.run_due(request.now_us)
@@ -232,6 +240,18 @@ class Cpu:
         if gpio not in self._interrupts:
             self._interrupts.append(gpio)
         self.flush()
+
+    def _interrupt_program(self) -> None:
+        """The interrupt character has come. One that does not look at the link is interrupted by a signal."""
+        self._interrupt(_KEYBOARD)
+        process, frames = self.process, self._frames
+
+        def insist() -> None:
+            if process is self.process and process and frames == self._frames and self.line.interrupt_char >= 0:
+                process.interrupt()
+                self.is_roused = True
+
+        self.clock.after(_DEAF_US, insist)
 
     def flush(self) -> None:
         """Delivers interrupts: at the fast pace with the next reply, at the real one at once."""

@@ -95,6 +95,10 @@ class Process:
         self.is_stopped = False
         self._popen.send_signal(signal.SIGCONT)
 
+    def interrupt(self) -> None:
+        """Raises KeyboardInterrupt wherever its main thread is."""
+        self._popen.send_signal(signal.SIGINT)
+
     def kill(self) -> str:
         """Ends it at once and returns how it had ended if it already had, else an empty string."""
         died = self._popen.poll()

@@ -58,6 +58,9 @@ class Pump:
         cpu = self._cpu
         while self._clock.is_fast and cpu.is_computing:
             process = cpu.process
+            if cpu.is_roused:
+                cpu.is_roused = False
+                self._stalled = None
             patience_s = self._stall_s if cpu.has_greeted else _START_S
             heard = self._listen(0 if process is self._stalled else patience_s)
             if not heard and cpu.process is process:
