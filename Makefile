@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut configurecut forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ inject: $(READY) ## Fail at every place that a delivery comes by: a run of the b
 
 powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
 	@$(BIN)/python tests/powercut
+
+configurecut: $(READY) ## Cut the power at every flash operation of a board's configuration: some minutes
+	@$(BIN)/python tests/install/configurecut.py
 
 soak: $(READY) ## Publish 70,000 times, kill a lock 200 times behind a line that loses packets: a quarter of an hour
 	@sh tools/system_packages.sh mosquitto

@@ -43,13 +43,14 @@ class Installer:
         self.board = board
         self.folder = tmp_path
         self.said = ""
+        self.is_unattended = True
         self._out = tmp_path / "said"
 
     def run(self, patience_ms: float = 60_000, **wishes) -> Outcome:
         file = BuildingFile(self.building)
         plan = file.plan(file.find(None), [])
         with open(self._out, "w") as out:
-            dialog = Dialog(Console(file=out, width=200, highlight=False), is_unattended=True)
+            dialog = Dialog(Console(file=out, width=200, highlight=False), is_unattended=self.is_unattended)
             try:
                 with Client(self.board.port, dialog.warn, patience_ms) as client:
                     return Installation(

@@ -18,7 +18,7 @@ class BoardPort:
         self.is_gone = False
 
     def open(self) -> Line:
-        if self.is_gone:
+        if self.is_gone or not self._board.is_powered:
             raise UserError(f"There is no port {self.name}.")
         self._board.line.read()
         return BoardLine(self, self._board)
@@ -36,6 +36,8 @@ class BoardLine:
         self._board = board
 
     def write(self, data: bytes) -> None:
+        if not self._board.is_powered:
+            raise LineLost("The line broke.")
         if self._port.left == 0:
             self._port.is_gone = True
         if self._port.is_gone:

@@ -68,17 +68,17 @@ class Command:
         return not self._thread.is_alive()
 
 
-def install(stage, *options: str) -> int:
-    """Installs, and has the two minutes of a trial of settings pass at once; returns the exit code."""
-    building = str(stage.home.parent / "building.toml")
-    port = stage.board.open_pty()
+def at_the_board(stage, *arguments: str) -> int:
+    """Runs the command with the board's pseudo-terminal as its port; returns the exit code.
+
+    The two minutes of a trial of settings pass at once, while the lamp shows all that it can.
+    """
     before = len(stage.board.console)
-    running = Command("install", building, "--port", port, "--unattended", "--wait", "60", *options)
+    running = Command(*arguments, "--port", stage.board.open_pty())
     is_skipped = False
     for _ in range(10 * _COMMAND_S):
         if running.is_over(0.1):
             break
-        # Behind the restart, while the lamp shows all that it can.
         if not is_skipped and any('"pattern"' in line for line in stage.board.console[before:]):
             is_skipped = True
             stage.board.stop_pump()
@@ -89,6 +89,11 @@ def install(stage, *options: str) -> int:
     stage.board.close_pty()
     assert running.code is not None
     return running.code
+
+
+def install(stage, *options: str) -> int:
+    building = str(stage.home.parent / "building.toml")
+    return at_the_board(stage, "install", building, "--unattended", *options)
 
 
 def deliver(stage) -> None:
@@ -134,3 +139,28 @@ def test_from_nothing_to_a_granted_delivery_and_the_same_again(stage, capsys):
     assert len(stage.events("settings_proposed")) == 1 and len(stage.events("tested")) == 6
     done = stage.run("audit", "verify", "--store", str(stage.store))
     assert done.returncode == 0, done.stdout + done.stderr
+
+    # Who else may set it up, how it is, and its end.
+    key = str(stage.home.parent / "anna.json")
+    assert command.main(["owner", "installers", "key", key]) == 0
+    assert at_the_board(stage, "owner", "installers", "add", key) == 0
+    capsys.readouterr()
+    assert at_the_board(stage, "owner", "installers", "list") == 0
+    listed = capsys.readouterr().out.split()
+    assert len(listed) == 1 and len(listed[0]) == 16
+    assert install(stage, "--key", key) == 0, capsys.readouterr().err
+    assert "Nothing to change: the board is as the file says." in capsys.readouterr().out
+    assert at_the_board(stage, "doctor", "--json", "--key", key) in (0, 1)
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"]["settings"]["running"] is True and told["hello"]["door"] == DOOR
+    # This machine's clock is not the stage's.
+    assert {found["code"] for found in told["findings"] if found["kind"] == "sick"} <= {"clock_off"}
+    assert at_the_board(stage, "owner", "installers", "remove", listed[0]) == 0
+    assert at_the_board(stage, "doctor", "--json", "--key", key) in (0, 1)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["findings"][-1]["code"] == "no_key"
+    assert at_the_board(stage, "owner", "reset", "maple-12/back") == 2
+    assert at_the_board(stage, "owner", "reset", DOOR) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    assert at_the_board(stage, "doctor", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [found["code"] for found in told["findings"]] == ["unclaimed"] and told["hello"]["door"] == "unset/unset"
