@@ -19,7 +19,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 .PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut configurecut forgeries soak clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install the pinned packages into .venv/ and build/ (the others do it when needed)
 	@:
