@@ -135,10 +135,14 @@ def change(client: Client, data: bytes) -> None:
 
 
 def require(board: VirtualBoard, allowed: set[bytes | None]) -> None:
-    """Looks at the file itself; None stands for there being none. Raises Broken."""
-    if board.at_repl:
+    """Looks at the line and at the file itself. Raises Broken."""
+    judge(board.files.read_all().get("/settings.json"), board.at_repl, allowed)
+
+
+def judge(found: bytes | None, is_at_prompt: bool, allowed: set[bytes | None]) -> None:
+    """`found` is what is in settings.json, None if there is none. Raises Broken."""
+    if is_at_prompt:
         raise Broken("a prompt is on the line")
-    found = board.files.read_all().get("/settings.json")
     if found not in allowed:
         raise Broken(f"settings.json is {found!r:.100}")
 

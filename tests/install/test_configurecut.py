@@ -15,24 +15,11 @@ def test_power_cut_in_a_change_of_settings(tmp_path, is_new, places):
         assert bench.play(operation, how) == operation
 
 
-def test_half_a_configuration_would_be_found(tmp_path):
-    board = FakeBoard(A[:200])
-    with pytest.raises(Broken, match=r"settings.json is b"):
-        configurecut.require(board, {A, B})
-    configurecut.require(FakeBoard(B), {A, B})
-    board = FakeBoard(A)
-    board.at_repl = True
+def test_half_a_configuration_would_be_found():
+    configurecut.judge(B, False, {A, B})
+    configurecut.judge(None, False, {None, B})
+    for found in (A[:200], b"", None):
+        with pytest.raises(Broken, match="settings.json is"):
+            configurecut.judge(found, False, {A, B})
     with pytest.raises(Broken, match="prompt"):
-        configurecut.require(board, {A, B})
-
-
-class FakeBoard:
-    """A board of which only the file counts."""
-
-    def __init__(self, content: bytes) -> None:
-        self.at_repl = False
-        self.files = self
-        self._content = content
-
-    def read_all(self) -> dict[str, bytes]:
-        return {"/settings.json": self._content}
+        configurecut.judge(A, True, {A, B})

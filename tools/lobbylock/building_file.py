@@ -19,7 +19,7 @@ from lobbylock.zones import parse_zone
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
 _MAX_BYTES = 1 << 18
 _SECTIONS = {

@@ -29,6 +29,7 @@ _LOOK_MS = 500
 _BUSY_MS = 5_000
 _MOST_BREAKS = 8
 _MOST_STILL = 5
+_MOST_REFUSALS = 20
 # Refusals of a piece that another attempt may not meet.
 _AGAIN = frozenset(("order", "crc", "sha256", "flash", "memory", "busy", "session"))
 _MAX_ID = 1 << 31
@@ -313,23 +314,24 @@ class Client:
         Goes on where an earlier attempt with the same content was interrupted. Raises what `ask` does.
         """
         digest = sha256(data).hexdigest()
-        still = 0
-        have = most = self._begin(what, data, digest)
+        still = refusals = 0
+        have = self._begin(what, data, digest)
         while have < len(data):
             progress(have, len(data))
             piece = data[have : have + PIECE_BYTES]
             text = base64.b64encode(piece).decode()
+            before = have
             try:
                 have = self.ask("piece", at=have, data=text, crc=f"{zlib.crc32(piece):08x}").number("have")
             except Refused as refused:
                 # Damaged on the way, or the board started anew and does not know what is coming: both are asked again.
                 still += 1
-                if still >= _MOST_STILL or refused.word not in _AGAIN:
+                refusals += 1
+                if still >= _MOST_STILL or refusals >= _MOST_REFUSALS or refused.word not in _AGAIN:
                     raise
                 have = self._begin(what, data, digest)
                 continue
-            still = 0 if have > most else still + 1
-            most = max(most, have)
+            still = 0 if have > before else still + 1
             if still >= _MOST_STILL:
                 raise UserError("The board takes no more pieces: pull its power, and run the same command again.")
         progress(len(data), len(data))

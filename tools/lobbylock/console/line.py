@@ -40,9 +40,11 @@ class Port(Protocol):
 
     def open(self) -> Line:
         """Raises UserError, as a sentence of why not."""
+        ...
 
     def now_ms(self) -> float:
         """Returns milliseconds that never go back."""
+        ...
 
     def sleep_ms(self, duration_ms: float) -> None:
         """Lets time pass."""
@@ -51,7 +53,7 @@ class Port(Protocol):
 class SerialLine:
     """An open pyserial port. `tail` holds the bytes behind the last complete line, such as a prompt."""
 
-    def __init__(self, port: serial.SerialBase) -> None:
+    def __init__(self, port: serial.Serial) -> None:
         self._port = port
         self.tail = b""
 
