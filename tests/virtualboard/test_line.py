@@ -243,3 +243,26 @@ def test_timers_and_outputs_go_on_at_the_prompt(make_board):
     board.line.read_until(RAW, 1_000)
     board.line.write(b"import machine; machine.reset()\x04")
     assert board.run_until(lambda: board.reset_causes == [1, 2], 1_000)
+
+
+DEFENCE = """
+    import micropython, time
+    micropython.kbd_intr(-1)
+    try:
+        time.sleep_ms(0)
+    except KeyboardInterrupt:
+        print("came before")
+    """
+
+
+@pytest.mark.parametrize("is_defended", [False, True])
+def test_a_flood_of_ctrl_c_while_boot_and_main_begin(make_board, is_defended):
+    boot = DEFENCE if is_defended else "pass"
+    board = make_board(DEFENCE + "\n    print('main')\n    time.sleep(9)", boot=boot, begin_us=2_000, is_on=False)
+    board.line.write(b"\x03" * 200)
+    board.power_on()
+    assert board.run_until(lambda: board.at_repl, 5_000) != is_defended
+    if is_defended:
+        assert board.console == ["came before", "came before", "main"]
+    else:
+        assert board.console[-1] == "KeyboardInterrupt: " and "main" not in board.console

@@ -51,6 +51,7 @@ class VirtualBoard:
     `root` has; only sys.path and the heap's share for paths differ from "folders".
     `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
     `stall_s` real seconds without looking at the clock or a pin counts as hung, and time goes on without it.
+    `begin_us` is what boot.py and main.py take each before their first statement, when Ctrl-C already counts.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class VirtualBoard:
         env: dict[str, str] | None = None,
         seed: int = 1,
         stall_s: float = 10.0,
+        begin_us: int = 0,
     ) -> None:
         self.vfs = Path(state_dir).resolve() / "vfs"
         self.vfs.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,8 @@ class VirtualBoard:
         rom = self.vfs.parent / "rom.bin"
         make_rom(rom, root, is_frozen)
         modules = module_folder(root, use_mpy)
-        env = {"VIRTUALBOARD_CHIP": wiring.chip if wiring else "esp32", **(env or {})}
+        settings = {"VIRTUALBOARD_CHIP": wiring.chip if wiring else "esp32", "VIRTUALBOARD_BEGIN_US": str(begin_us)}
+        env = {**settings, **(env or {})}
         if files not in PLACES:
             raise ValueError(f"files are one of {', '.join(PLACES)}")
         is_flash = files == PLACES[1]

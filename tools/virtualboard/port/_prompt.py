@@ -43,10 +43,10 @@ def _execute(text, mode: str, namespace: dict, is_raw: bool) -> None:
     try:
         _stdio.set_interrupt(_CTRL_C)
         exec(compile(str(text, "utf-8") if is_raw else text, "<stdin>", mode), namespace)
-        _stdio.set_interrupt(-1)
+        _stdio.raise_pending()
     except BaseException as raised:
-        _stdio.set_interrupt(-1)
         error = raised
+    _stdio.forbid_interrupt()
     if is_raw:
         _say(b"\x04")
     if isinstance(error, SystemExit):

@@ -30,6 +30,7 @@ def _set_up(found) -> None:
                 time.sleep(3)
         except KeyboardInterrupt:
             # On to the prompt, without a file system.
+            _stdio.forbid_interrupt()
             return
     vfs.VfsLfs2.mkfs(found)
     vfs.mount(vfs.VfsLfs2(found), "/")

@@ -97,12 +97,23 @@ class _MicroPython:
 
 
 def set_interrupt(char: int) -> None:
-    """Has that character raise KeyboardInterrupt in the main thread; -1 none, also none that came before."""
-    if char < 0:
-        _virtual.handlers.pop(_KEYBOARD, None)
-    else:
+    """Has that character raise KeyboardInterrupt in the main thread, -1 none; one that came before does."""
+    if char >= 0:
         _virtual.handlers[_KEYBOARD] = (None, _raise)
     _virtual.tell(_frames.LINE_INTERRUPT, 0, char)
+
+
+def raise_pending() -> None:
+    """Raises KeyboardInterrupt if the character has come."""
+    _virtual.ask(_frames.READ)
+
+
+def forbid_interrupt() -> None:
+    """No character interrupts from now on, nor one that has come."""
+    set_interrupt(-1)
+    _virtual.handlers.pop(_KEYBOARD, None)
+    # Without a handler what is pending comes to nothing.
+    _virtual.ask(_frames.READ)
 
 
 def _raise(_) -> None:

@@ -23,14 +23,20 @@ def _run(path: str, namespace: dict) -> bool:
     try:
         # As the official firmware does for each file.
         _stdio.set_interrupt(3)
+        if _begin_us:
+            # What comes now is raised at the first opportunity inside.
+            _virtual.irqs_off = 1
+            _virtual.wait(_virtual.clock() + _begin_us)
+            _virtual.irqs_off = 0
         execfile(path, namespace)
+        _stdio.raise_pending()
         return True
     except SystemExit:
         _virtual.halt(_frames.RESET, 5)
     except BaseException as error:
         sys.print_exception(error)
     finally:
-        _stdio.set_interrupt(-1)
+        _stdio.forbid_interrupt()
     return False
 
 
@@ -52,6 +58,7 @@ def _sink(stack_bytes: int) -> None:
         _start()
 
 
+_begin_us = int(os.getenv("VIRTUALBOARD_BEGIN_US") or 0)
 place, image, read_fd, write_fd, stack = sys.argv[1:6]
 sys.argv[:] = []
 _virtual.connect(int(read_fd), int(write_fd))

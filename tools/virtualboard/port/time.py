@@ -84,5 +84,7 @@ def sleep_us(us: int) -> None:
         _sleep_beside(us)
         return
     until = _virtual.clock() + us
+    # Also a sleep of no time gives handlers their turn.
+    _virtual.run()
     while _virtual.clock() < until:
         _virtual.wait(until)
