@@ -23,6 +23,16 @@ _UNCLAIMED = const(1)
 _CLAIMED = const(2)
 _SESSION = const(3)
 _OWNER = const(4)
+# What one request or another has loaded; where the board has one file for several of them, it has the name of one.
+_FOR_A_MOMENT = (
+    "console.knock",
+    "console.fields",
+    "console.pem",
+    "store.trial",
+    "store.settings",
+    "store.slots",
+    "core.tz_string",
+)
 # So many requests that leave little garbage make as much as one that leaves much.
 _LIGHT = const(8)
 
@@ -100,10 +110,7 @@ def _let_go(console, part: str) -> None:
         if console.served % _LIGHT == 0:
             gc.collect()
     else:
-        # Where the board has one file for several of them, it has the name of one.
-        console.forget(
-            ("console." + part, "console.knock", "store.trial", "store.settings", "store.slots", "core.tz_string")
-        )
+        console.forget(("console." + part,) + _FOR_A_MOMENT)
 
 
 async def _end(console) -> None:

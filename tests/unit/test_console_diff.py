@@ -1,10 +1,15 @@
+import asyncio
+import gc
 import json
 import os
+from binascii import b2a_base64
 from hashlib import sha256
 
-from firmware.console.diff import Fields
+from firmware.console.fields import Fields
 from firmware.console.request import Refusal
 from firmware.console.transfer import Upload
+from firmware.core.errors import SettingsError
+from firmware.store import settings
 
 FOLDER = "/tmp/lobbylock-console-%d" % (id(object()) & 0xFFFFFFF)
 PATH = "settings.json"
@@ -22,10 +27,17 @@ def leave():
     os.rmdir(FOLDER)
 
 
+class Door:
+    async def give_way(self):
+        pass
+
+
 def fields(text):
     with open(PATH, "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode())
-    return Fields(PATH)
+    found = Fields(PATH)
+    asyncio.run(found.load(Door()))
+    return found
 
 
 def test_fields_are_what_json_reads():
@@ -46,7 +58,7 @@ def test_fields_are_what_json_reads():
             assert sorted(found) == sorted(expected)
             for name in expected:
                 assert name in found and found[name] == expected[name], name
-        assert "b" not in found and found.size("b") == 0 and found.size("long") >= 4002 == len(found.raw("long"))
+        assert "b" not in found and found.size("b") == 0 and found.size("long") >= 4002
         found.setdefault("a", 2)
         found.setdefault("b", 3)
         assert found["a"] == 1 and found["b"] == 3 and "b" in list(found)
@@ -128,5 +140,62 @@ def test_pieces_come_once_and_in_order_and_go_on_after_a_break():
         again = Upload(5, sha256(b"other").digest())
         assert again.have == 0
         again.close()
+    finally:
+        leave()
+
+
+def pem(label, der, line=64):
+    text = b2a_base64(der)[:-1].decode()
+    lines = [text[at : at + line] for at in range(0, len(text), line)]
+    return "-----BEGIN %s-----\n%s\n-----END %s-----\n" % (label, "\n".join(lines), label)
+
+
+def is_taken(text):
+    """Whether the settings' own reader takes the text."""
+    try:
+        return bool(settings._der({"mqtt_key": text}, "mqtt_key"))
+    except SettingsError:
+        return False
+
+
+def some_texts():
+    """One after the other: all of them at once are more than fits a heap."""
+    der = b"\x30\x82\x05\x01" + bytes(range(256)) * 2
+    key = pem("PRIVATE KEY", der)
+    yield key
+    yield pem("CERTIFICATE", der)
+    yield pem("CERTIFICATE", der) + key
+    yield pem("CERTIFICATE", der) * 2 + key
+    yield "text before\n" + key + "behind"
+    yield pem("EC PRIVATE KEY", der, 76)
+    yield pem("ENCRYPTED PRIVATE KEY", der)
+    yield key + pem("ENCRYPTED PRIVATE KEY", der)
+    yield pem("PRIVATE KEY", b"\x31" + der)
+    yield key.replace("\n", "\r\n")
+    yield key.replace("END", "-END")
+    yield key[:-30]
+    yield key[:500] + key[501:]
+    yield key.replace("-----", "----")
+    yield key.replace("M", "-", 1)
+    yield "x" * 600
+    yield "-" * 700
+    for size in (4096, 4097):
+        gc.collect()
+        yield key + " " * (size - len(key))
+
+
+def test_a_long_pem_is_judged_like_a_whole_one():
+    in_folder()
+    try:
+        right = wrong = 0
+        for text in some_texts():
+            found = fields(json.dumps({"mqtt_key": text, "a": 1}))
+            value = found["mqtt_key"]
+            expected = is_taken(text) and len(text) <= 4096
+            assert (value is not None and is_taken(value)) == expected, (text[:60], len(text), value)
+            assert value is None or len(value) < 100
+            right += expected
+            wrong += not expected
+        assert right > 5 and wrong > 5, right
     finally:
         leave()
