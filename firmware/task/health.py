@@ -8,6 +8,7 @@ from micropython import const
 from firmware.core.errors import FlashError
 
 _BEAT_MS = const(2_000)
+_HOLES = const(400)
 _FLOOR_EVERY_MS = const(60_000)
 
 
@@ -30,4 +31,8 @@ class Health:
             if self._attention.is_quiet(now_ms):
                 # So that there is no garbage in the way of whoever comes next.
                 gc.collect()
+                # The allocator looks for anything longer from the first small hole on, each time. So these are filled
+                # now, with what the next collection takes away, and not while somebody waits.
+                for hole in range(_HOLES):
+                    (hole,)  # noqa: B018 - made and dropped
             await asyncio.sleep_ms(_BEAT_MS)
