@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut configurecut forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut configurecut updatecut forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ inject: $(READY) ## Fail at every place that a delivery comes by: a run of the b
 
 powercut: $(READY) ## Cut the power at every flash operation, five ways each, singly and in pairs: some minutes
 	@$(BIN)/python tests/powercut
+
+updatecut: $(READY) ## Cut the power at every flash operation of an update, and try versions that fail: ten minutes
+	@$(BIN)/python tests/update
+	@$(BIN)/pytest -q tests/update -m slow
 
 configurecut: $(READY) ## Cut the power at every flash operation of a board's configuration: some minutes
 	@$(BIN)/python tests/install/configurecut.py

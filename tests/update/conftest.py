@@ -5,17 +5,12 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "scenario")]
 
-import lockroom  # noqa: E402
 from lockcase import UpdateLock, make_package  # noqa: E402
-
-from virtualboard import VirtualBoard  # noqa: E402
 
 
 @pytest.fixture
-def lock(tmp_path, monkeypatch):
+def lock(tmp_path):
     """A claimed lock on a real littlefs, running version 0.1.0 in slot a."""
-    options = {"files": "littlefs"}
-    monkeypatch.setattr(lockroom, "VirtualBoard", lambda folder, **usual: VirtualBoard(folder, **usual | options))
     made = UpdateLock(tmp_path / "board")
     yield made
     made.close()

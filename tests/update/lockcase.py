@@ -1,10 +1,12 @@
 """The real firmware on a real littlefs, claimed, with its line as the client's port, and packages of other versions."""
 
 import dataclasses
+import functools
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import mock
 
 import lockroom
 
@@ -65,7 +67,8 @@ class UpdateLock(lockroom.Lockroom):
     """A claimed lock of version 0.1.0 in slot a, running."""
 
     def __init__(self, folder: Path, **changed) -> None:
-        super().__init__(folder, camera="off", has_contact=False, **changed)
+        with mock.patch.object(lockroom, "VirtualBoard", functools.partial(VirtualBoard, files="littlefs")):
+            super().__init__(folder, camera="off", has_contact=False, **changed)
         self.port = Port(self.board)
         self.said: list[str] = []
         self.power_on(knows_time=False)
