@@ -2,8 +2,8 @@
 
 The board has settings A and gets B over its serial line; or it has neither owner nor settings, and gets both. In front
 of each program and erase from the first request on until B is in force, in the middle of it and with only its end done,
-the power fails. Then the board starts again: it has to come up by itself with what it had or with B, whole; and the
-same once more has to lead to B.
+the power fails; and at each message of the host the cable is pulled. The board has to come up, or stay, by itself with
+what it had or with B, whole; and the same once more has to lead to B.
 """
 
 import argparse
@@ -97,6 +97,32 @@ class Bench:
             require(board, {B})
         return operations
 
+    def pull(self, message: int) -> int:
+        """Pulls the cable at the host's `message`-th write, and begins again; returns how many it came to.
+
+        The board stays on. A message of 0 pulls nothing. Raises Broken.
+        """
+        state = self._folder / "case"
+        shutil.rmtree(state, ignore_errors=True)
+        shutil.copytree(self._first, state)
+        with self._board(state) as board:
+            board.power_on()
+            port = BoardPort(board)
+            with Client(port, patience_ms=0) as client:
+                client.wait_for_start()
+                before = port.written
+                port.pull_at(message)
+                try:
+                    change(client, B)
+                except UserError as error:
+                    if not port.is_gone:
+                        raise Broken(f"without a pulled cable: {error}") from None
+                written = port.written - before
+            if port.is_gone:
+                self._recover(board)
+            require(board, {B})
+        return written
+
     def _recover(self, board: VirtualBoard) -> None:
         board.flash.cut_power_at(0)
         board.power_on()
@@ -159,8 +185,16 @@ def sweep(folder: Path, step: int, *, is_new: bool) -> int:
         except Broken as error:
             failed += 1
             print(f"operation {operation}, {how}: {error}", flush=True)
+    messages = range(1, bench.pull(0) + 1, step)
+    for message in messages:
+        try:
+            bench.pull(message)
+        except Broken as error:
+            failed += 1
+            print(f"message {message}: {error}", flush=True)
     what = "owner and first settings" if is_new else "change of settings"
-    print(f"{what}: {count} flash operations, {len(cases)} cuts, {failed} failures", flush=True)
+    pulled = f"the cable pulled {len(messages)} times"
+    print(f"{what}: {count} flash operations, {len(cases)} cuts, {pulled}, {failed} failures", flush=True)
     return failed
 
 

@@ -1,7 +1,5 @@
 """The real firmware on the virtual board, its serial line as a port of the console's client, in virtual time."""
 
-from pathlib import Path
-
 from lobbylock.console.line import Line, LineLost
 from lobbylock.errors import UserError
 from virtualboard import VirtualBoard
@@ -13,9 +11,20 @@ class BoardPort:
     def __init__(self, board: VirtualBoard) -> None:
         self.name = "the virtual board"
         self._board = board
-        # How many of its messages from now on the cable lets through; None for all.
-        self.left: int | None = None
+        self.written = 0
         self.is_gone = False
+        self._last = 0
+
+    def pull_at(self, message: int) -> None:
+        """Pulls the cable instead of the `message`-th write from now on; 0 takes the order back."""
+        self._last = self.written + message if message else 0
+
+    def write(self, data: bytes) -> None:
+        self.written += 1
+        self.is_gone = self.is_gone or self.written == self._last
+        if self.is_gone or not self._board.is_powered:
+            raise LineLost("The line broke.")
+        self._board.line.write(data)
 
     def open(self) -> Line:
         if self.is_gone or not self._board.is_powered:
@@ -36,15 +45,7 @@ class BoardLine:
         self._board = board
 
     def write(self, data: bytes) -> None:
-        if not self._board.is_powered:
-            raise LineLost("The line broke.")
-        if self._port.left == 0:
-            self._port.is_gone = True
-        if self._port.is_gone:
-            raise LineLost("The line broke.")
-        if self._port.left is not None:
-            self._port.left -= 1
-        self._board.line.write(data)
+        self._port.write(data)
 
     def read_line(self, timeout_ms: float) -> str | None:
         if not self._board.is_powered:
@@ -53,8 +54,3 @@ class BoardLine:
 
     def close(self) -> None:
         pass
-
-
-def settings_files(board: VirtualBoard) -> dict[str, bytes]:
-    """Returns what lies on the board's file system of settings."""
-    return {path.name: path.read_bytes() for path in Path(board.vfs).iterdir() if path.is_file()}

@@ -5,14 +5,14 @@ import pytest
 from configurecut import A, B, Bench, Broken
 
 
-@pytest.mark.parametrize(("is_new", "places"), [(True, (0.3, 0.8)), (False, (0.1, 0.6))])
-def test_power_cut_in_a_change_of_settings(tmp_path, is_new, places):
+@pytest.mark.parametrize(("is_new", "place", "how"), [(True, 0.6, "prefix"), (False, 0.4, "suffix")])
+def test_power_cut_and_cable_pulled_in_a_change_of_settings(tmp_path, is_new, place, how):
     bench = Bench(tmp_path, is_new=is_new)
     count = bench.count()
     assert count > 20
-    for place, how in zip(places, ("prefix", "suffix"), strict=True):
-        operation = 1 + int(count * place)
-        assert bench.play(operation, how) == operation
+    operation = 1 + int(count * place)
+    assert bench.play(operation, how) == operation
+    assert bench.pull(9) == 9
 
 
 def test_half_a_configuration_would_be_found():

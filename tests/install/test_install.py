@@ -93,7 +93,7 @@ def length_of_installation(installer) -> int:
     return len(board.requests)
 
 
-@pytest.mark.parametrize("how", ["before", "after", "power"])
+@pytest.mark.parametrize("how", ["after", "power"])
 def test_cable_pulled_at_every_message_and_put_back(installer, how):
     count = length_of_installation(installer)
     assert count > 30
