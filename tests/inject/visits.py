@@ -134,7 +134,7 @@ class Stage:
         if before:
             shutil.copytree(before, folder)
         usual = lockroom.VirtualBoard
-        lockroom.VirtualBoard = lambda at, **more: VirtualBoard(at, root=tree.root, heap=_HEAP, **more)
+        lockroom.VirtualBoard = lambda at, **more: VirtualBoard(at, **{**more, "root": tree.root, "heap": _HEAP})
         try:
             collector = Signer(_COLLECTOR_SEED).public_key.hex()
             self.room = Lockroom(folder, ntp="", collector_key=collector, **VISITS[name][1])
