@@ -41,7 +41,7 @@ _RESET = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the sheet says. Keys are public ones; `wiring` has rows of texts, `picture_sha256` is hex or empty."""
+    """What the sheet says. Keys are public ones, the owner's empty if it is not known; `wiring` has rows of texts, `picture_sha256` is hex or empty."""
 
     door: str
     public_key: bytes
@@ -67,7 +67,7 @@ class Sheet:
             ("Board", self.board),
             ("Its public key", self.public_key.hex()),
             ("Fingerprint", fingerprint(self.public_key)),
-            ("Owner's key", f"{fingerprint(self.owner_key)} (id {key_id(self.owner_key)})"),
+            ("Owner's key", f"id {key_id(self.owner_key)}" if self.owner_key else "not in this installer's home"),
             ("LobbyLock", self.version),
             ("Settings, SHA-256", self.settings_sha256),
             ("Installed", format_local(self.date_s)),
