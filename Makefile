@@ -27,9 +27,10 @@ setup: $(READY) ## Install the pinned packages into .venv/ and build/ (the other
 check: $(READY) ## Check format, lint, types, imports and sizes, and cross-compile every board file
 	@$(BIN)/python -m checks
 
-fmt: $(READY) ## Format the sources and repair what lint can
+fmt: $(READY) ## Format the sources, repair what lint can, and write package.json anew
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
+	@$(BIN)/python tools/package_index.py
 
 test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
 	@sh tools/system_packages.sh mosquitto valgrind

@@ -71,7 +71,7 @@ def install(tmp_path):
 
 def test_package_json_lists_what_lies_on_a_board():
     written = json.loads((ROOT / package_index.PACKAGE).read_text("utf-8"))
-    assert written == package_index.list_sources(), "write it anew: .venv/bin/python tools/package_index.py"
+    assert written == package_index.list_sources(), "write it anew: make fmt"
     paths = [path for path, _ in written["urls"]]
     assert {"boot.py", "main.py", "firmware/build.py", "lib/cose.py"} <= set(paths) and paths[-1] == "main.py"
     assert not [path for path in paths if not (ROOT / path).is_file()]
@@ -79,7 +79,7 @@ def test_package_json_lists_what_lies_on_a_board():
 
 def test_the_sources_are_installed_from_the_repository_and_run(serve, install):
     files = install(f"{serve(ROOT)}/package.json")
-    for path, _ in package_index.list_sources()["urls"]:
+    for path, _ in json.loads((ROOT / package_index.PACKAGE).read_text("utf-8"))["urls"]:
         assert files[f"/{path}"] == (ROOT / path).read_bytes()
 
 
