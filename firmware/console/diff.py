@@ -101,12 +101,10 @@ async def _compare(console, new: Fields, number) -> int:
 
 
 def _is_same(old, new: Fields, name: str) -> bool:
-    if not old:
-        return False
-    if max(old.size(name), new.size(name)) > WHOLE_BYTES:
-        return name in old and name in new and old.digest(name) == new.digest(name)
+    if new.size(name) > WHOLE_BYTES or old and old.size(name) > WHOLE_BYTES:
+        return bool(old) and name in old and name in new and old.digest(name) == new.digest(name)
     # A field that may be left out is an empty one.
-    return (old[name] if name in old else "") == (new[name] if name in new else "")
+    return (old[name] if old and name in old else "") == (new[name] if name in new else "")
 
 
 def _shown(fields, name: str):
