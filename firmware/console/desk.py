@@ -48,6 +48,7 @@ _REQUESTS = {
     "status": (_SESSION, "status", False),
     "enrolment": (_OWNER, "upkeep", True),
     "installers": (_OWNER, "upkeep", True),
+    "release": (_OWNER, "upkeep", True),
     "time": (_SESSION, "upkeep", True),
     "begin": (_SESSION, "transfer", True),
     "piece": (_SESSION, "transfer", True),

@@ -30,6 +30,15 @@ async def _installers(console, request: dict) -> dict:
     return {"ids": [claim.kid(key).hex() for key in keys]}
 
 
+async def _release(console, request: dict) -> dict:
+    if "key" in request:
+        key = key_in(request, "key")
+        if key != claim.release_key(console.kept):
+            note(console, event.RELEASE_KEY_CHANGED, {event.NAME: claim.kid(key).hex()})
+            claim.keep_release(console.kept, key)
+    return {"key": claim.release_key(console.kept).hex()}
+
+
 async def _time(console, request: dict) -> dict:
     time_s = number(request, "unix_s", _FIRST_S, _LAST_S)
     uncertainty_s = number(request, "uncertainty_s", 0, _LONGEST_S, 2)
@@ -39,4 +48,4 @@ async def _time(console, request: dict) -> dict:
     return {"unix_s": console.clock.now_s(console.uptime.now_ms())}
 
 
-WORDS = {"enrolment": _enrolment, "installers": _installers, "time": _time}
+WORDS = {"enrolment": _enrolment, "installers": _installers, "release": _release, "time": _time}

@@ -50,6 +50,7 @@ UPDATE_REVERTED = 38
 DEVELOPED = 39
 INSTALLERS_CHANGED = 40
 TIME_TOLD = 41
+RELEASE_KEY_CHANGED = 42
 
 # Reasons: why an access was granted or refused, or what failed.
 GRANTED = 0

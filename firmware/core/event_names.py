@@ -46,6 +46,7 @@ KIND_NAMES = (
     "developed",
     "installers_changed",
     "time_told",
+    "release_key_changed",
 )
 
 REASON_NAMES = (

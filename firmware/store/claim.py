@@ -47,6 +47,12 @@ def keep_installers(kept, keys: list) -> None:
     kept.put(ledger.CLAIM, kept.get(ledger.CLAIM)[:_HEAD_BYTES] + b"".join(keys))
 
 
+def keep_release(kept, key: bytes) -> None:
+    """Replaces the key whose releases it takes. Raises FlashError."""
+    value = kept.get(ledger.CLAIM)
+    kept.put(ledger.CLAIM, value[:_KEY_BYTES] + key + value[_HEAD_BYTES:])
+
+
 def kid(key: bytes) -> bytes:
     """Returns the 8 bytes that name a key in events."""
     return sha256(key).digest()[:8]

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from lobbylock.boards import load
+from lobbylock.console.client import Client
+from lobbylock.console.line import SerialPort
 from lobbylock.door import parse_public_key
 from lobbylock.errors import UserError
 from lobbylock.files import read_json
@@ -75,6 +77,25 @@ def show(
         typer.echo(_signed_sentence(signed_by, bool(keys)))
     if keys and not signed_by:
         raise typer.Exit(1)
+
+
+@app.command("use")
+def use(
+    port: Annotated[str, typer.Option("--port", help="The board's serial port or pyserial URL.")],
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="Public key, or its file; else the home's.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Have a board take the releases of another key from now on."""
+    folder = open_home(home)
+    owner = find_owner(folder)
+    keys = known_keys(folder, key)
+    if owner is None or not keys:
+        raise UserError(f"There is no owner's key at {folder.path}; only the owner says whose releases a board takes.")
+    with Client(SerialPort(port), lambda text: typer.echo(text, err=True)) as client:
+        client.sign_in(owner, parse_public_key(client.hello().text("public_key")))
+        taken = client.ask("release", key=keys[0].hex()).text("key")
+        client.sign_out()
+    typer.echo(f"The board takes what {key_id(parse_public_key(taken))} signs.")
 
 
 def _signed_sentence(signed_by: str | None, has_keys: bool) -> str:
