@@ -10,7 +10,8 @@ either: a seed is lost with the board it lies on. A verification has no secrets.
 import comb25519
 import edwards25519
 from edwards25519 import ORDER
-from sha512 import sha512
+from sha512 import MEMORY_BYTES, sha512
+from workspace import borrow
 
 
 class Signer:
@@ -106,7 +107,7 @@ def _multiple_of_base(scalar: int) -> bytes:
     return edwards25519.encode(comb25519.combine(scalar))
 
 
-# A hash takes a kilobyte, which a heap with holes may not have: the first one is kept.
+# The first one is kept, and computes where the points are computed before and after it.
 _kept = []
 
 
@@ -114,7 +115,7 @@ def _hash_number(*pieces: bytes) -> int:
     if not _kept:
         _kept.append(sha512())
     digest = _kept[0]
-    digest.restart()
+    digest.restart(borrow(MEMORY_BYTES))
     for piece in pieces:
         digest.update(piece)
     return int.from_bytes(digest.digest(), "little") % ORDER

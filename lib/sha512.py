@@ -18,6 +18,9 @@ _ROUND = const(176)  # the constants of 16 rounds
 _WORDS = const(208)
 _MASK = const(0xFFFFFFFF)
 
+# What a running hash computes in.
+MEMORY_BYTES = 832
+
 
 @micropython.viper
 def _load(words: ptr32, data: ptr8, to: int, at: int, count: int):
@@ -227,8 +230,14 @@ class sha512:
         self.restart()
         self.update(data)
 
-    def restart(self) -> None:
-        """Forgets everything so far: for whoever keeps one to hash again and again."""
+    def restart(self, memory=None) -> None:
+        """Forgets everything so far: for whoever keeps one to hash again and again.
+
+        `memory`, a bytearray of MEMORY_BYTES at least, is what it computes in from now on: nobody else's until the last
+        `digest`.
+        """
+        if memory is not None:
+            self._words = memory
         self._length = 0
         _load(self._words, _START, _STATE, 0, 16)
 

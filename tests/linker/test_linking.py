@@ -69,7 +69,8 @@ def test_what_is_imported_later_is_loaded_later(play):
         "firmware.build": "import sys\nfrom firmware.core import event\n"
         "def run():\n    print('firmware.store.trial' in sys.modules)\n    from firmware.store import trial\n"
         "    print(trial.open_it(), trial.LIMIT, 'firmware.store.trial' in sys.modules)\n    event.tell()\n",
-        "firmware.core.event": "def tell():\n    from firmware.store.settings import load as read\n    print(read(3))\n",
+        "firmware.core.event": "def tell():\n    from firmware.store.settings import load as read\n"
+        "    print(read(3))\n",
         "firmware.store.trial": "from firmware.store import settings\nLIMIT = 40 + 2\n"
         "def open_it():\n    return settings.load(1)\n",
         "firmware.store.settings": "def load(given):\n    return [given]\n",
@@ -131,7 +132,8 @@ def test_numbers_and_texts_of_const_are_put_in(play):
 def test_a_number_that_changes_is_no_constant(play):
     tree = {
         "firmware.build": "from firmware.core import event\ndef run():\n    event.rise()\n    print(event.level())\n",
-        "firmware.core.event": "LEVEL = 1\ndef rise():\n    global LEVEL\n    LEVEL += 1\ndef level():\n    return LEVEL\n",
+        "firmware.core.event": "LEVEL = 1\ndef rise():\n    global LEVEL\n    LEVEL += 1\n"
+        "def level():\n    return LEVEL\n",
     }
     assert play(tree) == "2\n"
 
@@ -160,9 +162,11 @@ def test_viper_code_keeps_its_types_and_the_order_of_its_variables(play):
 def test_coroutines_closures_and_errors(play):
     tree = {
         "firmware.build": "import asyncio\nfrom firmware.core.errors import DoorError\n"
-        "async def work(limit):\n    count = 0\n    def more():\n        nonlocal count\n        count += 1\n        return count\n"
+        "async def work(limit):\n    count = 0\n    def more():\n        nonlocal count\n        count += 1\n"
+        "        return count\n"
         "    while more() < limit:\n        await asyncio.sleep_ms(0)\n    raise DoorError('stuck', count)\n"
-        "def run():\n    try:\n        asyncio.run(work(3))\n    except DoorError as error:\n        print(error.args)\n",
+        "def run():\n    try:\n        asyncio.run(work(3))\n    except DoorError as error:\n"
+        "        print(error.args)\n",
         "firmware.core.errors": "class DoorError(Exception):\n    pass\n",
     }
     assert play(tree) == "('stuck', 3)\n"
@@ -206,7 +210,8 @@ def test_a_main_that_reaches_into_modules_finds_them_as_they_are(play):
 
 def test_short_names_are_words_of_the_firmware():
     tree = {
-        "firmware.build": "_rare = [1]\ndef run(given):\n    return _rare, given, inner(2)\ndef inner(other):\n    return other\n"
+        "firmware.build": "_rare = [1]\ndef run(given):\n    return _rare, given, inner(2)\n"
+        "def inner(other):\n    return other\n"
     }
     names = link(tree, [MAIN]).names["firmware.build"]
     assert names["run"] == "firmware.build:run"
@@ -231,6 +236,22 @@ def test_a_traceback_is_read_back(tmp_path):
         '  File "firmware/build.py", in run\n  File "firmware/core/door.py", in Door.release_now\nDoorError: stuck\n'
     )
     assert explain("ValueError: none of ours\n", made.names) == "ValueError: none of ours\n"
+
+
+def test_what_errors_say_is_in_the_names_and_not_on_the_board():
+    tree = {
+        "firmware.build": "from firmware.core.errors import FlashError, SettingsError\n"
+        "def run(bad):\n    if bad:\n        raise FlashError('the sector takes nothing')\n"
+        "    raise SettingsError('a_field')\n",
+        "firmware.core.errors": "class FlashError(Exception):\n    pass\nclass SettingsError(Exception):\n    pass\n",
+    }
+    made = link(tree, [MAIN])
+    assert "takes nothing" not in made.texts["firmware.build"] and "'a_field'" in made.texts["firmware.build"]
+    back = {name: short for short, name in made.names["firmware.build"].items()}
+    assert (
+        explain(f"{back['firmware.core.errors:FlashError']}: 1", made.names) == "FlashError: the sector takes nothing"
+    )
+    assert explain(f"{back['firmware.core.errors:SettingsError']}: a_field\n", made.names) == "SettingsError: a_field\n"
 
 
 def test_every_module_of_the_table_is_there_once():

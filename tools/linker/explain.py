@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from linker.messages import MESSAGES
+
 _FRAME = re.compile(r'^(\s*File )"([^"]*)", line \d+, in (\S+)')
-_ERROR = re.compile(r"^(\w+)(:|$)")
+_ERROR = re.compile(r"^(\w+)(?:: (\d+)$|(?=:)|$)")
 
 
 def explain(traceback_text: str, names: Mapping[str, Mapping[str, str]]) -> str:
@@ -21,7 +23,7 @@ def explain(traceback_text: str, names: Mapping[str, Mapping[str, str]]) -> str:
             file = frame[2]
             lines.append(_frame(frame[1], names[file].get(frame[3], f"{file}:{frame[3]}")))
         else:
-            lines.append(_ERROR.sub(lambda found: _error(found[1], names) + found[2], line))
+            lines.append(_ERROR.sub(lambda found: _error(found[1], found[2], names), line))
     return "\n".join(lines) + ("\n" if traceback_text.endswith("\n") else "")
 
 
@@ -36,8 +38,15 @@ def _path(module: str) -> str:
     return folder + module.replace(".", "/") + ".py"
 
 
-def _error(short: str, names: Mapping[str, Mapping[str, str]]) -> str:
-    """Returns the class's own name; a class has the same short name in no two files."""
-    found = {known[short] for known in names.values() if short in known and ".." not in known[short]}
-    classes = {name.partition(":")[2] for name in found if " | " not in name and name.partition(":")[2][:1].isupper()}
-    return classes.pop() if len(classes) == 1 and not hasattr(__builtins__, short) else short
+def _error(short: str, number: str | None, names: Mapping[str, Mapping[str, str]]) -> str:
+    """Returns the class's own name, and what a number stands for. A class has its short name in every file."""
+    known = {name for file, rows in names.items() if file != MESSAGES for name in rows.get(short, "").split(" | ")}
+    classes = {
+        name.partition(":")[2]
+        for name in known
+        if name.partition(":")[2][:1].isupper() and "." not in name.partition(":")[2]
+    }
+    if len(classes) == 1:
+        short = classes.pop()
+        number = names.get(MESSAGES, {}).get(number or "", number)
+    return f"{short}: {number}" if number else short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from linker import bundles, constants, rename, shake
+from linker import bundles, constants, messages, rename, shake
 from linker.errors import NotLinkable
 from linker.scope import Program
 from linker.starter import Starter
@@ -48,11 +48,12 @@ def link(texts: Mapping[str, str], starters: Iterable[str] = ()) -> Linked:
     constants.put_in(bodies, is_public)
     if not starter.is_open:
         shake.shake(bodies, starter.entries, free.__contains__, lambda name: rename.is_foreign(name.removeprefix(".")))
+    said = {} if starter.is_open else messages.number(bodies)
     merged = {root: [node for name in names for node in bodies[name]] for root, names in files.members.items()}
     merged = {root: body for root, body in merged.items() if body or not modules[root].is_empty}
     asked = {name.partition(":")[2] for name in program.asked}
     namer = rename.Renamer(merged, program.named_locals, files.file_of, is_public, starter.is_open, asked, exports)
-    names = namer.names()
+    names = {**namer.names(), messages.MESSAGES: said}
     return Linked({root: namer.text(root) for root in sorted(merged)}, names)
 
 
