@@ -41,7 +41,11 @@ _RESET = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the sheet says. Keys are public ones, the owner's empty if it is not known; `wiring` has rows of texts, `picture_sha256` is hex or empty."""
+    """What the sheet says.
+
+    Keys are public ones, the owner's empty if it is not known; `wiring` has rows of texts, `picture_sha256` is hex or
+    empty.
+    """
 
     door: str
     public_key: bytes
