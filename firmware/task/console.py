@@ -26,6 +26,8 @@ _MOST_STRANGE = const(600)
 _SLOW_BYTES = const(16)
 _SLOW_MS = const(100)
 _ROUND_MS = const(20_000)
+# Nobody stops so long in the middle of a line and goes on.
+_HALF_MS = const(3_000)
 _QUIET_MS = const(1_000)
 _LOOK_MS = const(100)
 # What the UART sends by itself, and how long that takes it: printing more would hold the interpreter.
@@ -176,9 +178,9 @@ class Console:
             await self.say({"id": None, "ok": False, "error": word, "say": say})
 
     def _rest(self) -> None:
-        """Nothing came for a while: forgets half a line, and what was loaded for whoever was there."""
-        self._size = self._strange = 0
-        self._is_skipping = False
+        """Nothing came for a while: forgets what was loaded for whoever was there."""
+        self._forget_half()
+        self._strange = 0
         if self.refused:
             from firmware.console import knock
 
@@ -189,6 +191,10 @@ class Console:
             self.last = None
             self._is_loaded = False
             self.forget(_LOADED)
+
+    def _forget_half(self) -> None:
+        self._size = 0
+        self._is_skipping = False
 
     async def _next_line(self):
         """Returns how many bytes of `_line` are the next line, -1 for one that is too long, None after a while."""
@@ -204,10 +210,13 @@ class Console:
             if left < most:
                 await asyncio.sleep_ms(_SLOW_MS if is_flood else _PASS_MS)
                 continue
+            start_ms = self.uptime.now_ms()
             try:
                 got = await asyncio.wait_for_ms(self._reader.readinto(self._one), _ROUND_MS)
             except asyncio.TimeoutError:
                 return None
+            if self.uptime.now_ms() - start_ms >= _HALF_MS:
+                self._forget_half()
             size = self._take(self._one[0]) if got else 0
             if size:
                 return size
@@ -225,13 +234,14 @@ class Console:
         size = self._size
         if byte in (10, 13):
             is_long = self._is_skipping
-            self._size = 0
-            self._is_skipping = False
+            self._forget_half()
             return -1 if is_long else size
         if size == _MOST_BYTES:
             self._is_skipping = True
-        # A break, or Ctrl-C before a line, is not part of it.
-        elif size or byte > 31:
+        elif byte > 31 or byte == 9:
             self._line[size] = byte
             self._size = size + 1
+        else:
+            # A break, or Ctrl-C: whoever sends that begins anew.
+            self._size = 0
         return 0

@@ -19,7 +19,7 @@ def test_a_request_and_its_reply():
 
 def test_every_end_of_a_line_and_what_may_come_before_it():
     case = Case()
-    for before in (b"", b"\r", b"\n\n", b"\x03", b"\x01\x02\x04", b"\0", b"\t \0"[:1]):
+    for before in (b"", b"\r", b"\n\n", b"\x03", b"\x01\x02\x04", b"\0", b"\x05A\x01", b'{"half\0'):
         for end in (b"\n", b"\r", b"\r\n"):
             said = case.send(before + b'{"id":5,"do":"nono"}' + end)
             assert len(said) == 1 and said[0]["id"] == 5 and said[0]["error"] == "unknown", (before, end, said)
@@ -33,11 +33,12 @@ def test_two_lines_at_once_are_two():
 
 def test_half_a_line_is_forgotten():
     case = Case()
-    assert case.send(b'{"id":1,"do"', 25_000) == []
-    assert [line["id"] for line in case.send(b'{"id":2,"do":"nono"}\n')] == [2]
-    # And one of which the rest comes in time is a line.
-    assert case.send(b'{"id":3,', 5_000) == []
-    assert [line["id"] for line in case.send(b'"do":"nono"}\n')] == [3]
+    rest = b'"do":"nono"}\n'
+    for pause_ms, numbers in ((1_000, [3]), (2_000, [3]), (4_000, [None]), (30_000, [None])):
+        case.time.due.append((case.time.ms + pause_ms, lambda: case.line.put(rest)))
+        said = case.send(b'{"id":3,', pause_ms + 2_000)
+        assert [line["id"] for line in said] == numbers, (pause_ms, said)
+        assert [line["id"] for line in case.send(b'{"id":2,"do":"nono"}\n')] == [2]
 
 
 def test_what_is_no_request():
@@ -60,7 +61,7 @@ def test_what_is_no_request():
         b'{"id":1,"do":"hello"}{}',
         b'{"id":1,"do":"hello","x":' + b"[" * 100 + b"]" * 100 + b"}",
         b'{"id":1,"do":"hello","x":[[[[1]]]]}',
-        b'{"id":1,"do":"hel\0lo',
+        b'{"id":1,"do":"hel\0lo"}',
         b'{"id":1,"do":"\xff\xfe"}',
         b"\xff" * 40,
         "{„id“:1}".encode(),
