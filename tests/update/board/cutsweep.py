@@ -286,7 +286,10 @@ def sweep(main, base, data, slot, is_good, share, shares, pairs):
                     try:
                         live(world, data, is_good)
                         break
-                    except PowerCut:
+                    except (PowerCut, OSError):
+                        # A file that is closed without power may raise another error.
+                        if not world.chip.is_dead:
+                            raise
                         cuts += 1
                         world.restore_power()
                         world.chip.cut_at = second
