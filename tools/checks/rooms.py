@@ -48,7 +48,7 @@ ROOMS = {
     ),
     "crew": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
-    "boot": Room((), frozenset(("machine",))),
+    "boot": Room((), frozenset(("machine", "micropython", "time"))),
     # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
     # It chooses between versions, so it can rely on nothing that is in them.
     "main": Room(("build",), frozenset(("gc", "machine", "micropython", "os", "sys", "time"))),

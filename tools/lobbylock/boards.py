@@ -46,6 +46,25 @@ _TUPLES = frozenset(("KEYPAD_ROWS", "KEYPAD_COLUMNS", "WIEGAND"))
 _PERIPHERAL_NAMES = {"CAMERA_UART": "camera.vc0706", "NFC_UART": "nfc.uart", "NFC_SPI": "nfc.spi"}
 
 
+_BOOT = """\
+\"\"\"The strike to its resting level, before anything else. The number is `firmware.board.pins.STRIKE`.\"\"\"
+
+import time
+
+import micropython
+from machine import Pin
+
+Pin({pin}, Pin.OUT, value={rest})
+
+# Ctrl-C counts from where this file begins: here it would lead to the prompt, with main.py left out.
+micropython.kbd_intr(-1)
+try:
+    time.sleep_ms(1)
+except KeyboardInterrupt:
+    pass
+"""
+
+
 @dataclass(frozen=True)
 class Board:
     """One kind of board with its pin map.
@@ -131,12 +150,7 @@ class Board:
 
     def boot_source(self) -> str:
         """Returns the text of boot.py for this board."""
-        return (
-            '"""The strike to its resting level, before anything else. '
-            'The number is `firmware.board.pins.STRIKE`."""\n\n'
-            "from machine import Pin\n\n"
-            f"Pin({self.strike}, Pin.OUT, value={1 - self.strike_on})\n"
-        )
+        return _BOOT.format(pin=self.strike, rest=1 - self.strike_on)
 
     def wiring(self, lock: str = "", keypad: str = "", nfc: str = "") -> list[Wire]:
         """Returns what goes to which pin, a row for each line or group of lines.
