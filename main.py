@@ -89,6 +89,7 @@ def drop():
 
 paths = sys.path[:]
 modules = list(sys.modules)
+slot = version = ""
 resets = accept = None
 is_prompt = False
 
@@ -102,10 +103,11 @@ try:
         deadline = machine.Timer(1)
         deadline.init(mode=machine.Timer.ONE_SHOT, period=900_000, callback=lambda _: machine.reset())
 
-        def accept():
+        def settle():
             keep(slot)
             deadline.deinit()
 
+        accept = settle
     try:
         run = load(slot)
     except BaseException as error:

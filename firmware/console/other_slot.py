@@ -73,7 +73,7 @@ def make_folders(path: str) -> None:
 def _list(folder: str) -> list:
     """Returns (name, kind, bytes) of what is in a folder, nothing for one that is not there."""
     try:
-        return [(entry[0], entry[1], entry[3]) for entry in os.ilistdir(folder)]
+        return [(entry[0], entry[1], entry[-1]) for entry in os.ilistdir(folder)]
     except OSError:
         return []
 

@@ -93,6 +93,31 @@ def test_damaged_files_of_a_version_on_trial(lock, package, size):
     assert lock.slot.startswith("a-0.2.0 ")
 
 
+@pytest.mark.parametrize(
+    "line", [b"b", b"", b"q", b"b?", b"b?x y z", b"b?3 60", b"\xff\xfe\x00", b"b!0.2.0 starts", b"b" * 4000]
+)
+def test_whatever_the_slot_file_says_a_whole_version_runs(lock, line):
+    lock.board.power_off()
+    lock.board.files.write("/slot", line)
+    lock.board.power_on()
+    lock.board.run_for(30_000)
+    assert lock.board.reset_causes == [1, 1] and not lock.board.at_repl
+    with lock.client() as client:
+        assert client.hello().text("slot") == "a"
+
+
+def test_without_a_whole_version_there_is_a_sentence_and_another_try(lock):
+    lock.board.power_off()
+    lock.board.files.write("/firmware/build.mpy", b"M")
+    lock.board.files.write("/b/firmware/build.mpy", b"")
+    lock.board.files.write("/slot", b"b")
+    lock.board.power_on()
+    lock.board.run_for(35_000)
+    assert lock.board.reset_causes == [1, 1, 2, 2, 2] and not lock.board.at_repl
+    assert lock.board.console[-1] == "No version of the lock starts: trying again in 10 s."
+    assert not lock.board.strike.is_released
+
+
 def test_a_version_whose_task_fails_after_a_while_is_gone_back_from_and_may_be_tried_again(lock):
     path = "firmware/task/sealing.py"
     sound = (ROOT / path).read_text()
