@@ -16,7 +16,7 @@ from lobbylock.console.client import Client
 from lobbylock.console.line import Line, LineLost
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
-from lobbylock.release import Package, build
+from lobbylock.release import Package, build, pack
 from lobbylock.signature import Signer
 from lobbylock.update import Update
 from virtualboard import VirtualBoard
@@ -131,6 +131,11 @@ def make_package(version: str = "0.2.0", replace: dict[str, str] | None = None) 
     """Returns a package for the virtual board made of our own tree, with other texts in the place of some files."""
     board = dataclasses.replace(load("esp32-devkitc"), arch="x64")
     return build(ROOT, board, RELEASE, {"firmware/version.py": f'VERSION = "{version}"\n', **(replace or {})})
+
+
+def renumber(package: Package, version: str) -> Package:
+    """Returns a package that says to be another version, of the same files."""
+    return pack(version, package.board, package.arch, list(package.files), RELEASE)
 
 
 def compile_entrance(text: str) -> dict[str, bytes]:

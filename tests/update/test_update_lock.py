@@ -1,7 +1,7 @@
 """Updates of the real firmware: sent, tried, accepted, and gone back from whatever is wrong with the new version."""
 
 import pytest
-from lockcase import compile_entrance, make_package
+from lockcase import compile_entrance, make_package, renumber
 
 from firmware.core import event
 from lobbylock.console.client import Refused
@@ -55,7 +55,7 @@ def test_a_new_version_is_sent_runs_and_is_accepted(lock, package):
     assert lock.update(package).state == ALREADY
     with lock.client() as client:
         lock.session(client)
-        older = make_package("0.1.9").dump()
+        older = renumber(package, "0.1.9").dump()
         with pytest.raises(Refused, match="older"):
             client.send("update", older)
 
