@@ -18,7 +18,6 @@ _QUIET_MS = const(2_500)
 _ENDING_MS = const(30_000)
 _SENT_MS = const(200)
 # Who may ask for something.
-_ANYBODY = const(0)
 _UNCLAIMED = const(1)
 _CLAIMED = const(2)
 _SESSION = const(3)
@@ -36,30 +35,14 @@ _FOR_A_MOMENT = (
 # So many requests that leave little garbage make as much as one that leaves much.
 _LIGHT = const(8)
 
-# Request -> (who may, the file that it is served by, whether the same line once more gets the same reply).
-_REQUESTS = {
-    "hello": (_ANYBODY, "knock", False),
-    "claim": (_UNCLAIMED, "knock", True),
-    "develop": (_UNCLAIMED, "knock", True),
-    "nonce": (_CLAIMED, "knock", True),
-    "open": (_CLAIMED, "knock", True),
-    "close": (_SESSION, "session", True),
-    "restart": (_SESSION, "session", True),
-    "status": (_SESSION, "status", False),
-    "enrolment": (_OWNER, "upkeep", True),
-    "installers": (_OWNER, "upkeep", True),
-    "release": (_OWNER, "upkeep", True),
-    "time": (_SESSION, "upkeep", True),
-    "begin": (_SESSION, "transfer", True),
-    "piece": (_SESSION, "transfer", True),
-    "update_commit": (_SESSION, "transfer", True),
-    "preview": (_SESSION, "diff", False),
-    "apply": (_SESSION, "diff", True),
-    "test": (_SESSION, "selftest", False),
-    "picture": (_SESSION, "selftest", False),
-    "export": (_SESSION, "export", False),
-    "reset": (_OWNER, "reset", True),
-}
+# Each request: its name, who may make it, R if the same line once more gets the same reply, and what serves it.
+# One text, since each of so many small objects, and each name, takes its share of the heap.
+_REQUESTS = const(
+    " hello:0-knock claim:1Rknock develop:1Rknock nonce:2Rknock open:2Rknock close:3Rsession restart:3Rsession"
+    " status:3-status enrolment:4Rupkeep installers:4Rupkeep time:3Rupkeep begin:3Rtransfer piece:3Rtransfer"
+    " update_commit:3Rtransfer preview:3-diff apply:3Rdiff test:3-selftest picture:3-selftest export:3-export"
+    " reset:4Rreset "
+)
 
 
 async def serve(console, line) -> bool:
@@ -149,9 +132,11 @@ def _depth(value, most: int = _MOST_DEPTH + 1) -> int:
 
 def _admit(console, word: str, now_ms: int) -> tuple:
     """Returns (file that serves the request, whether it is repeatable). Raises Refusal."""
-    if word not in _REQUESTS:
+    at = _REQUESTS.find(" " + word + ":") + len(word) + 2
+    if not word.isalpha() and word != "update_commit" or at <= len(word) + 1:
         raise Refusal("unknown", "There is no such request.")
-    who, part, is_repeatable = _REQUESTS[word]
+    who = int(_REQUESTS[at])
+    part = _REQUESTS[at + 2 : _REQUESTS.find(" ", at)]
     is_claimed = claim.is_claimed(console.kept)
     if who == _UNCLAIMED and is_claimed:
         raise Refusal("claimed", "The lock has an owner.")
@@ -164,27 +149,43 @@ def _admit(console, word: str, now_ms: int) -> tuple:
         if who == _OWNER and session.rights != event.OWNER:
             raise Refusal("role", "Only the owner may do that.")
         session.use(now_ms)
-    return part, is_repeatable
+    return part, _REQUESTS[at + 1] == "R"
 
 
 def _words(part: str) -> dict:
     """Loads a file of requests; spelled out, so that what puts the board's files together sees them."""
     if part == "knock":
-        from firmware.console import knock as found
-    elif part == "session":
-        from firmware.console import session as found
-    elif part == "status":
-        from firmware.console import status as found
-    elif part == "upkeep":
-        from firmware.console import upkeep as found
-    elif part == "transfer":
-        from firmware.console import transfer as found
-    elif part == "diff":
-        from firmware.console import diff as found
-    elif part == "selftest":
-        from firmware.console import selftest as found
-    elif part == "export":
-        from firmware.console import export as found
-    else:
-        from firmware.console import reset as found
-    return found.WORDS
+        from firmware.console import knock
+
+        return knock.WORDS
+    if part == "session":
+        from firmware.console import session
+
+        return session.WORDS
+    if part == "status":
+        from firmware.console import status
+
+        return status.WORDS
+    if part == "upkeep":
+        from firmware.console import upkeep
+
+        return upkeep.WORDS
+    if part == "transfer":
+        from firmware.console import transfer
+
+        return transfer.WORDS
+    if part == "diff":
+        from firmware.console import diff
+
+        return diff.WORDS
+    if part == "selftest":
+        from firmware.console import selftest
+
+        return selftest.WORDS
+    if part == "export":
+        from firmware.console import export
+
+        return export.WORDS
+    from firmware.console import reset
+
+    return reset.WORDS

@@ -3,13 +3,13 @@
 import asyncio
 import gc
 import os
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from micropython import const
 
 from firmware.console.fields import WHOLE_BYTES, Fields
 from firmware.console.request import Refusal, hexadecimal, note
-from firmware.console.transfer import Upload
 from firmware.core import event
 from firmware.core.errors import SettingsError
 
@@ -20,6 +20,7 @@ _IN_FORCE = const("settings.json")
 _CANDIDATE = const("settings.new.json")
 _SECRETS = ("code_key", "mqtt_password", "mqtt_key", "wifi_password")
 _SHOWN = const(120)
+_PIECE_BYTES = const(256)
 
 
 async def _preview(console, request: dict) -> dict:
@@ -28,41 +29,77 @@ async def _preview(console, request: dict) -> dict:
 
 
 async def _apply(console, request: dict) -> dict:
+    from firmware.store import slots
+
+    if slots.state()[0] == slots.TRIAL:
+        # Two trials at once would not tell which of them failed.
+        raise Refusal("trial", "A version is on trial: wait until it is accepted, two minutes after the start.")
+    del slots
+    console.forget(("store.slots",))
     new = await _checked(console, request)
     digest = hexadecimal(request, "sha256", 32)
     changed = await _compare(console, new, None)
-    session = console.session
-    upload, session.upload = session.upload, None
-    upload.close()
+    path = console.session.sent[0]
+    console.session.sent = None
     if not changed:
-        os.remove(upload.path)
+        os.remove(path)
         return {"changed": 0}
     note(console, event.SETTINGS_PROPOSED, {event.SHA256: digest})
-    os.rename(upload.path, _CANDIDATE)
+    os.rename(path, _CANDIDATE)
     console.ending = "restart"
     return {"changed": changed}
 
 
 async def _checked(console, request: dict) -> Fields:
     """Returns the settings that were sent, if they are whole and valid. Raises Refusal."""
-    upload = console.session.upload
-    digest = hexadecimal(request, "sha256", 32) if "sha256" in request else None
-    if not isinstance(upload, Upload):
+    session = console.session
+    if not session.sent:
         raise Refusal("order", "No settings were sent: begin comes first.")
-    upload.check(digest)
-    gc.collect()
-    from firmware.store import settings
-
+    path, size, digest = session.sent
+    if "sha256" in request and hexadecimal(request, "sha256", 32) != digest:
+        raise Refusal("sha256", "Other settings were sent.")
+    # One thing after the other: all of it together has no room beside a lock.
+    if session.upload:
+        if session.upload.have < size:
+            raise Refusal("order", "Only %d of %d bytes are there." % (session.upload.have, size))
+        session.upload.close()
+        session.upload = None
+    console.forget(("console.transfer",))
+    _check(path, size, digest)
     # What a field's value is taken from makes no difference there.
-    fields: Any = Fields(upload.path)
+    fields: Any = Fields(path)
     try:
         await fields.load(console)
+        console.forget(("console.pem",))
+        from firmware.store import settings
+
         settings.read(fields, console.offers)
     except SettingsError as error:
         raise _wrong(error.args[0])
     except (ValueError, RuntimeError, TypeError):
         raise _wrong("file")
+    del settings
+    console.forget(("store.trial", "store.settings", "core.tz_string"))
     return fields
+
+
+def _check(path: str, size: int, digest: bytes) -> None:
+    """Raises Refusal unless all of it is there as announced."""
+    found = sha256()
+    have = 0
+    piece = bytearray(_PIECE_BYTES)
+    with open(path, "rb") as file:
+        while True:
+            count = file.readinto(piece)
+            if not count:
+                break
+            found.update(memoryview(piece)[:count])
+            have += count
+    if have < size:
+        raise Refusal("order", "Only %d of %d bytes are there." % (have, size))
+    if found.digest() != digest:
+        os.remove(path)
+        raise Refusal("sha256", "What arrived is something else: send it again.")
 
 
 def _wrong(field: str) -> Refusal:

@@ -10,8 +10,6 @@ from hashlib import sha256
 
 from micropython import const
 
-from firmware.console.pem import Pem
-
 # What holds a block of PEM by that name, and a text that says as much as any other one would.
 _PEMS = {"mqtt_ca": "CERTIFICATE", "mqtt_cert": "CERTIFICATE", "mqtt_key": "PRIVATE KEY"}
 _ANY_PEM = const("-----BEGIN %s-----MAA=-----END %s-----")
@@ -159,6 +157,9 @@ class Fields:
 
     async def _pem(self, console, name: str):
         """Returns a short text that is as right or as wrong as the one in the file."""
+        # Not above: it is let go before what comes after it is loaded.
+        from firmware.console.pem import Pem
+
         label = _PEMS[name]
         pem = Pem(label)
         first = None

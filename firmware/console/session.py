@@ -13,15 +13,15 @@ _S = const(1_000)
 class Session:
     """`kid` names the key that opened it, `rights` is event.OWNER or event.INSTALLER, `count` is that of its requests.
 
-    `upload` is what comes in in pieces, with close(); `picture` is the last test picture; `exported` the seq that an
-    export would go on from.
+    `upload` is what comes in in pieces, with close(); `sent` tells of settings (path, size, SHA-256); `picture` is the
+    last test picture; `exported` the seq that an export would go on from.
     """
 
     def __init__(self, kid: bytes, rights: int, now_ms: int) -> None:
         self.kid = kid
         self.rights = rights
         self.count = 0
-        self.upload = None
+        self.upload = self.sent = None
         self.picture = None
         self.exported = 0
         self._opened_ms = self._used_ms = now_ms

@@ -7,7 +7,6 @@ A transfer that broke off goes on behind what is there, also after a restart.
 
 import os
 from binascii import a2b_base64, crc32
-from hashlib import sha256
 
 from micropython import const
 
@@ -20,25 +19,22 @@ _PIECE_BYTES = const(120)
 _PIECE_DIGITS = const(160)
 # So much goes to flash at once: littlefs writes a block anew for each time.
 _FLUSH_BYTES = const(1024)
-_READ_BYTES = const(256)
 
 
 class Upload:
-    """Settings of `size` bytes whose SHA-256 is `digest`. `have` bytes are there. Raises OSError."""
+    """Settings of `size` bytes that come in at `path`. `have` bytes are there. Raises OSError."""
 
-    def __init__(self, size: int, digest: bytes) -> None:
-        self.path = _PREFIX + digest.hex()[:16]
+    def __init__(self, path: str, size: int) -> None:
         self._size = size
-        self._digest = digest
         for name in os.listdir():
-            if name.startswith(_PREFIX) and name != self.path:
+            if name.startswith(_PREFIX) and name != path:
                 os.remove(name)
-        self._file = open(self.path, "ab")
+        self._file = open(path, "ab")
         self.have = self._file.seek(0, 2)
         self._flushed = self.have
         if self.have > size:
             self.close()
-            self._file = open(self.path, "wb")
+            self._file = open(path, "wb")
             self.have = self._flushed = 0
 
     async def take(self, at: int, data: bytes) -> int:
@@ -57,31 +53,6 @@ class Upload:
     def close(self) -> None:
         self._file.close()
 
-    def check(self, digest) -> None:
-        """Raises Refusal unless all of it is there as announced, and is what `digest` says, unless that is None."""
-        if digest not in (None, self._digest):
-            raise Refusal("sha256", "Other settings were sent.")
-        if self.have < self._size:
-            raise Refusal("order", "Only %d of %d bytes are there." % (self.have, self._size))
-        found = sha256()
-        piece = bytearray(_READ_BYTES)
-        with open(self.path, "rb") as file:
-            while True:
-                size = file.readinto(piece)
-                if not size:
-                    break
-                found.update(memoryview(piece)[:size])
-        if found.digest() != self._digest:
-            self.remove()
-            raise Refusal("sha256", "What arrived is something else: send it again.")
-
-    def remove(self) -> None:
-        """Forgets what is there."""
-        self.close()
-        os.remove(self.path)
-        self._file = open(self.path, "wb")
-        self.have = self._flushed = 0
-
 
 async def _begin(console, request: dict) -> dict:
     what = text(request, "what")
@@ -90,8 +61,12 @@ async def _begin(console, request: dict) -> dict:
     if session.upload:
         session.upload.close()
         session.upload = None
+    session.sent = None
     if what == "settings":
-        session.upload = Upload(number(request, "bytes", 1, _MOST_BYTES), digest)
+        size = number(request, "bytes", 1, _MOST_BYTES)
+        path = _PREFIX + digest.hex()[:16]
+        session.upload = Upload(path, size)
+        session.sent = (path, size, digest)
     elif what == "update":
         from firmware.console import update
 

@@ -5,6 +5,7 @@ import os
 from binascii import b2a_base64
 from hashlib import sha256
 
+from firmware.console import diff
 from firmware.console.fields import Fields
 from firmware.console.request import Refusal
 from firmware.console.transfer import Upload
@@ -110,34 +111,32 @@ def test_pieces_come_once_and_in_order_and_go_on_after_a_break():
     try:
         data = bytes(range(256)) * 10
         digest = sha256(data).digest()
-        upload = Upload(len(data), digest)
+        upload = Upload("part.1", len(data))
         assert upload.have == 0 and finish(upload.take(0, data[:100])) == 100
         # Heard twice, and partly again.
         assert finish(upload.take(0, data[:100])) == 100
         assert finish(upload.take(50, data[50:150])) == 150
         assert refused(upload.take, 151, b"x") == "order"
         assert refused(upload.take, 100, bytes(len(data))) == "order"
-        assert refused(upload.check, digest) == "order"
         upload.close()
-        upload = Upload(len(data), digest)
+        assert refused(diff._check, "part.1", len(data), digest) == "order"
+        upload = Upload("part.1", len(data))
         assert upload.have == 150
         for at in range(150, len(data), 120):
             finish(upload.take(at, data[at : at + 120]))
-        upload.check(digest)
-        upload.check(None)
-        assert refused(upload.check, bytes(32)) == "sha256"
+        # In flash, though nobody has closed it.
+        assert diff._check("part.1", len(data), digest) is None
         upload.close()
         # Others take their place.
-        other = Upload(5, sha256(b"other").digest())
-        assert other.have == 0 and os.listdir() == [other.path]
+        other = Upload("part.2", 5)
+        assert other.have == 0 and os.listdir() == ["part.2"]
         finish(other.take(0, b"othex"))
-        assert refused(other.check, None) == "sha256"
-        assert other.have == 0 and finish(other.take(0, b"other")) == 5
-        other.check(None)
         other.close()
-        with open(other.path, "ab") as file:
+        assert refused(diff._check, "part.2", 5, sha256(b"other").digest()) == "sha256"
+        assert os.listdir() == []
+        with open("part.2", "wb") as file:
             file.write(b"too long")
-        again = Upload(5, sha256(b"other").digest())
+        again = Upload("part.2", 5)
         assert again.have == 0
         again.close()
     finally:

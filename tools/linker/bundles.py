@@ -62,6 +62,7 @@ BUNDLES = {
         "firmware.reader.presentation",
         "firmware.store.photos",
         "firmware.task.access",
+        "firmware.task.console",
         "firmware.task.health",
         "firmware.task.indicate",
         "firmware.task.sealing",
@@ -91,6 +92,9 @@ BUNDLES = {
     # What only a start needs.
     "firmware.store.opening": ("firmware.store.mounting",),
     "firmware.store.trial": ("firmware.core.tz_string", "firmware.store.settings"),
+    # What the serial line needs as long as somebody talks to it.
+    "firmware.console.desk": ("firmware.console.request", "firmware.console.session"),
+    "firmware.console.diff": ("firmware.console.fields",),
 }
 
 
