@@ -76,7 +76,7 @@ class Head:
         if bytes(data[self._end : self._end + 2]) != b"\x58\x40":
             raise _malformed()
         if not ed25519.verify(key, data[: self._end], bytes(data[self._end + 2 :])):
-            raise Refusal("signature", "The package is not signed with the release key of this lock.")
+            raise Refusal("release_key", "The package is not signed with the release key of this lock.")
         try:
             self._open(board)
             size = self._measure()

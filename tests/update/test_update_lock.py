@@ -1,11 +1,16 @@
 """Updates of the real firmware: sent, tried, accepted, and gone back from whatever is wrong with the new version."""
 
+import json
+
 import pytest
 from lockcase import compile_entrance, make_package, renumber
 
 from firmware.core import event
 from lobbylock.console.client import Refused
+from lobbylock.errors import UserError
 from lobbylock.house import ROOT
+from lobbylock.release import pack
+from lobbylock.signature import Signer
 from lobbylock.update import ACCEPTED, ALREADY, REVERTED
 
 MINUTE_MS = 60_000
@@ -136,3 +141,38 @@ def test_a_version_whose_task_fails_after_a_while_is_gone_back_from_and_may_be_t
         client.ask("update_commit")
     lock.board.run_for(4_000)
     assert lock.slot.startswith("b?")
+
+
+def test_settings_wait_until_a_version_is_accepted(lock, package):
+    lock.begin(package, len(package.files))
+    with lock.client() as client:
+        lock.session(client)
+        client.send("update", package.dump())
+        client.ask("update_commit")
+    lock.board.run_for(8_000)
+    text = json.dumps({**lock.settings, "release_ms": 3_000}).encode()
+    with lock.client() as client:
+        assert client.hello().text("lobbylock") == "0.2.0"
+        lock.session(client)
+        digest = client.send("settings", text)
+        with pytest.raises(Refused, match="on trial"):
+            client.ask("apply", sha256=digest)
+        lock.board.run_for(130_000)
+        assert client.ask("apply", sha256=digest, timeout_ms=20_000).number("changed") == 1
+
+
+def test_a_board_takes_the_releases_of_the_key_that_its_owner_names(lock, package):
+    other = Signer(b"p" * 32)
+    foreign = pack("0.3.0", package.board, package.arch, list(package.files), other)
+    with lock.client() as client:
+        lock.session(client)
+        with pytest.raises(Refused, match="release key"):
+            client.send("update", foreign.dump())
+        client.ask("release", key=other.public_key.hex())
+        assert client.ask("release").text("key") == other.public_key.hex()
+        with pytest.raises(Refused, match="release key"):
+            client.send("update", package.dump())
+    assert lock.count(event.RELEASE_KEY_CHANGED) == 1 and lock.count(event.UPDATE_PROPOSED) == 0
+    # What is found out on the host is not sent.
+    with pytest.raises(UserError, match="nothing was sent"):
+        lock.update(foreign)

@@ -71,13 +71,13 @@ async def test_what_is_refused_leaves_everything_as_it_was():
     write("b/firmware/build.mpy", b"the one that worked")
     write("settings.json", b"{}")
     other = ed25519.Signer(b"x" * 32)
-    await refused("signature", sign(manifest(), signer=other))
+    await refused("release_key", sign(manifest(), signer=other))
     data = bytearray(package())
     data[60] ^= 1
-    await refused("signature", bytes(data))
+    await refused("release_key", bytes(data))
     data = bytearray(package())
     data[len(manifest()) + 9 + 2 + 5] ^= 1
-    await refused("signature", bytes(data))
+    await refused("release_key", bytes(data))
     await refused("board", package(board="esp32-c3-devkitm-1"))
     await refused("arch", package(arch="xtensawin"))
     await refused("older", package("0.0.9"))
