@@ -10,7 +10,7 @@ from virtualboard import VirtualBoard
 from virtualboard.board import FIRMWARE_KIB, SHADOWS_KIB, WIDE_WORDS_KIB
 
 # What a lock must be able to do without, so that the next feature finds some room.
-SPARE_KIB = 12
+SPARE_KIB = 24
 HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB - SPARE_KIB}k"
 
 # Loads what stands in for the hardware, and makes of it what the lock makes: on a board, that is in the image.

@@ -132,4 +132,4 @@ def _literal(value: object) -> ast.expr:
         return ast.Tuple([_literal(item) for item in value], ast.Load())
     if type(value) is int and value < 0:
         return ast.UnaryOp(ast.USub(), ast.Constant(-value))
-    return ast.Constant(value)
+    return ast.Constant(value)  # type: ignore[arg-type]

@@ -363,7 +363,7 @@ def _exposed(body: list[ast.stmt]) -> Iterator[str]:
 
 def _definitions(node: ast.AST, new: Callable[[str], str], inside: str) -> Iterator[tuple[str, str]]:
     """Yields (short name, module:name in the source) of functions and classes; called before they are renamed."""
-    for child in ast.iter_child_nodes(ast.Module([node], [])) if not inside else ast.iter_child_nodes(node):
+    for child in ast.iter_child_nodes(node) if inside else (node,):
         below = inside
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             plain = child.name.rpartition("@")[2].lstrip(".")

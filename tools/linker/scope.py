@@ -339,11 +339,12 @@ class _Namer(ast.NodeTransformer):
         here = self._module.name
         made = []
         for alias, (name, source) in zip(list(node.names), _sources(node, program.modules), strict=True):
-            local = self._scope.names[name] if name in self._scope.names else self._scope.resolve(name)
+            found = self._scope.resolve(name)
+            local = found.local if isinstance(found, ModuleRef) else found
             if source.startswith("<") or self._is_missing(source):
-                kept = ast.Import if isinstance(node, ast.Import) else ast.ImportFrom
                 alias.asname = local
-                made.append(kept(**{**vars(node), "names": [alias]}))
+                is_from = isinstance(node, ast.ImportFrom)
+                made.append(ast.ImportFrom(node.module, [alias], 0) if is_from else ast.Import([alias]))
                 continue
             if local in program.mixed:
                 if program.root_of(source) != source:

@@ -41,7 +41,7 @@ class Starter:
                     if whole in known:
                         self.modules.add(whole)
                         aliases[alias.asname or alias.name] = whole
-                    elif node.module in known:
+                    elif node.module and node.module in known:
                         self.modules.add(node.module)
                         self.entries.add(f"{node.module}:{alias.name}")
         return aliases
