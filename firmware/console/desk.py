@@ -39,9 +39,9 @@ _LIGHT = const(8)
 # One text, since each of so many small objects, and each name, takes its share of the heap.
 _REQUESTS = const(
     " hello:0-knock claim:1Rknock develop:1Rknock nonce:2Rknock open:2Rknock close:3Rsession restart:3Rsession"
-    " status:3-status enrolment:4Rupkeep installers:4Rupkeep time:3Rupkeep begin:3Rtransfer piece:3Rtransfer"
-    " update_commit:3Rtransfer preview:3-diff apply:3Rdiff test:3-selftest picture:3-selftest export:3-export"
-    " reset:4Rreset "
+    " status:3-status enrolment:4Rupkeep installers:4Rupkeep release:4Rupkeep time:3Rupkeep"
+    " begin:3Rtransfer piece:3Rtransfer update_commit:3Rtransfer preview:3-diff apply:3Rdiff test:3-selftest"
+    " picture:3-selftest export:3-export reset:4Rreset "
 )
 
 
