@@ -36,7 +36,7 @@ class Port:
         self.left: int | None = None
 
     def open(self) -> Line:
-        if self.left == 0:
+        if self.left == 0 or not self._board.is_powered:
             raise UserError("There is no port.")
         self._board.line.read()
         return self
