@@ -113,6 +113,7 @@ def test_more_than_a_board_takes_is_refused():
         make(files=[FILES[0], *[File(f"lib/x{number}.mpy", bytes(60_000)) for number in range(20)]])
 
 
+@pytest.mark.slow
 def test_the_tree_as_a_package_of_another_board():
     board = load("esp32-c3-devkitm-1")
     package = build(ROOT, board, SIGNER)

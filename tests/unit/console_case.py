@@ -44,7 +44,10 @@ class Line(io.IOBase):
         return 1
 
     def ioctl(self, request, flags):
-        return flags & 1 if request == 3 and not self.is_empty else 0
+        if request != 3:
+            # Or it would be taken for a file with a number.
+            return -22
+        return 0 if self.is_empty else flags & 1
 
 
 class Silence(BaseException):

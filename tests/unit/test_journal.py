@@ -118,6 +118,19 @@ def test_ring_drops_the_oldest_and_says_so():
     assert mount(flash).seq == journal.seq
 
 
+def test_who_reads_slowly_finds_the_next_sector_erased():
+    flash = FakeFlash(3)
+    journal = begin(flash)
+    while journal.seq < 200 or not journal.wants_preparing:
+        append(journal, size=90)
+    # In the sector before the newest.
+    slow = journal._events_from(journal._live_at(len(journal._live) - 2)[0])
+    read = [next(slow)[0]]
+    journal.prepare()
+    read += [seq for seq, _, _, _ in slow]
+    assert read == list(range(read[0], read[0] + len(read)))
+
+
 def test_nothing_is_reported_lost_when_all_was_acknowledged():
     journal = begin(FakeFlash(3))
     for _ in range(200):

@@ -123,6 +123,7 @@ def test_without_a_whole_version_there_is_a_sentence_and_another_try(lock):
     assert not lock.board.strike.is_released
 
 
+@pytest.mark.slow
 def test_a_version_whose_task_fails_after_a_while_is_gone_back_from_and_may_be_tried_again(lock):
     path = "firmware/task/sealing.py"
     sound = (ROOT / path).read_text()
