@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import sys
 from binascii import crc32
 
 from micropython import const
@@ -75,6 +76,9 @@ async def serve(console, line) -> bool:
         reply = {"ok": False, "error": "flash", "say": "The flash did not take it."}
     except MemoryError:
         reply = {"ok": False, "error": "memory", "say": "There is not enough memory for it now."}
+    except Exception as error:  # noqa: BLE001 - what an installer asks for must not end the run of the door
+        sys.print_exception(error)
+        reply = {"ok": False, "error": "fault", "say": "The lock failed at that request."}
     reply["id"] = request["id"]
     if is_repeatable and reply["ok"]:
         console.last = (checksum, reply, now_ms)

@@ -115,6 +115,10 @@ async def _compare(console, new: Fields, number) -> int:
             if not old:
                 fields = Fields(running)
                 await fields.load(console)
+                for name in fields:
+                    if fields.size(name) <= WHOLE_BYTES:
+                        # What is wrong with a value shows when it is read.
+                        fields[name]
                 old = fields
         except (OSError, ValueError):
             pass

@@ -237,9 +237,10 @@ class Upload:
                 head.put(0, start)
                 for at in range(package.START_BYTES, size, _PIECE_BYTES):
                     head.put(at, file.read(min(_PIECE_BYTES, size - at)))
-        except OSError:
+            await self._check(head)
+        except (OSError, Refusal):
+            # Damaged, or of a kind that is taken no more: the head comes again, and says what is wrong with it.
             return
-        await self._check(head)
         slots.hold()
         self._follow(head)
         del head

@@ -5,9 +5,10 @@ from firmware.console.request import Refusal, note, number
 from firmware.core import clock, event
 from firmware.store import claim
 
-# 2024-01-01, before which nobody sets a lock; and what four bytes hold.
+# 2024-01-01, before which nobody sets a lock; and 2060-01-01: a floor near the end of what four bytes hold, set once by
+# a laptop with a wrong calendar, would leave no way back.
 _FIRST_S = 1_704_067_200
-_LAST_S = 4_294_967_295
+_LAST_S = 2_840_140_800
 _LONGEST_S = 600
 
 

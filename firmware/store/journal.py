@@ -275,6 +275,9 @@ class Journal:
     def _events_from(self, first_seq: int):
         """Yields (seq, head before it, record, tag) from `first_seq` on."""
         for index in range(len(self._live)):
+            if index >= len(self._live):
+                # Who takes its time may find that a sector was erased meanwhile.
+                return
             seq, number = self._live_at(index)
             is_last = index + 1 == len(self._live)
             last_seq = self.seq if is_last else self._live_at(index + 1)[0] - 1

@@ -205,6 +205,33 @@ def test_wrong_settings_change_nothing(talker, room):
     assert room.kinds().count(event.SETTINGS_ACCEPTED) == room.count(event.SETTINGS_PROPOSED) == 1
 
 
+def test_settings_in_force_that_nobody_can_read_are_replaced(make_room):
+    room = make_room()
+    talker = Talker(room.board)
+    file = room.board.vfs / "settings.json"
+    whole = file.read_bytes()
+    # As somebody writes it who knows Python.
+    file.write_bytes(whole.replace(b'"has_contact": true', b'"has_contact": True'))
+    assert file.read_bytes() != whole
+    room.power_on(knows_time=False)
+    talker.claim()
+    assert talker.open()["ok"]
+    digest = talker.send(whole)
+    assert talker.ask("preview", sha256=digest)["changed"] > 0
+    assert talker.ask("apply", sha256=digest)["changed"] > 0 and restarted(room, talker)
+    room.board.run_for(130_000)
+    assert file.read_bytes() == whole
+    assert room.count(event.TASK_FAILED) == 0
+
+
+def test_a_time_that_leaves_no_way_back_is_refused(talker, room):
+    talker.claim()
+    assert talker.open()["ok"]
+    for time_s in (0, 2_840_140_801, 4_294_967_295, 4_294_967_297):
+        assert talker.ask("time", unix_s=time_s, uncertainty_s=1)["error"] == "value"
+    assert talker.ask("time", unix_s=lockroom.NOON_S + 3_600, uncertainty_s=1)["ok"]
+
+
 def test_a_developer_gets_the_prompt_of_a_lock_without_an_owner(talker, room):
     assert talker.ask("develop")["ok"]
     board = room.board
