@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from lockcase import compile_entrance, make_package, renumber
+from lockcase import RELEASE, compile_entrance, make_package, renumber
 
 from firmware.core import event
+from lobbylock import command
 from lobbylock.console.client import Refused
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
@@ -177,3 +178,23 @@ def test_a_board_takes_the_releases_of_the_key_that_its_owner_names(lock, packag
     # What is found out on the host is not sent.
     with pytest.raises(UserError, match="nothing was sent"):
         lock.update(foreign)
+
+
+def test_the_command_at_a_port(lock, package, tmp_path, capsys):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "owner.json").write_text(json.dumps({"version": 1, "ed25519_seed": (b"o" * 32).hex()}))
+    same, other = tmp_path / "same.lbu", tmp_path / "other.lbu"
+    same.write_bytes(renumber(package, "0.1.0").dump())
+    other.write_bytes(pack("0.2.0", "esp32-c3-devkitm-1", "rv32imc", list(package.files), RELEASE).dump())
+    lock.board.set_pace("real")
+    lock.board.start_pump()
+    port = lock.board.open_pty()
+    options = ["--port", port, "--home", str(home), "--release-key", RELEASE.public_key.hex()]
+    assert command.main(["update", str(same), "--json", *options]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"state": ALREADY, "version": "0.1.0"} and "there already" in said.err
+    assert command.main(["update", str(other), *options]) == 2
+    assert "nothing was sent" in capsys.readouterr().err
+    assert command.main(["update", str(same), *options[:-2]]) == 2
+    assert "not signed by a release key" in capsys.readouterr().err
