@@ -88,7 +88,8 @@ def _compare(inputs: list[bytes], outputs: list[list[str]], codes: list[int]) ->
 
 def _on_micropython(target: str, path: str, lib: Path) -> tuple[list[str], dict[str, str]]:
     folders = ":".join([*map(str, (BOARD, lib, ROOT)), ".frozen"])
-    command = [str(MICROPYTHON), "-X", "heapsize=148k", str(BOARD / "verdicts.py"), target, path]
+    heap = f"heapsize={corpus.corpora()[target].heap_kib}k"
+    command = [str(MICROPYTHON), "-X", heap, str(BOARD / "verdicts.py"), target, path]
     return command, {**os.environ, "MICROPYPATH": folders}
 
 

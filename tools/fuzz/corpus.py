@@ -13,6 +13,8 @@ from firmware.core import event, keycode, proof
 from lobbylock import badge
 
 SECRET = b"fuzz"
+# The base point: a public key like another.
+KEY = b"\x58" + b"\x66" * 31
 KID = b"\x0a\x0b\x0c\x0d"
 CLAIMS: dict[Any, Any] = {
     1: "maple-office",
@@ -42,6 +44,8 @@ class Corpus:
     values: list[Any] = field(default_factory=list)
     encode: Callable[[Any], bytes] = cbor.encode
     has_peer: bool = True
+    # A board's; more where many modules are loaded, which a board has compiled.
+    heap_kib: int = 148
 
 
 def _sign(message: bytes) -> bytes:
@@ -146,6 +150,17 @@ def _settings() -> list[dict[str, Any]]:
     return [usual, bare]
 
 
+def _requests() -> list[Any]:
+    """Returns requests to the serial line, as objects; none that writes a file."""
+    words: list[dict[str, Any]] = [{"do": "hello"}, {"do": "claim", "owner": KEY.hex(), "release": KEY.hex()}]
+    words += [{"do": "nonce"}, {"do": "open", "key": KEY.hex(), "sig": "00" * 64}, {"do": "close"}]
+    words += [{"do": "time", "unix_s": 1_789_992_000, "uncertainty_s": 1}, {"do": "enrolment"}]
+    words += [{"do": "installers"}, {"do": "installers", "set": 0, "key": KEY.hex()}, {"do": "picture", "at": 0}]
+    words += [{"do": "test", "what": "reader"}, {"do": "reset", "door": "maple-12/front"}, {"do": "restart"}]
+    words += [{"do": "piece", "at": 0, "data": "eHg=", "crc": "00000000"}, {"do": "nothing"}]
+    return [{"id": number, **word} for number, word in enumerate(words)]
+
+
 def _dump(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
@@ -199,6 +214,8 @@ def corpora() -> dict[str, Corpus]:
         "settings": Corpus([], _settings(), _dump),
         # JSON itself is read by each interpreter in its own way; what is asked here is what it throws.
         "settings text": Corpus([_dump(value) for value in _settings()], has_peer=False),
+        "console": Corpus([], _requests(), _dump, has_peer=False, heap_kib=300),
+        "console session": Corpus([], _requests(), _dump, has_peer=False, heap_kib=300),
         "pn532 start": Corpus(
             [script(frame(0x14, b""), frame(0x02, b"\x32\x01\x06\x07"), frame(0x32, b""))], has_peer=False
         ),

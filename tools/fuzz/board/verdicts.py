@@ -16,6 +16,8 @@ def _load(name: str):
     """Returns the target's function, input -> verdict."""
     if name.startswith("pn532"):
         from fuzz_reader import TARGETS
+    elif name.startswith("console"):
+        from fuzz_console import TARGETS
     elif name in ("type2", "type4", "phone"):
         from fuzz_cards import TARGETS
     else:
