@@ -1,5 +1,6 @@
 """What linking makes of modules: fewer files, the same program."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from linker import bundles, explain
 from linker.errors import NotLinkable
 from linker.link import link
-from linker.words import EVERYWHERE
+from linker.words import BASES, EVERYWHERE
 
+ROOT = Path(__file__).resolve().parents[2]
 MICROPYTHON = Path(sys.executable).with_name("micropython")
 
 MAIN = "from firmware.build import run\nrun()\n"
@@ -186,6 +188,140 @@ def test_coroutines_closures_and_errors(play):
 def test_what_cannot_be_linked_is_refused(text, said):
     with pytest.raises(NotLinkable, match=said):
         link({"firmware.build": text, "firmware.core.event": "LEVEL = [1]\n"}, [MAIN])
+
+
+OTHERS = {
+    "firmware.core.event": "def find():\n    return 1\ndef level():\n    return 3\n",
+    "firmware.core.clock": "def find():\n    return 2\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "def run(x=0):\n    if x:\n        from firmware.core.event import find\n    else:\n"
+            "        from firmware.core.clock import find\n    print(find())\n",
+            "also something else",
+        ),
+        (
+            "def run(find=None):\n    if find is None:\n        from firmware.core.event import find\n"
+            "    print(find())\n",
+            "also something else",
+        ),
+        (
+            "def run():\n    find = None\n    if not find:\n        from firmware.core.event import find\n"
+            "    print(find())\n",
+            "also something else",
+        ),
+        (
+            "def run():\n    try:\n        from firmware.core.event import find\n    except ImportError as find:\n"
+            "        pass\n    print(find())\n",
+            "also something else",
+        ),
+        ("def run():\n    global find\n    from firmware.core.event import find\n", "also something else"),
+        ("def run():\n    from firmware.core.event import find\n    del find\n", "also something else"),
+        (
+            "def run():\n    from firmware.core.event import find\n    def change():\n        nonlocal find\n"
+            "        find = 1\n    change()\n",
+            "nonlocal find",
+        ),
+        ("from firmware.core.event import find\nfind = [find]\ndef run():\n    pass\n", "also something else"),
+        ("class A:\n    from firmware.core.event import find\ndef run():\n    print(A.find())\n", "neither"),
+        ("limit = [1]\nclass A:\n    limit = limit\ndef run():\n    print(A.limit)\n", "gives it a value later"),
+        (
+            "limit = [1]\nclass A:\n    def get(self, limit=limit):\n        return limit\n    limit = 2\n"
+            "def run():\n    print(A().get(), A.limit)\n",
+            "gives it a value later",
+        ),
+        (
+            "from bluetooth import BLE\nclass A(BLE):\n    pass\ndef run():\n    print(A())\n",
+            "whose attributes",
+        ),
+    ],
+)
+def test_a_name_that_would_come_to_mean_another_thing_is_refused(text, said):
+    tree = {"firmware.build": "from firmware.core import clock, event\n" + text, **OTHERS}
+    with pytest.raises(NotLinkable, match=said):
+        link(tree, [MAIN])
+
+
+def test_imports_of_what_is_at_hand_leave_whole_blocks_behind(play):
+    """And the name means the same above the import, which a loop may come to later."""
+    tree = {
+        "firmware.build": "from firmware.core import clock, event\ndef run():\n    for turn in (0, 1):\n"
+        "        if turn:\n            print(find())\n        else:\n"
+        "            from firmware.core.event import find\n"
+        "    try:\n        from firmware.core.event import level, find\n    finally:\n        print(level(), find())\n"
+        "    print(clock.find(), event.find())\n",
+        **OTHERS,
+    }
+    assert play(tree) == "1\n3 1\n2 1\n"
+
+
+def test_a_class_body_may_use_what_it_has_made(play):
+    tree = {
+        "firmware.build": "limit = [1]\nclass A:\n    width = 2\n    both = [width, limit]\n    width += 1\n"
+        "    rows = [limit for width in (width,)]\n"
+        "def run():\n    print(A.both, A.width, A.rows)\n"
+    }
+    assert play(tree) == "[2, [1]] 3 [[1]]\n"
+
+
+def test_what_a_decorator_does_is_done_though_nobody_names_the_function(play):
+    tree = {
+        "firmware.build": "import micropython\nfrom firmware.core import event\nSEEN = []\n"
+        "def seen(function):\n    SEEN.append(function)\n    return function\n"
+        "@seen\ndef listed():\n    return 1\n"
+        "class Desk:\n    @seen\n    def answered(self):\n        return 2\n"
+        "@micropython.native\ndef dropped():\n    return 3\n"
+        "class Dropped:\n    @property\n    def dropped_too(self):\n        return 4\n"
+        "def run():\n    print(len(SEEN), SEEN[0]())\n",
+        **OTHERS,
+    }
+    assert play(tree) == "2 1\n"
+    assert "Dropped" not in link(tree, [MAIN]).names["firmware.build"].values()
+    assert not any("ropped" in name for name in link(tree, [MAIN]).names["firmware.build"].values())
+
+
+def test_the_fields_of_a_namedtuple_keep_their_names(play):
+    tree = {
+        "firmware.build": 'from collections import namedtuple\nPair = namedtuple("Pair", "frobnic grumble")\n'
+        "class Other:\n    def __init__(self):\n        self.frobnic = 1\n        self.grumble = 2\n"
+        "def run():\n    pair, other = Pair(3, 4), Other()\n"
+        "    print(pair.frobnic, pair.grumble, other.frobnic, other.grumble)\n"
+    }
+    assert play(tree) == "3 4 1 2\n"
+
+
+def test_no_attribute_of_ours_is_called_like_one_of_a_class_from_elsewhere():
+    names = [f"field_{n}" for n in range(400)]
+    stores = "".join(f"        self.{name} = 1\n" for name in names)
+    reads = "".join(f"    print(client.{name})\n" for name in names)
+    tree = {
+        "firmware.build": "from umqtt.simple import MQTTClient\nclass Client(MQTTClient):\n"
+        f"    def __init__(self):\n{stores}        self.pid = 5\n    def wait_msg(self):\n        return 1\n"
+        f"def run():\n    client = Client()\n{reads}    print(client.pid, client.wait_msg())\n"
+    }
+    made = ast.parse(linked(tree)["firmware.build"])
+    stored = [
+        node.attr for node in ast.walk(made) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
+    assert len(set(stored)) == len(names) + 1
+    assert set(stored) & BASES["umqtt.simple:MQTTClient"] == {"pid"}
+    assert "def wait_msg(" in linked(tree)["firmware.build"]
+
+
+def test_the_attributes_of_the_mqtt_client_are_those_of_micropython_lib():
+    text = (ROOT / "build" / "micropython-lib" / "umqtt" / "simple.py").read_text()
+    made = next(node for node in ast.parse(text).body if isinstance(node, ast.ClassDef) and node.name == "MQTTClient")
+    found = {node.name for node in made.body if isinstance(node, ast.FunctionDef)} - {"__init__"}
+    found |= {
+        node.attr
+        for node in ast.walk(made)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+    assert found == BASES["umqtt.simple:MQTTClient"]
 
 
 def test_files_that_import_each_other_are_refused():

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 from linker.errors import NotLinkable
-from linker.words import EVERYWHERE, ON_CHIPS
+from linker.words import BASES, EVERYWHERE, ON_CHIPS
 
-_FOREIGN = EVERYWHERE | ON_CHIPS
+_INHERITED = frozenset(chain.from_iterable(BASES.values()))
+_FOREIGN = EVERYWHERE | ON_CHIPS | _INHERITED
 _DUNDER = re.compile(r"__\w+__\Z")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any function has; the words come first.
 _ARGUMENTS = 40
@@ -71,15 +73,20 @@ class Renamer:
             node.arg for body in bodies.values() for node in _walk(body) if isinstance(node, ast.keyword) and node.arg
         }
         _check_talk(bodies)
+        _check_bases(bodies)
         self._attributes: dict[str, str] = {}
         self._globals: dict[str, dict[str, str]] = {root: {} for root in bodies}
         self._locals: dict[str, str] = {}
         made, kept = self._attribute_names()
         words = list(islice(_words(kept | self._kept_variables()), _VARIABLES))
         self._arguments = words[:_ARGUMENTS]
-        for word, (name, _) in zip(words, _by_use(made), strict=False):
+        # An attribute of an object of ours must not be one of the class from elsewhere that it is made of.
+        own = (word for word in words if word not in _INHERITED)
+        for word, (name, _) in zip(own, _by_use(made), strict=False):
             self._attributes[name] = word
-        self._name_globals(words[_ARGUMENTS:], words[max(_ARGUMENTS, len(made)) :])
+        free = words[_ARGUMENTS:]
+        attributes = set(self._attributes.values())
+        self._name_globals(free, [word for word in free if word not in attributes])
         for body in bodies.values():
             for node in body:
                 for part in node.body if isinstance(node, ast.ClassDef) else [node]:
@@ -90,6 +97,8 @@ class Renamer:
         used = Counter[str]()
         made: set[str] = set()
         told = set(self._asked)
+        # A string may name one attribute, for getattr and its like; for a namedtuple, several.
+        has_lists = any(_names_namedtuple(node) for body in self._bodies.values() for node in _walk(body))
         for body in self._bodies.values():
             for node in _walk(body):
                 if isinstance(node, ast.Attribute) and ":" not in node.attr:
@@ -97,7 +106,7 @@ class Renamer:
                     if not isinstance(node.ctx, ast.Load):
                         made.add(node.attr)
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    told.add(node.value)
+                    told.update(_WORD.findall(node.value) if has_lists else (node.value,))
                 elif (name := _name_of(node)).startswith("."):
                     used[name[1:]] += 1
                     made.add(name[1:])
@@ -313,6 +322,11 @@ def _walk(body: list[ast.stmt]) -> Iterator[ast.AST]:
         yield from ast.walk(node)
 
 
+def _names_namedtuple(node: ast.AST) -> bool:
+    name = getattr(node, "attr", "") or getattr(node, "id", "") or getattr(node, "name", "")
+    return isinstance(name, str) and name.rpartition(":")[2] == "namedtuple"
+
+
 def _name_of(node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         return node.id
@@ -383,3 +397,27 @@ def _check_talk(bodies: dict[str, list[ast.stmt]]) -> None:
             of_modules = isinstance(holder, ast.Subscript) and ast.unparse(holder.value).endswith("modules")
             if not isinstance(name, ast.Constant) and not of_modules:
                 raise NotLinkable(f"{root}: {node.func.id} with a name that is computed")
+
+
+def _check_bases(bodies: dict[str, list[ast.stmt]]) -> None:
+    """Refuses classes made of ones from elsewhere whose attributes are not known: ours could be called the same."""
+    for root, body in bodies.items():
+        for node in _walk(body):
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                name = _foreign_base(base)
+                if name and name not in BASES and not _is_exception(name):
+                    raise NotLinkable(f"{root}: a class is made of {name}, whose attributes words.BASES lacks")
+
+
+def _foreign_base(base: ast.expr) -> str:
+    """Returns the built-in or `module:name` from elsewhere that a class is made of; empty if it is made of ours."""
+    if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name) and base.value.id.startswith("<"):
+        return f"{base.value.id[1:]}{base.attr}"
+    if isinstance(base, ast.Name) and base.id.startswith("<"):
+        return base.id[1:]
+    return base.id if isinstance(base, ast.Name) and ":" not in base.id and "@" not in base.id else ""
+
+
+def _is_exception(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, BaseException)

@@ -14,7 +14,7 @@ function of something that is not loaded with the module: that is a local variab
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from linker.errors import NotLinkable
@@ -92,13 +92,25 @@ class Program:
 def _global_names(module: Module, modules: dict[str, Module]) -> dict[str, str]:
     """Returns the names in the module's own scope and where each comes from: "" if it is made there."""
     found = dict.fromkeys(_bound(module.tree.body)[0], "")
-    for name in (name for node in ast.walk(module.tree) if isinstance(node, ast.Global) for name in node.names):
-        found[name] = ""
+    set_in_functions = {name for node in ast.walk(module.tree) if isinstance(node, ast.Global) for name in node.names}
+    found.update(dict.fromkeys(set_in_functions, ""))
+    made = _made(_bindings(module.tree.body), modules)
     for node in module.tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for name, source in _sources(node, modules):
+                if len(made[name]) > 1 or name in set_in_functions:
+                    raise NotLinkable(f"{module.name}, line {node.lineno}: {name} is imported and also something else")
                 found[name] = source
     return found
+
+
+def _made(bindings: Iterator[tuple[str, ast.AST]], modules: dict[str, Module]) -> dict[str, set[str]]:
+    """Returns the sources of names, as `_sources` has them; "" stands for any other value than an imported one."""
+    made: dict[str, set[str]] = {}
+    for name, node in bindings:
+        is_import = isinstance(node, (ast.Import, ast.ImportFrom))
+        made.setdefault(name, set()).add(dict(_sources(node, modules))[name] if is_import else "")
+    return made
 
 
 def _sources(node: ast.Import | ast.ImportFrom, modules: dict[str, Module]) -> Iterator[tuple[str, str]]:
@@ -120,34 +132,56 @@ def _sources(node: ast.Import | ast.ImportFrom, modules: dict[str, Module]) -> I
             yield alias.asname or alias.name, source
 
 
+def _bindings(body: list) -> Iterator[tuple[str, ast.AST]]:
+    """Yields the names that the statements themselves bind or declare to be outside, and the nodes that do so."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name, node
+            continue
+        if isinstance(node, ast.Lambda):
+            continue
+        if isinstance(node, _COMPREHENSIONS):
+            yield from ((inner.target.id, inner) for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr))
+            continue
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, node
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from ((alias.asname or alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name, node
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from ((name, node) for name in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
 def _bound(body: list) -> tuple[set[str], set[str], set[str]]:
     """Returns what the statements themselves bind, and what they declare `global` and `nonlocal`."""
     bound: set[str] = set()
     outer: set[str] = set()
     free: set[str] = set()
-    waiting = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        if isinstance(node, _COMPREHENSIONS):
-            bound.update(inner.target.id for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr))
-            continue
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-        elif isinstance(node, ast.Global):
-            outer.update(node.names)
-        elif isinstance(node, ast.Nonlocal):
-            free.update(node.names)
-        waiting += ast.iter_child_nodes(node)
+    for name, node in _bindings(body):
+        (outer if isinstance(node, ast.Global) else free if isinstance(node, ast.Nonlocal) else bound).add(name)
     return bound - outer - free, outer, free
+
+
+def _class_loads(node: ast.AST) -> Iterator[ast.Name]:
+    """Yields what a part of a class body looks up while the class is made, in its own scope."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node
+    inner: Iterable[ast.AST | None] = ast.iter_child_nodes(node)
+    if isinstance(node, _FUNCTIONS):
+        inner = (*getattr(node, "decorator_list", ()), *node.args.defaults, *node.args.kw_defaults)
+    elif isinstance(node, ast.ClassDef):
+        inner = (*node.decorator_list, *node.bases)
+    elif isinstance(node, _COMPREHENSIONS):
+        inner = (node.generators[0].iter,)
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        inner = (ast.copy_location(ast.Name(node.target.id, ast.Load()), node), node.value)
+    for part in inner:
+        if part is not None:
+            yield from _class_loads(part)
 
 
 class _Namer(ast.NodeTransformer):
@@ -179,7 +213,9 @@ class _Namer(ast.NodeTransformer):
         for name in outer:
             scope.names[name] = f"{self._module.name}:{name}"
         for name in free:
-            scope.names[name] = self._scope.resolve(name)
+            scope.names[name] = found = self._scope.resolve(name)
+            if isinstance(found, ModuleRef) or "@" not in found:
+                raise NotLinkable(f"{self._module.name}: nonlocal {name} is imported")
         program.named_locals.update(f"{program.scopes}@{name}" for name in named)
         return scope
 
@@ -236,6 +272,7 @@ class _Namer(ast.NodeTransformer):
         }
         scope = self._new_scope(*_bound(body), args | inner)
         self._find_mixed(scope, body)
+        self._bind_imports(scope, args, body)
         before, self._scope = self._scope, scope
         for arg in ast.walk(arguments):
             if isinstance(arg, ast.arg):
@@ -259,6 +296,36 @@ class _Namer(ast.NodeTransformer):
         for name, sources in found.items():
             if len(sources) > 1:
                 self._program.mixed[scope.names[name]] = set()  # type: ignore[index]
+
+    def _bind_imports(self, scope: Scope, args: set[str], body: list) -> None:
+        """Gives the names that a function imports of ours their meaning, wherever in it they stand.
+
+        It is one for the whole function, so a name that may also be something else is refused unless it is a variable.
+        """
+        program = self._program
+        bindings = list(_bindings(body))
+        deleted = {name for name, node in bindings if isinstance(getattr(node, "ctx", None), ast.Del)}
+        # Deleting a module is no other value; of one that is at hand it does nothing.
+        made = _made(
+            (row for row in bindings if not isinstance(getattr(row[1], "ctx", None), ast.Del)), program.modules
+        )
+        places = dict(bindings)
+        for name, sources in sorted(made.items()):
+            local = scope.names[name]
+            ours = [source for source in sorted(sources) if source and not self._is_foreign(source)]
+            is_mixed = local in program.mixed
+            if is_mixed and all(source in program.modules for source in ours):
+                continue
+            for source in ours:
+                what = self._what(source, places[name])
+                meaning: str | ModuleRef = what
+                if source in program.modules:
+                    meaning = ModuleRef(source, "" if self._is_at_hand(what) else str(local))
+                elif not self._is_at_hand(what) and not is_mixed:
+                    continue
+                if len(sources) > 1 or name in args or (name in deleted and isinstance(meaning, str)):
+                    raise self._refuse(places[name], f"{name} is imported and also something else")
+                scope.names[name] = meaning
 
     def _body(self, body: list) -> list:
         made: list[ast.stmt] = []
@@ -293,10 +360,21 @@ class _Namer(ast.NodeTransformer):
         node.decorator_list = [self.visit(mark) for mark in node.decorator_list]
         scope = Scope(self._scope, is_class=True)
         scope.names = {name: f".{name}" for name in _bound(node.body)[0]}
+        self._check_class(scope, node.body)
         before, self._scope = self._scope, scope
         node.body = self._body(node.body)
         self._scope = before
         return node
+
+    def _check_class(self, scope: Scope, body: list) -> None:
+        """Refuses a name that a class body looks up and may not have bound yet: it would be one from outside."""
+        done: set[str] = set()
+        for node in body:
+            for part in _class_loads(node):
+                if part.id in scope.names and part.id not in done:
+                    raise self._refuse(part, f"{part.id} is looked up in a class that gives it a value later")
+            if not isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.Delete)):
+                done.update(_bound([node])[0])
 
     def _comprehension(self, node):
         first = node.generators[0]
@@ -334,14 +412,13 @@ class _Namer(ast.NodeTransformer):
         return self._import(node)
 
     def _import(self, node):
-        """An import inside a function: of ours goes if it is at hand, else says `module:` and `module:name`."""
+        """An import that is not at the top: of ours goes if it is at hand, else says `module:` and `module:name`."""
         program = self._program
-        here = self._module.name
         made = []
         for alias, (name, source) in zip(list(node.names), _sources(node, program.modules), strict=True):
             found = self._scope.resolve(name)
             local = found.local if isinstance(found, ModuleRef) else found
-            if source.startswith("<") or self._is_missing(source):
+            if self._is_foreign(source):
                 alias.asname = local
                 is_from = isinstance(node, ast.ImportFrom)
                 made.append(ast.ImportFrom(node.module, [alias], 0) if is_from else ast.Import([alias]))
@@ -352,27 +429,32 @@ class _Namer(ast.NodeTransformer):
                 program.mixed[local].add(source)
                 made.append(ast.Import([ast.alias(f"{source}:", local)]))
                 continue
-            if source in program.modules:
-                is_at_hand = program.is_at_hand(here, source)
-                self._scope.names[name] = ModuleRef(source, "" if is_at_hand else local)
-                what = f"{source}:"
-            else:
-                home, _, there = source.partition(":")
-                what = program.meaning(home, there)
-                if not isinstance(what, str) or what.startswith("<"):
-                    raise self._refuse(node, f"{home} has no {there} of its own")
-                is_at_hand = program.is_at_hand(here, what.partition(":")[0])
-                if is_at_hand:
-                    self._scope.names[name] = what
+            what = self._what(source, node)
+            is_at_hand = self._is_at_hand(what)
+            is_variable = not is_at_hand and source not in program.modules
+            if not is_variable and (self._scope.is_class or not self._scope.parent):
+                raise self._refuse(node, f"{name} is imported neither at the top nor in a function")
             if not is_at_hand:
                 made.append(ast.Import([ast.alias(what, local)]))
-        return made or None
+        return made or ast.copy_location(ast.Pass(), node)
 
-    def _is_missing(self, source: str) -> bool:
-        """Whether it is asked of an empty package, which has only modules: then that is for the run to find out."""
-        modules = self._program.modules
+    def _what(self, source: str, node: ast.AST) -> str:
+        """Returns `module:` or `module:name` for what is imported of ours, by its home."""
+        if source in self._program.modules:
+            return f"{source}:"
         home, _, there = source.partition(":")
-        return bool(there) and modules[home].is_empty
+        what = self._program.meaning(home, there)
+        if not isinstance(what, str) or what.startswith("<"):
+            raise self._refuse(node, f"{home} has no {there} of its own")
+        return what
+
+    def _is_at_hand(self, what: str) -> bool:
+        return self._program.is_at_hand(self._module.name, what.partition(":")[0])
+
+    def _is_foreign(self, source: str) -> bool:
+        """Whether it is not ours, or asked of an empty package, which has only modules: the run will find out."""
+        home, _, there = source.partition(":")
+        return source.startswith("<") or (bool(there) and self._program.modules[home].is_empty)
 
 
 def _statements(body: list) -> Iterator[ast.stmt]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
+# Decorators that make a function another kind of one, and do nothing else.
+_QUIET = ("property", "staticmethod", "classmethod")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -100,7 +102,7 @@ class _Live:
 def _makes(node: ast.stmt) -> list[str]:
     """Returns the names that a statement does nothing but make; none for one that may do more."""
     if isinstance(node, _DEFINITIONS):
-        return [node.name]
+        return [node.name] if _is_quiet(node) else []
     if isinstance(node, ast.Assign) and _is_idle(node.value):
         targets = [
             name for target in node.targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])
@@ -108,6 +110,16 @@ def _makes(node: ast.stmt) -> list[str]:
         if all(isinstance(target, ast.Name) for target in targets):
             return [target.id for target in targets]  # type: ignore[attr-defined]
     return []
+
+
+def _is_quiet(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a definition calls no decorator that may do something with it, nor does one inside of a class."""
+    for mark in node.decorator_list:
+        is_compilers = isinstance(mark, ast.Attribute) and ast.unparse(mark.value) == "<micropython:"
+        if not (is_compilers or (isinstance(mark, ast.Name) and mark.id in _QUIET)):
+            return False
+    parts = node.body if isinstance(node, ast.ClassDef) else ()
+    return all(_is_quiet(part) for part in parts if isinstance(part, _DEFINITIONS))
 
 
 def _is_idle(node: ast.expr) -> bool:

@@ -134,3 +134,16 @@ wake_on_touch wake_on_ulp wake_reason wb webrepl webrepl_cfg width wp write_puls
 writebit writebyte writeto writeto_mem writevto ws y
 """.split()
 )
+
+# The attributes of the classes from elsewhere that classes of ours may be made of, by module and name. What exceptions
+# have is in the tables above.
+BASES = {
+    "io:IOBase": frozenset(("close", "ioctl", "read", "readinto", "readline", "write")),
+    "object": frozenset[str](),
+    "umqtt.simple:MQTTClient": frozenset(
+        """
+        cb client_id keepalive lw_msg lw_qos lw_retain lw_topic pid port pswd server sock ssl ssl_params user
+        _recv_len _send_str check_msg connect disconnect ping publish set_callback set_last_will subscribe wait_msg
+        """.split()
+    ),
+}
