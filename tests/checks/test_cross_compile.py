@@ -1,6 +1,7 @@
 """mpy-cross on files it takes and on files it refuses."""
 
 from checks import cross_compile
+from linker.link import Linked
 
 
 def test_every_board_file_is_compiled_for_every_core(tree):
@@ -35,3 +36,19 @@ def test_what_one_core_cannot_do_is_named(tree):
     findings = cross_compile.check(tree({"lib/v.py": text}))
     assert [found.path for found in findings] == ["lib/v.py"] * 2
     assert findings[0].line == 5 or findings[0].line == 6
+
+
+def test_what_the_linker_refuses_is_named(tree):
+    text = "from firmware.core import event\n\n\ndef run():\n    return [event]\n"
+    findings = cross_compile.check(tree({"firmware/build.py": text, "firmware/core/event.py": "LEVEL = [1]\n"}))
+    assert [(found.path, found.line) for found in findings] == [("firmware/build.py", 5)]
+    assert "used as a value" in findings[0].text
+    assert "(linked)" in findings[0].text
+
+
+def test_what_does_not_compile_once_it_is_linked_is_named(tree, monkeypatch):
+    monkeypatch.setattr(cross_compile, "link_tree", lambda root: Linked({"firmware.build": "def (\n"}, {}))
+    findings = cross_compile.check(tree({"firmware/build.py": "x = 1\n"}))
+    assert [found.path for found in findings] == ["firmware/build.py"] * 2
+    assert "(linked, xtensawin)" in findings[0].text
+    assert "(linked, rv32imc)" in findings[1].text

