@@ -1,10 +1,13 @@
 """building.toml: what is in it, and a sentence for everything that is wrong in it."""
 
+from dataclasses import asdict
+
 import pytest
 from install_case import BUILDING, DOOR
 
 from lobbylock.building_file import TEMPLATE, BuildingFile
 from lobbylock.errors import UserError
+from lobbylock.settings import Options
 
 
 def write(tmp_path, text: str, **environment: str) -> BuildingFile:
@@ -68,7 +71,7 @@ def test_the_template_is_a_file_that_works(tmp_path):
         ('nfc = "uart"', 'nfc = "usb"', "nfc is one of off, uart, spi"),
         ('nfc = "uart"', "nfc = 1", "is not a text in quotes"),
         ('nfc = "uart"', "release_s = true", "is not a number of seconds"),
-        ('nfc = "uart"', "release_s = 99", "release_ms is 99000, but must be 1000 to 10000"),
+        ('nfc = "uart"', "release_s = 99", r"building.toml: release_s of \[\[door\]\] is 99, but must be 1 to 10\."),
         ('nfc = "uart"', "contact = 1", "is not true or false"),
         ('nfc = "uart"', 'areas = "lobby"', "is not a list of texts"),
         ('nfc = "uart"', 'camera = "always"', "camera is one of"),
@@ -80,7 +83,21 @@ def test_the_template_is_a_file_that_works(tmp_path):
             'url = "mqtt://broker.example"\nca = "none.pem"',
             "cannot be read: No such file",
         ),
-        ("mqtt://", "mqtts://", "an mqtts broker needs its CA"),
+        ('nfc = "uart"', "held_s = 9.5", r"held_s of \[\[door\]\] is 9.5, but must be 10 to 600\."),
+        ('nfc = "uart"', 'bearer_for = "10s"', "bearer_for, in seconds, is 10, but must be 300 to 604800"),
+        ("mqtt://", "mqtts://", r"an mqtts broker needs its CA .*`ca` of \[mqtt\] in the building's file"),
+        (
+            'url = "mqtt://broker.example"',
+            'url = "mqtt://broker.example"\nca = "a\\u0000.pem"',
+            "ca of .mqtt. names 'a.x00.pem', which no file can be called",
+        ),
+        ('board = "esp32-devkitc"', 'board = "a\\u0000/b.toml"', "is no path that a file can have"),
+        (
+            'nfc = "uart"',
+            '[[door]]\nname = "front"\nboard = "esp32-devkitc"',
+            r"has two doors maple-12/front: give each \[\[door\]\] a name of its own",
+        ),
+        ('password = "wifi secret"', 'password = "secret7"', "Wi-Fi password has 8 to 63 characters, or none"),
         ('zone = "EST', 'zone = "Amerika/EST', "is neither a time zone"),
         ("[[door]]", "[door]", r"no \[\[door\]\] section"),
         ("[wifi]", "[wifi", "is not TOML"),
@@ -103,3 +120,18 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="not TOML"):
         BuildingFile(tmp_path / "bytes.toml")
+
+
+def test_lengths_of_wifi_passwords(tmp_path):
+    for password in ("", "x" * 8, "x" * 63):
+        file = write(tmp_path, BUILDING.replace("wifi secret", password))
+        assert file.plan(DOOR, []).options.wifi_password == password
+    for password in ("x", "x" * 7, "x" * 64):
+        with pytest.raises(UserError, match="(?i)wi-?fi.password"):
+            write(tmp_path, BUILDING.replace("wifi secret", password)).plan(DOOR, [])
+
+
+def test_a_record_with_a_short_wifi_password_is_read_all_the_same():
+    """Locks took them, so doors in the field may have one."""
+    value = {**asdict(Options()), "wifi_password": "short"}
+    assert Options.load(value).wifi_password == "short"

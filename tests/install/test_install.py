@@ -11,6 +11,7 @@ from lobbylock.console.client import Client, NoAnswer
 from lobbylock.errors import UserError
 from lobbylock.home import Home
 from lobbylock.install_results import FAILED, PASSED, UNWATCHED, sheet_folder
+from lobbylock.install_selftest import SelfTest
 from lobbylock.owner import find_owner, new_key
 from lobbylock.signature import Signer
 
@@ -221,6 +222,41 @@ def test_a_failed_part_is_a_result_and_is_tested_again(installer, board):
     assert "The camera gave no picture" in (outcome.sheet or installer.building).with_suffix(".txt").read_text()
     board.fails = {}
     assert installer.run().is_good
+
+
+def test_results_of_other_settings_are_not_taken_over(installer, board, monkeypatch):
+    """Also if the run that changed them got no further than to the start of the board."""
+    installer.run()
+    installer.building.write_text(installer.building.read_text() + 'keypad = "wiegand"\n')
+
+    def break_off(*_):
+        raise UserError("The laptop went to sleep.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SelfTest, "run", break_off)
+        assert "went to sleep" in refusal(installer)
+    assert "The board starts with them" in installer.said
+    before = len(board.tested)
+    outcome = installer.run()
+    assert "settings" not in outcome.changed and board.settings["keypad"] == "wiegand"
+    assert board.tested[before:] == ["indicator", "strike", "contact", "camera", "reader", "keypad"]
+    assert installer.run().is_good and len(board.tested) == before + 6
+
+
+def test_what_nobody_watched_is_tested_when_somebody_is_there(installer, board):
+    unwatched = ["contact", "reader", "keypad"]
+    first = installer.run()
+    assert [result.part for result in first.results if result.outcome == UNWATCHED] == unwatched
+    installer.is_unattended = False
+    second = installer.run()
+    assert board.tested[6:] == unwatched
+    assert [result.part for result in second.results] == [result.part for result in first.results]
+    assert all(result.outcome == PASSED for result in second.results)
+    sheet = (second.sheet or installer.building).with_suffix(".txt").read_text()
+    assert UNWATCHED not in sheet and "test picture, SHA-256" in sheet
+    installer.run()
+    installer.is_unattended = True
+    assert installer.run().results == second.results and board.tested[6:] == unwatched
 
 
 def test_an_installer_with_a_key_of_his_own(installer, board, tmp_path):

@@ -326,6 +326,7 @@ def mistakes(tmp_path):
         (*new, "--wifi-ssid", "x" * 33),
         (*new, "--wifi-ssid", "a\nb"),
         (*new, "--wifi-password", "ü" * 32),
+        (*new, "--wifi-password", "1234567"),
         (*new, "--ntp", "a b"),
         (*new, "--camera", "maybe"),
         (*new, "--release-ms", "999"),

@@ -32,6 +32,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        # With a NUL in it, which a building's file can write.
+        raise UserError(f"{str(path)[:80]!r} is no path that a file can have.") from None
     if len(data) > _MAX_BYTES:
         raise UserError(f"{path} is longer than the {_MAX_BYTES} bytes that are read.")
     try:

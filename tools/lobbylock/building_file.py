@@ -13,7 +13,7 @@ from lobbylock import boards
 from lobbylock.errors import UserError
 from lobbylock.moment import parse_day_start, parse_duration
 from lobbylock.names import split_door
-from lobbylock.settings import Options
+from lobbylock.settings import RANGES, Options
 from lobbylock.zones import parse_zone
 
 if sys.version_info >= (3, 11):
@@ -89,8 +89,11 @@ class BuildingFile:
         self._wifi = self._section("wifi")
         self._mqtt = self._section("mqtt")
         self._doors = self._tables()
-        for name in self.door_names:
+        names = self.door_names
+        for name in names:
             split_door(name)
+            if names.count(name) > 1:
+                raise UserError(f"{path} has two doors {name}: give each [[door]] a name of its own.")
 
     @property
     def door_names(self) -> list[str]:
@@ -135,8 +138,8 @@ class BuildingFile:
             wifi_password=self._secret(self._wifi, "password", "wifi", WIFI_VARIABLE),
             ntp=self._text(self._whole, "ntp", "", "pool.ntp.org"),
             day_start_s=parse_day_start(self._text(self._whole, "day_start", "", "00:00")),
-            release_ms=self._milliseconds(door, "release_s", usual.release_ms),
-            held_ms=self._milliseconds(door, "held_s", usual.held_ms),
+            release_ms=self._milliseconds(door, "release_s", "release_ms", usual.release_ms),
+            held_ms=self._milliseconds(door, "held_s", "held_ms", usual.held_ms),
             camera=self._text(door, "camera", "door", usual.camera),
             has_contact=self._flag(door, "contact"),
             areas=self._texts(door, "areas", usual.areas),
@@ -184,11 +187,18 @@ class BuildingFile:
             raise self._wrong("door", name, "true or false")
         return value
 
-    def _milliseconds(self, table: dict[str, Any], name: str, usual_ms: int) -> int:
+    def _milliseconds(self, table: dict[str, Any], name: str, option: str, usual_ms: int) -> int:
         value = table.get(name, usual_ms / 1000)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
             raise self._wrong("door", name, "a number of seconds")
-        return round(value * 1000)
+        low_ms, high_ms = RANGES[option]
+        value_ms = round(value * 1000)
+        if not low_ms <= value_ms <= high_ms:
+            # `Options.check` would name it by the board's name and in the board's unit.
+            raise UserError(
+                f"{self._path}: {_shown('door', name)} is {value:g}, but must be {low_ms // 1000} to {high_ms // 1000}."
+            )
+        return value_ms
 
     def _texts(self, table: dict[str, Any], name: str, usual: list[str]) -> list[str]:
         value = table.get(name, usual)
@@ -209,6 +219,9 @@ class BuildingFile:
             raise UserError(f"{_shown('mqtt', name)} names {path}, which cannot be read: {error.strerror}.") from None
         except UnicodeDecodeError:
             raise UserError(f"{_shown('mqtt', name)} names {path}, which is not a PEM file.") from None
+        except ValueError:
+            # No system has a name with a NUL in it, which TOML can write.
+            raise UserError(f"{_shown('mqtt', name)} names {file[:80]!r}, which no file can be called.") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def revoke(
         door.options = replace(
             door.options, revoked=[*known, *dict.fromkeys(id.lower() for id in ids if id.lower() not in known)]
         )
-        door.options.check()
+        door.options.check_record()
         folder.save_door(door)
     typer.echo(f"{name} has {len(door.options.revoked)} revoked credentials; its board learns of them by its settings:")
     typer.echo(f"lobbylock door settings {name} --out settings.json")

@@ -30,26 +30,32 @@ def sheet_folder(home: Home, door: str) -> Path:
     return home.path / "handover" / building / name
 
 
-def save_results(folder: Path, public_key: bytes, results: list[Result], picture_sha256: str) -> None:
-    """Keeps the results for the board with `public_key`."""
+def save_results(
+    folder: Path, public_key: bytes, settings_sha256: str, results: list[Result], picture_sha256: str
+) -> None:
+    """Keeps the results for the board with `public_key`, which ran with the settings of that hash, in hex."""
     make_folder(folder)
     write_json(
         folder / "results.json",
         {
             "version": 1,
             "public_key": public_key.hex(),
+            "settings_sha256": settings_sha256,
             "picture_sha256": picture_sha256,
             "results": [asdict(result) for result in results],
         },
     )
 
 
-def load_results(folder: Path, public_key: bytes) -> tuple[list[Result], str]:
-    """Returns (results, hex of the test picture's SHA-256) of the board, ([], "") if there are none of this one."""
+def load_results(folder: Path, public_key: bytes, settings_sha256: str) -> tuple[list[Result], str]:
+    """Returns (results, hex of the test picture's SHA-256), ([], "") if none are of this board with these settings."""
     path = folder / "results.json"
     try:
         value: dict[str, Any] = read_json(path, "list of results") if path.exists() else {}
         if value.get("version") != 1 or value.get("public_key") != public_key.hex():
+            return [], ""
+        # Other settings may be for other parts, such as another keypad: what was seen of the old ones says nothing.
+        if value.get("settings_sha256") != settings_sha256:
             return [], ""
         results = [Result(**result) for result in value["results"]]
         picture = value["picture_sha256"]

@@ -27,10 +27,14 @@ MAX_REVOKED = 64
 MAX_ISSUER_NAME_BYTES = 32
 MAX_SETTINGS_BYTES = 8192
 _TEXT_BYTES = {"mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
-_RANGES = {"day_start_s": (0, 86_399), "release_ms": (1_000, 10_000), "held_ms": (10_000, 600_000)}
+RANGES = {"day_start_s": (0, 86_399), "release_ms": (1_000, 10_000), "held_ms": (10_000, 600_000)}
 _TEXT_BYTES["mqtt_cert"] = _TEXT_BYTES["mqtt_key"] = 4096
-_RANGES["bearer_s"] = (300, 604_800)
+RANGES["bearer_s"] = (300, 604_800)
+# WPA2-PSK, IEEE 802.11 annex J.4; without any the network is open.
+_MIN_WIFI_PASSWORD_BYTES = 8
 _PEMS = frozenset(("mqtt_ca", "mqtt_cert", "mqtt_key"))
+# What the building's file and the options of `door new` call it.
+_SHOWN = {"bearer_s": "bearer_for, in seconds,"}
 # What records of doors made by 0.1.0 lack.
 _ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad", "mqtt_cert", "mqtt_key"))
 
@@ -80,11 +84,23 @@ class Options:
             if type(value[name]) is not type(usual[name]):
                 raise UserError(f"{name} is of another type")
         options = cls(**value)
-        options.check()
+        options.check_record()
         return options
 
     def check(self) -> None:
-        """Raises UserError for the first option that the lock would refuse."""
+        """Raises UserError for the first option that the lock would refuse or that could not work."""
+        if 0 < len(self.wifi_password.encode(errors="replace")) < _MIN_WIFI_PASSWORD_BYTES:
+            raise UserError(
+                f"The Wi-Fi password has {_MIN_WIFI_PASSWORD_BYTES} to {_TEXT_BYTES['wifi_password']} characters, "
+                "or none for an open network."
+            )
+        self.check_record()
+
+    def check_record(self) -> None:
+        """Raises UserError for the first option that the lock would refuse.
+
+        The Wi-Fi password may be too short: locks take that, so doors that are there already may have one.
+        """
         for name, limit_bytes in _TEXT_BYTES.items():
             text = getattr(self, name)
             # The board counts in its own way; bytes of UTF-8 are the stricter one.
@@ -92,9 +108,10 @@ class Options:
                 raise UserError(f"{name} is longer than {limit_bytes} bytes.")
             if name not in _PEMS and not text.isprintable():
                 raise UserError(f"{name} has a character that cannot be printed.")
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
-                raise UserError(f"{name} is {getattr(self, name)}, but must be {low} to {high}.")
+                shown = _SHOWN.get(name, name)
+                raise UserError(f"{shown} is {getattr(self, name)}, but must be {low} to {high}.")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(f"{name} is one of {', '.join(choices)}.")
@@ -106,11 +123,11 @@ class Options:
     def _check_certificates(self) -> None:
         is_tls = bool(self.mqtt_url) and parse_broker_url(self.mqtt_url)[2]
         if is_tls and not self.mqtt_ca:
-            raise UserError("An mqtts broker needs its CA certificate: give it with --mqtt-ca FILE.")
+            raise UserError(f"An mqtts broker needs its CA certificate: {_give('ca')}.")
         if self.mqtt_ca:
             _load_certificate(self.mqtt_ca, "CA")
         if bool(self.mqtt_cert) != bool(self.mqtt_key):
-            raise UserError("A client certificate and its key go together: give both --mqtt-cert and --mqtt-key.")
+            raise UserError(f"A client certificate and its key go together: {_give('cert', 'key')}.")
         if self.mqtt_cert:
             _check_pair(self.mqtt_cert, self.mqtt_key)
 
@@ -125,6 +142,13 @@ class Options:
             raise UserError(
                 f"{self.zone[:80]!r} is not a TZ string with its own rules, like EST5EDT,M3.2.0,M11.1.0."
             ) from None
+
+
+def _give(*names: str) -> str:
+    """Returns how files of the broker are named: `door new` has options for them, `install` the building's file."""
+    options = " and ".join(f"--mqtt-{name} FILE" for name in names)
+    keys = " and ".join(f"`{name}`" for name in names)
+    return f"give {options}, or {keys} of [mqtt] in the building's file"
 
 
 def _load_certificate(text: str, whose: str) -> x509.Certificate:
