@@ -174,6 +174,46 @@ def test_a_port_that_is_not_there_is_named(tmp_path):
         esptool.Board(str(tmp_path / "ttyUSB9"), "esp32", 115_200).read(0, 16)
 
 
+def test_a_port_of_an_unknown_kind_is_named():
+    with pytest.raises(UserError) as caught:
+        esptool.Board("foo://x", "esp32", 115_200).read(0, 16)
+    assert str(caught.value).startswith("foo://x is no serial port: write a device file, or a URL such as ")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: A serial exception error occurred: Attempting to use a port that is not open\nNote: This error ...",
+        "Traceback (most recent call last):\n  File x\n\nA fatal error occurred: The chip stopped responding.\n",
+        "Traceback (most recent call last):\n  File x\ntermios.error: (5, 'Input/output error')\n",
+        "A fatal error occurred: Serial data stream stopped: Possible serial noise or corruption.\n",
+        "A fatal error occurred: No serial data received.\n",
+    ],
+)
+def test_a_cable_that_is_pulled_says_how_the_board_is_left(monkeypatch, said):
+    failed = subprocess.CompletedProcess([], 1, None, said)
+    monkeypatch.setattr(esptool.subprocess, "run", lambda *_, **__: failed)
+    board = esptool.Board("/dev/ttyUSB0", "esp32", 115_200)
+    with pytest.raises(UserError) as caught:
+        board.write([], erases_all=False)
+    assert str(caught.value) == (
+        "The line to /dev/ttyUSB0 broke: put the cable back and run this again; until then the board does not start."
+    )
+    # Nothing is half written by reading.
+    with pytest.raises(UserError) as caught:
+        board.read(0, 16)
+    assert "does not start" not in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def test_of_a_traceback_only_the_last_line_is_shown(monkeypatch):
+    said = "Traceback (most recent call last):\n  File x, line 1\n    go()\nKeyError: 'stub'\n"
+    failed = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(esptool.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UserError) as caught:
+        esptool.Board("/dev/ttyUSB0", "esp32", 115_200).read(0, 16)
+    assert str(caught.value) == "esptool failed: KeyError: 'stub'"
+
+
 def test_a_board_that_does_not_answer_is_named():
     """A port that takes everything and says nothing, like a board whose program runs."""
     with socket.create_server(("127.0.0.1", 0)) as server:

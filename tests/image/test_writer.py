@@ -107,7 +107,7 @@ def test_a_lock_is_left_alone(write, lock_chip):
 
 def test_erasing_alone_does_not_destroy_a_lock(write, lock_chip):
     before = bytes(lock_chip.data)
-    with pytest.raises(UserError, match="FORCE=1 ERASE=1 destroys it"):
+    with pytest.raises(UserError, match="keeps key, owner and record, .* only FORCE=1 ERASE=1 destroys it: key, owner"):
         write(lock_chip, False, True)
     assert bytes(lock_chip.data) == before
 
@@ -115,13 +115,13 @@ def test_erasing_alone_does_not_destroy_a_lock(write, lock_chip):
 def test_by_force_a_lock_is_written_over_and_keeps_what_it_remembers(make_image, write, lock_chip):
     before = guarded(lock_chip)
     said = write(lock_chip, True)
-    assert "photos, journal, ledger are not touched" in said
+    assert "photos, journal, ledger are not touched: it keeps key, owner and record." in said
     assert all(holds(lock_chip, part) for part in make_image("esp32").parts)
     assert guarded(lock_chip) == before
 
 
 def test_by_force_and_erasing_a_lock_is_destroyed(make_image, write, lock_chip):
-    assert "It is destroyed" in write(lock_chip, True, True)
+    assert "It is destroyed with key, owner and record" in write(lock_chip, True, True)
     assert all(holds(lock_chip, part) for part in make_image("esp32").parts)
     assert all(not data.strip(b"\xff") for data in guarded(lock_chip))
 

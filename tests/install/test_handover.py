@@ -75,6 +75,8 @@ def test_both_forms_say_the_same():
         "26",
     ):
         assert part in text and part in page.text
+    for part in ("FORCE=1 ERASE=1`. That destroys key, owner and record", "FORCE=1 alone keeps"):
+        assert part in text and part in page.text
     for part in ("dark & blurred", "failed", "No broker is set.", "0.1.0", "lobbylock owner reset", "esp32-devkitc"):
         assert part in text and part in page.text
 

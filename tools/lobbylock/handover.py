@@ -34,8 +34,9 @@ _RESET = (
     "Switch the board off and on: it keeps everything, and needs the network or an installer for the time.",
     "To make it another door's, the owner runs `lobbylock owner reset BUILDING/DOOR --port PORT`: the board records it,"
     " destroys its keys, journal, pictures and settings, and is unclaimed afterwards.",
-    "Without the owner's key there is no way but to write the whole flash anew (`make flash`); its record is lost"
-    " then, and it comes up with another key.",
+    "Without the owner's key there is no way but to erase the whole flash and write it anew:"
+    " `make flash FIRMWARE=... PORT=... FORCE=1 ERASE=1`. That destroys key, owner and record; the board is unclaimed"
+    " afterwards and has another key. FORCE=1 alone keeps all three, so the board stays its owner's.",
 )
 
 

@@ -13,6 +13,11 @@ from lobbylock.errors import UserError
 
 _KEEP = ("--flash-mode", "keep", "--flash-freq", "keep", "--flash-size", "keep")
 _FATAL = re.compile(r"A fatal error occurred: (.*)", re.DOTALL)
+# How esptool ends when its line does, in sentences and in Python's exceptions.
+_BROKEN = re.compile(
+    r"serial exception error|chip stopped responding|stream stopped|transfer stopped|No serial data|Lost connection"
+    r"|(OSError|SerialException|termios\.error|BrokenPipeError|Connection\w*Error):"
+)
 
 
 class Piece(Protocol):
@@ -49,7 +54,7 @@ class Board:
         with tempfile.TemporaryDirectory(prefix="lobbylock-image-") as folder:
             path = Path(folder) / "read.bin"
             command = ["read-flash", "--no-progress", hex(address), hex(size), str(path)]
-            self._run(command, is_shown=False)
+            self._run(command, is_writing=False)
             return path.read_bytes()
 
     def write(self, pieces: Iterable[Piece], erases_all: bool) -> None:
@@ -59,13 +64,13 @@ class Board:
         """
         with tempfile.TemporaryDirectory(prefix="lobbylock-image-") as folder:
             command = ["write-flash", *_KEEP, *(["--erase-all"] if erases_all else [])]
-            self._run([*command, *_lay_out(pieces, Path(folder))], is_shown=True)
+            self._run([*command, *_lay_out(pieces, Path(folder))], is_writing=True)
 
-    def _run(self, command: Sequence[str], is_shown: bool) -> None:
+    def _run(self, command: Sequence[str], is_writing: bool) -> None:
         try:
-            _run([*self._options, *self._start, *command], is_shown)
+            _run([*self._options, *self._start, *command], is_shown=is_writing)
         except UserError as error:
-            raise UserError(_explain(str(error), self._port)) from None
+            raise UserError(_explain(str(error), self._port, is_writing)) from None
 
 
 def _lay_out(pieces: Iterable[Piece], folder: Path) -> list[str]:
@@ -95,12 +100,19 @@ def _run(arguments: Sequence[str], is_shown: bool) -> None:
     if done.returncode:
         said = done.stderr + (done.stdout or "")
         fatal = _FATAL.search(said)
-        words = " ".join((fatal[1] if fatal else said).split())
+        if fatal:
+            said = fatal[1]
+        elif "Traceback (most recent call last)" in done.stderr:
+            # Only its last line is for a person.
+            said = done.stderr.strip().rpartition("\n")[2]
+        words = " ".join(said.split())
         raise UserError(f"esptool failed: {words or 'it says nothing about it.'}")
 
 
-def _explain(words: str, port: str) -> str:
+def _explain(words: str, port: str, is_writing: bool) -> str:
     """Returns what a person can do about what esptool says."""
+    if "invalid URL" in words:
+        return f"{port} is no serial port: write a device file, or a URL such as socket://host:port."
     if "Permission denied" in words:
         return f"{port} may not be opened: on most Linux systems you have to be in the group dialout."
     if "Could not open" in words:
@@ -108,8 +120,11 @@ def _explain(words: str, port: str) -> str:
     wrong = re.search(r"This chip is (\S+), not ([^\s.]+)", words)
     if wrong:
         return f"The board at {port} has an {wrong[1]}, the image is for {wrong[2]}: name the right BOARD and FIRMWARE."
-    if "Failed to connect" in words or "No serial data" in words:
+    if "Failed to connect" in words or ("No serial data" in words and not is_writing):
         return f"Nothing answers at {port}: hold the button BOOT of the board down while this connects, and try again."
+    if _BROKEN.search(words):
+        state = "; until then the board does not start" if is_writing else ""
+        return f"The line to {port} broke: put the cable back and run this again{state}."
     if "will not fit" in words:
         return f"The board at {port} has less than 4 MB of flash: a lock needs 4 MB."
     old = re.search(r"requires chip revision in range (.+?) \(this chip is revision ([^)]+)\)", words)

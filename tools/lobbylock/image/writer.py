@@ -55,13 +55,13 @@ def look(flash: Flash, orders: Orders, say: Callable[[str], None]) -> bool:
     if not orders.is_forced:
         raise UserError(
             "There is a lock on this board: its key, its record and its settings. To change its firmware use "
-            "`lobbylock update`; FORCE=1 writes anew and keeps key and record, but not the settings; FORCE=1 ERASE=1 "
-            "destroys it."
+            "`lobbylock update`; FORCE=1 writes anew and keeps key, owner and record, but not the settings; only "
+            "FORCE=1 ERASE=1 destroys it: key, owner and record."
         )
     if orders.erases:
-        say("There is one. It is destroyed: the whole chip is erased, then written.")
+        say("There is one. It is destroyed with key, owner and record: the whole chip is erased, then written.")
     else:
-        say(f"There is one. It is written over; {', '.join(GUARDED)} are not touched.")
+        say(f"There is one. It is written over; {', '.join(GUARDED)} are not touched: it keeps key, owner and record.")
     return orders.erases
 
 
