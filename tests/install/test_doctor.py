@@ -246,6 +246,36 @@ def test_a_port_that_is_not_there_or_is_used_already(tmp_path):
         os.close(slave)
 
 
+def test_opening_and_closing_lets_the_chip_run(monkeypatch):
+    """The auto-reset circuit: RTS alone pulls EN, DTR alone pulls IO0. A pty has no such lines."""
+    import os
+
+    import serial
+
+    # The system turns both on at open(), and both off behind the last close().
+    lines = {"dtr": True, "rts": True}
+    seen = []
+
+    def move(name):
+        def record(port) -> None:
+            lines[name] = getattr(port, name)
+            seen.append(dict(lines))
+
+        return record
+
+    for name in lines:
+        monkeypatch.setattr(serial.Serial, f"_update_{name}_state", move(name))
+    master, slave = os.openpty()
+    try:
+        line = SerialPort(os.ttyname(slave)).open()
+        line.write(b"hello\n")
+        line.close()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert seen and all(state["dtr"] == state["rts"] for state in seen)
+
+
 class Answering:
     """A board that only knows hello, behind a TCP port."""
 

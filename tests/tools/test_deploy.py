@@ -25,6 +25,7 @@ def run():
         reply = {"id": request["id"], "ok": True}
         if request["do"] == "hello":
             reply.update({"lobbylock": NAME, "protocol": 1, "board": "esp32-devkitc", "claimed": CLAIMED})
+            reply["door"] = "maple-12/front"
         print(json.dumps(reply))
         if request["do"] == "develop":
             return
@@ -157,8 +158,9 @@ def test_a_claimed_board_is_refused_and_goes_on(plug, tree):
     source = sources(tree)
     source["/firmware/build.py"] = LOCK.replace("CLAIMED = False", "CLAIMED = True").encode()
     board, path = plug(source)
-    with pytest.raises(UserError, match="claimed: only its owner"):
+    with pytest.raises(UserError, match="claimed: only its owner") as caught:
         deploy(path, None, print, tree)
+    assert f"`lobbylock owner reset maple-12/front --port {path}`" in str(caught.value)
     assert not board.at_repl and board.files.read_all() == source
 
 

@@ -143,3 +143,17 @@ def test_the_commands(tmp_path, capsys):
     Path(path).write_bytes(b"nothing")
     assert command.main(["release", "show", str(path), *home]) == 2
     assert "no package" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("def run(:\n", "The tree does not compile: .*line 1"), ("import lib.x\n", "give it a name")]
+)
+def test_a_tree_that_cannot_be_built_gets_a_sentence(tmp_path, text, sentence):
+    for name in ("firmware/board", "lib"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("main.py", "boot.py", "firmware/__init__.py", "firmware/board/__init__.py", "lib/x.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "firmware" / "version.py").write_text('VERSION = "1.0.0"\n')
+    (tmp_path / "firmware" / "build.py").write_text(text.replace("lib.x", "firmware.version"))
+    with pytest.raises(UserError, match=sentence):
+        build(tmp_path, load("esp32-devkitc"), SIGNER)

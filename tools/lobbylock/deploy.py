@@ -17,6 +17,7 @@ from lobbylock.deploy_prompt import MAIN, Prompt
 from lobbylock.errors import UserError
 from lobbylock.house import ROOT
 from lobbylock.image import assembly
+from lobbylock.names import NO_DOOR, is_door
 
 # sys.implementation._mpy >> 10 & 15 -> what mpy-cross -march calls it; those that a lock can be.
 _ARCHS = {2: "x64", 10: "xtensawin", 11: "rv32imc"}
@@ -72,9 +73,12 @@ def _make_way(port: str, say: Say) -> str | None:
             return None
         version = str(hello.fields.get("lobbylock"))
         if hello.fields.get("claimed") is not False:
+            door = hello.fields.get("door")
+            shown = door if isinstance(door, str) and is_door(door) and door != NO_DOOR else "BUILDING/DOOR"
             raise UserError(
                 "This board is claimed: only its owner changes what it runs, with a signed version "
-                "(`lobbylock update`), or makes it an unclaimed one again (`lobbylock reset`)."
+                "(`lobbylock update`), or makes it an unclaimed one again "
+                f"(`lobbylock owner reset {shown} --port {port}`)."
             )
         say(f"The board runs LobbyLock {version} and belongs to nobody.")
         client.ask("develop")

@@ -11,7 +11,8 @@ from types import MappingProxyType
 import cbor
 import cose
 
-from linker.build import CompileError, build_tree
+from linker import build_tree
+from linker.errors import CompileError, NotLinkable
 from lobbylock.boards import Board
 from lobbylock.errors import UserError
 from lobbylock.signature import Signer, is_signed
@@ -95,7 +96,7 @@ def build(root: Path, board: Board, signer: Signer, replace: Mapping[str, str] =
         out = Path(folder)
         try:
             build_tree(root, board.arch, out, texts)
-        except CompileError as error:
+        except (CompileError, NotLinkable, SyntaxError) as error:
             raise UserError(f"The tree does not compile: {error}") from None
         found = [File(path.relative_to(out).as_posix(), path.read_bytes()) for path in sorted(out.rglob("*.mpy"))]
     return pack(version, board.name, board.arch, found, signer)

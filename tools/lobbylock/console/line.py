@@ -105,12 +105,19 @@ class SerialPort:
         self.name = url
 
     def open(self) -> SerialLine:
-        """Raises UserError, as a sentence of why not.
-
-        DTR and RTS stay as the system sets them, both on: to move one of them alone resets a DevKit.
-        """
+        """Raises UserError, as a sentence of why not."""
         try:
-            opened = serial.serial_for_url(self.name, BAUD, timeout=0, write_timeout=_WRITE_S, exclusive=True)
+            opened = serial.serial_for_url(
+                self.name, BAUD, timeout=0, write_timeout=_WRITE_S, exclusive=True, do_not_open=True
+            )
+            # The auto-reset circuit of a DevKit, and USB inside of a C3, pull EN while RTS is on without DTR, and IO0
+            # while DTR is on without RTS: both on or both off lets the chip run. Linux and macOS turn both on together
+            # at open() and both off together when the last one closes, so the lines are never moved one by one here:
+            # both stay on, as with mpremote on these systems. Off before open(), as mpremote and esptool have it on
+            # Windows, would take DTR away first here, which is a reset. Behind rfc2217 DTR goes on first, which is
+            # none. Ptys and sockets have no such lines, and pyserial ignores it.
+            opened.dtr = opened.rts = True
+            opened.open()
         except (serial.SerialException, OSError, termios.error, ValueError) as error:
             raise UserError(why_closed(self.name, error)) from None
         return SerialLine(opened)
