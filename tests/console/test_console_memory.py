@@ -64,7 +64,7 @@ def test_nothing_of_a_session_stays(make_room, set_board, tmp_path):
     board.run_for(30_000)
     before = min(in_use(board)[-2:])
     talker.claim()
-    during = after = 0
+    during = last = after = 0
     for _ in range(3):
         assert talker.open()["ok"]
         digest = talker.send(largest(room.settings))

@@ -72,7 +72,7 @@ def test_from_nothing_to_a_door_and_back(make_room):
     assert room.type(room.code()) == event.GRANTED
 
     # The journal, as a collector would check it.
-    records, following = [], enrolment["journal"]["seq"]
+    records, reply, following = [], {}, enrolment["journal"]["seq"]
     keys = KeyLine(JournalKey.parse(enrolment["journal"]["seq"], enrolment["journal"]["key"]))
     while following:
         reply = talker.ask("export", **{"from": following})

@@ -30,6 +30,7 @@ def count(folder: Path, flood: bytes) -> int:
         subprocess.run(["callgrind_control", "--instr=on", str(board.pid)], check=True, capture_output=True, timeout=60)
         board.keypad.type("#")
         assert board.run_until(lambda: board.strike.is_released, 10_000)
+        assert board.pid is not None
         os.kill(board.pid, signal.SIGTERM)
         return delivery._total(out)
 
