@@ -40,6 +40,8 @@ class Keypad:
         self._timer = Timer(_TIMER)
         self._scan_ms = None
         self._is_found = self._is_missed = False
+        # Somebody presses a key; which one is not known yet.
+        self.is_awake = False
         self._error = None
         # Bound once: making a bound method allocates, which an interrupt may not be able to.
         self._on_edge = self._edge
@@ -97,6 +99,7 @@ class Keypad:
     def _wake(self) -> None:
         self._scan_ms = None
         self._is_found = False
+        self.is_awake = True
         self._timer.init(period=_SCAN_MS, mode=Timer.PERIODIC, callback=self._on_tick)
         for column in self._columns:
             column.irq(None)
@@ -114,6 +117,7 @@ class Keypad:
                 self._miss()
             if self._rest():
                 self._timer.deinit()
+                self.is_awake = False
 
     def _miss(self) -> None:
         self._is_missed = True

@@ -95,7 +95,7 @@ def _let_go(console, part: str) -> None:
     console.served += 1
     if part in ("", "session", "transfer") or not console.session:
         # Comes again and again; it stays as long as somebody is there.
-        if console.served % _LIGHT == 0:
+        if console.served % _LIGHT == 0 and console.is_free(console.uptime.now_ms()):
             gc.collect()
     else:
         console.forget(("console." + part,) + _FOR_A_MOMENT)

@@ -21,6 +21,8 @@ class WiegandKeys:
     MISSED = 3
     # Frames that come in while nobody counts their bits are torn, and what is left of one may look like another key.
     READS_LATE = False
+    # A frame is over before anybody is told of it.
+    is_awake = False
 
     def __init__(self, line) -> None:
         self._line = line

@@ -149,12 +149,16 @@ class Console:
         self._is_loaded = True
         return desk.serve
 
+    def is_free(self, now_ms: int, quiet_ms: int = _QUIET_MS) -> bool:
+        """Whether nobody has been at the door for `quiet_ms`, nor is pressing a key."""
+        return self.attention.is_quiet(now_ms, quiet_ms) and not self.entry.is_pressed
+
     async def give_way(self, quiet_ms: int = _QUIET_MS, limit_ms: int = 1 << 29) -> bool:
         """Waits until nobody has been at the door for `quiet_ms`; returns False if that took longer than `limit_ms`."""
         start_ms = self.uptime.now_ms()
         while True:
             now_ms = self.uptime.now_ms()
-            if self.attention.is_quiet(now_ms, quiet_ms):
+            if self.is_free(now_ms, quiet_ms):
                 return True
             if now_ms - start_ms >= limit_ms:
                 return False

@@ -33,6 +33,11 @@ class Entry:
         self.watcher = None
         self.is_stuck = False
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether somebody is pressing a key, and it is not one that is stuck."""
+        return self._keys.is_awake and not self.is_stuck
+
     async def run(self) -> None:
         while True:
             key = await self._next_key()

@@ -140,6 +140,10 @@ class Kept:
         self.values[number] = value
 
 
+class Keys:
+    is_pressed = False
+
+
 class Case:
     """`ask` sends a request and returns the reply. `said` holds all lines that came back."""
 
@@ -163,6 +167,7 @@ class Case:
         console.version, console.board, console.door, console.boot = "0.1.0", "bench", "maple-12/front", 7
         console.public = PUBLIC
         console.uplink = None
+        console.entry = Keys
 
     def _forget(self, names):
         pass

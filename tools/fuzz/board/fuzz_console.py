@@ -32,6 +32,7 @@ class Lock:
     """What a console asks of the rest of a lock, and a clock that only waiting moves."""
 
     TimeoutError = asyncio.TimeoutError
+    is_pressed = False
     acked_seq = 0
     seq = 3
     next_key = bytes(32)
@@ -111,6 +112,7 @@ def _target(has_session: bool):
     served.public = bytes(32)
     served.boot = 1
     served.clock = served.timekeeping = lock
+    served.entry = lock
     served.uplink = served.tap = served.photographer = None
 
     def check(data):
