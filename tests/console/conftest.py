@@ -10,7 +10,26 @@ import lockroom
 from lockroom import Lockroom
 from talker import Talker
 
+from lobbylock.house import ROOT
 from virtualboard import VirtualBoard
+
+LOOKING = """
+import gc
+
+gc.threshold(8192)
+import asyncio
+
+from firmware.build import run
+
+async def look():
+    while True:
+        await asyncio.sleep_ms(5_000)
+        gc.collect()
+        print("in use", gc.mem_alloc())
+
+task = asyncio.create_task(look())
+run()
+"""
 
 
 @pytest.fixture
@@ -26,6 +45,16 @@ def make_room(tmp_path):
     yield make
     for room in rooms:
         room.close()
+
+
+@pytest.fixture(scope="session")
+def looking_root(tmp_path_factory):
+    """Returns the folder of a board whose lock tells what is in use, every 5 s."""
+    root = tmp_path_factory.mktemp("looking")
+    for name in ("boot.py", "firmware", "lib"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "main.py").write_text(LOOKING)
+    return root
 
 
 @pytest.fixture

