@@ -32,8 +32,10 @@ class Chip:
         memoryview(buffer)[:] = memoryview(self.data[block])[offset : offset + len(buffer)]
 
     def writeblocks(self, block, buffer, offset=0):
-        old = self.data[block]
-        self._apply(block, old[:offset] + bytes(buffer) + old[offset + len(buffer) :])
+        # In one piece: memory is short here.
+        new = bytearray(self.data[block])
+        memoryview(new)[offset : offset + len(buffer)] = buffer
+        self._apply(block, new)
 
     def ioctl(self, operation, argument):
         if operation == 4:
