@@ -204,8 +204,8 @@ def test_broker_that_never_answers(spawn, lock):
         assert process.returncode == 2
         assert "does not serve" in error and error.count("\n") == 1
         patient.wait("connection", up=False)
-        # The attempt is over and so is its connection; two are asyncio's own pair, which wakes its loop. On a busy machine
-        # the next attempt may have begun.
+        # The attempt is over and so is its connection; two are asyncio's own pair, which wakes its loop. On a busy
+        # machine the next attempt may have begun.
         end_s = time.monotonic() + 30
         while socket_count(patient.process.pid) > 2:
             assert time.monotonic() < end_s
