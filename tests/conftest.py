@@ -21,6 +21,9 @@ MICROPYTHON = Path(sys.executable).with_name("micropython")
 HEAP = "148k"
 # Below pytest's own time-out, so that what the test printed until then is shown.
 TIMEOUT_S = 100
+# The longest tests, and the folders of tests that wait more than they compute.
+LONGEST = ("test_demo_plays_a_whole_delivery_by_itself",)
+WAITING = ("uplink", "soak", "install")
 SYSTEM_PROGRAMS = ("mosquitto", "valgrind")
 
 _RUNS_ON = re.compile(r"^# runs on: micropython cpython$", re.MULTILINE)
@@ -34,6 +37,11 @@ def pytest_configure(config):
     missing = [name for name in SYSTEM_PROGRAMS if not shutil.which(name)]
     if missing and is_ci():
         raise pytest.UsageError(f"not installed: {', '.join(missing)}")
+
+
+def pytest_collection_modifyitems(items):
+    """Puts first what waits for real clocks, servers and brokers: at the end one of them alone would be waited for."""
+    items.sort(key=lambda item: (item.name not in LONGEST, item.path.parent.name not in WAITING))
 
 
 def is_ci() -> bool:

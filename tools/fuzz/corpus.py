@@ -214,8 +214,10 @@ def corpora() -> dict[str, Corpus]:
         "settings": Corpus([], _settings(), _dump),
         # JSON itself is read by each interpreter in its own way; what is asked here is what it throws.
         "settings text": Corpus([_dump(value) for value in _settings()], has_peer=False),
-        "console": Corpus([], _requests(), _dump, has_peer=False, heap_kib=300),
-        "console session": Corpus([], _requests(), _dump, has_peer=False, heap_kib=300),
+        "console": Corpus([_dump(value) for value in _requests()], _requests(), _dump, has_peer=False, heap_kib=300),
+        "console session": Corpus(
+            [_dump(value) for value in _requests()], _requests(), _dump, has_peer=False, heap_kib=300
+        ),
         "pn532 start": Corpus(
             [script(frame(0x14, b""), frame(0x02, b"\x32\x01\x06\x07"), frame(0x32, b""))], has_peer=False
         ),
