@@ -30,9 +30,9 @@ def assert_unmoved(room):
 
 
 @pytest.fixture
-def looked_at(make_room, set_board, looking_root):
+def looked_at(make_room, set_board, memory_root):
     """A lock that tells what is in use, every 5 s."""
-    set_board(root=looking_root)
+    set_board(root=memory_root)
     room = make_room()
     room.power_on()
     return room

@@ -50,8 +50,8 @@ def test_a_session_beside_deliveries(make_room):
     assert board.reset_causes == [1] and not [line for line in board.console if "Error" in line]
 
 
-def test_nothing_of_a_session_stays(make_room, set_board, looking_root):
-    set_board(root=looking_root)
+def test_nothing_of_a_session_stays(make_room, set_board, memory_root):
+    set_board(root=memory_root)
     room = make_room(**cardcase.SETTINGS)
     room.power_on()
     board, talker = room.board, Talker(room.board)

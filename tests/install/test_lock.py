@@ -8,6 +8,7 @@ import pytest
 
 from lobbylock import command, install_command
 from lobbylock.demo.stage import DOOR, Stage
+from visit import deliver
 
 _START_MS = 30_000
 _TRIAL_MS = 125_000
@@ -94,17 +95,6 @@ def at_the_board(stage, *arguments: str) -> int:
 def install(stage, *options: str) -> int:
     building = str(stage.home.parent / "building.toml")
     return at_the_board(stage, "install", building, "--unattended", *options)
-
-
-def deliver(stage) -> None:
-    """Types a right code; returns when the strike has released and rests again."""
-    code = stage.code("UPS 4711")
-    stage.skip(6_000)
-    stage.board.set_pace("fast")
-    stage.board.keypad.type(code + "#")
-    assert stage.wait(lambda: stage.board.strike.is_released, 10_000), stage.board.console
-    stage.board.set_pace("real")
-    assert stage.wait(lambda: not stage.board.strike.is_released, 5_000)
 
 
 def settings_state(stage) -> tuple[int, int]:
