@@ -47,6 +47,13 @@ KIND_NAMES = (
     "installers_changed",
     "time_told",
     "release_key_changed",
+    "receipt",
+    "not_opened",
+    "list_taken",
+    "list_refused",
+    "list_lost",
+    "radio_fault",
+    "radio_recovered",
 )
 
 REASON_NAMES = (
@@ -81,6 +88,13 @@ REASON_NAMES = (
     "uses_full",
     "unreadable",
     "reader",
+    "no_list",
+    "wider",
+    "no_act",
+    "too_slow",
+    "no_delegation",
+    "older",
+    "torn",
 )
 
 DETAIL_NAMES = (
@@ -107,10 +121,12 @@ DETAIL_NAMES = (
     "role",
     "kid",
     "rights",
+    "list_version",
+    "parent_id",
 )
 
-VIA_NAMES = ("", "keypad", "badge", "phone", "card_number")
+VIA_NAMES = ("", "keypad", "badge", "phone", "card_number", "ble")
 
-ROLE_NAMES = ("", "driver", "resident", "staff")
+ROLE_NAMES = ("", "driver", "resident", "staff", "visitor")
 
 RIGHTS_NAMES = ("", "owner", "installer")
