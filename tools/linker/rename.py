@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
+from linker import own
 from linker.errors import NotLinkable
 from linker.words import BASES, EVERYWHERE, ON_CHIPS
 
@@ -80,10 +81,7 @@ class Renamer:
         made, kept = self._attribute_names()
         words = list(islice(_words(kept | self._kept_variables()), _VARIABLES))
         self._arguments = words[:_ARGUMENTS]
-        # An attribute of an object of ours must not be one of the class from elsewhere that it is made of.
-        own = (word for word in words if word not in _INHERITED)
-        for word, (name, _) in zip(own, _by_use(made), strict=False):
-            self._attributes[name] = word
+        self._name_attributes(made, words)
         free = words[_ARGUMENTS:]
         attributes = set(self._attributes.values())
         self._name_globals(free, [word for word in free if word not in attributes])
@@ -91,6 +89,16 @@ class Renamer:
             for node in body:
                 for part in node.body if isinstance(node, ast.ClassDef) else [node]:
                     self._name_locals(part)
+
+    def _name_attributes(self, made: Counter[str], words: list[str]) -> None:
+        # An attribute of an object of ours must not be one of the class from elsewhere that it is made of.
+        left = [word for word in words if word not in _INHERITED]
+        everybodys = Counter({name: uses for name, uses in made.items() if own.plain(name) == name})
+        for name, _ in _by_use(everybodys):
+            self._attributes[name] = left.pop(0)
+        families: dict[str, Iterator[str]] = {}
+        for name, _ in _by_use(made - everybodys):
+            self._attributes[name] = next(families.setdefault(own.family(name), iter(left)))
 
     def _attribute_names(self) -> tuple[Counter[str], set[str]]:
         """Returns the names of attributes that may be others, with their uses, and those that stay."""
@@ -101,12 +109,16 @@ class Renamer:
         has_lists = any(_names_namedtuple(node) for body in self._bodies.values() for node in _walk(body))
         for body in self._bodies.values():
             for node in _walk(body):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    told.update(_WORD.findall(node.value) if has_lists else (node.value,))
+        if not self._is_open:
+            own.split(self._bodies.values(), lambda name: not is_foreign(name) and name not in told)
+        for body in self._bodies.values():
+            for node in _walk(body):
                 if isinstance(node, ast.Attribute) and ":" not in node.attr:
                     used[node.attr] += 1
                     if not isinstance(node.ctx, ast.Load):
                         made.add(node.attr)
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    told.update(_WORD.findall(node.value) if has_lists else (node.value,))
                 elif (name := _name_of(node)).startswith("."):
                     used[name[1:]] += 1
                     made.add(name[1:])
@@ -206,7 +218,7 @@ class Renamer:
         return self._globals[root].get(name) or (_plain(name) if name.startswith("<") else name)
 
     def attribute(self, name: str) -> str:
-        return self.exported(name) if ":" in name else self._attributes.get(name, name)
+        return self.exported(name) if ":" in name else self._attributes.get(name, own.plain(name))
 
     def names(self) -> dict[str, dict[str, str]]:
         """Returns, for each file, what its functions and classes are called in the sources, by their short names."""
@@ -380,7 +392,7 @@ def _definitions(node: ast.AST, new: Callable[[str], str], inside: str) -> Itera
     for child in ast.iter_child_nodes(node) if inside else (node,):
         below = inside
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            plain = child.name.rpartition("@")[2].lstrip(".")
+            plain = own.plain(child.name.rpartition("@")[2].lstrip("."))
             below = f"{inside}.{plain}" if inside else child.name
             yield new(child.name), below
         if below:
