@@ -28,4 +28,4 @@ CAMERA_UART = 1
 NFC_UART = 2
 NFC_SPI = 1
 # What the settings may ask for.
-OFFERS = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True}
+OFFERS = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True, "ble": True}

@@ -30,6 +30,7 @@ class Config:
     bearer_s: int
     nfc: str
     keypad: str
+    ble: str
     has_contact: bool
     code_key: bytes
     collector_key: bytes

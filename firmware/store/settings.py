@@ -20,6 +20,7 @@ _CHOICES = {
     "bearer": (OFF, "single-use", "short"),
     "nfc": (OFF, "uart", "spi"),
     "keypad": ("matrix", "wiegand"),
+    "ble": (OFF, "on"),
 }
 _TEXTS = {"mqtt_url": 128, "mqtt_user": 64, "mqtt_password": 64, "mqtt_ca": 4096, "wifi_ssid": 32, "wifi_password": 63}
 # What the PEM block is called that each of them holds.
@@ -68,6 +69,7 @@ def read(fields: dict, offers: dict | None = None) -> Config:
         _require(fields["nfc"] in (OFF,) + offers["nfc"], "nfc")
         _require(fields["keypad"] in offers["keypad"], "keypad")
         _require(fields["camera"] == OFF or offers["camera"], "camera")
+        _require(fields["ble"] == OFF or offers["ble"], "ble")
     return _config(fields)
 
 
@@ -77,6 +79,7 @@ def _check_form(fields: dict) -> None:
     expected.add("has_contact")
     for name in _OPTIONAL:
         fields.setdefault(name, "")
+    fields.setdefault("ble", OFF)
     for name in fields:
         if name not in expected:
             raise SettingsError(str(name)[:32])
@@ -109,6 +112,7 @@ def _config(fields: dict) -> Config:
     config.bearer_s = fields["bearer_s"]
     config.nfc = fields["nfc"]
     config.keypad = fields["keypad"]
+    config.ble = fields["ble"]
     config.has_contact = fields["has_contact"]
     config.code_key = _hex(fields["code_key"], 32, 32, "code_key")
     config.collector_key = _hex(fields["collector_key"], 32, 32, "collector_key")

@@ -322,7 +322,7 @@ def test_the_three_boards_are_those_of_the_issue():
         "esp32-devkitc": ("esp32", "xtensawin"),
         "olimex-esp32-poe": ("esp32", "xtensawin"),
     }
-    assert found["esp32-devkitc"].offers == {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True}
+    assert found["esp32-devkitc"].offers == {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True, "ble": True}
 
 
 def test_no_reference_pin_is_read_at_reset_but_the_three_with_a_reason():
@@ -336,7 +336,7 @@ def test_no_reference_pin_is_read_at_reset_but_the_three_with_a_reason():
 
 def test_a_board_of_ones_own_with_a_camera_in_place_of_the_reader(tmp_path):
     board = load(tmp_path, OLIMEX, ("[nfc.uart]", "[camera.vc0706]"), ("reset = 15", "power = 15"))
-    assert board.offers == {"nfc": (), "keypad": ("wiegand",), "camera": True}
+    assert board.offers == {"nfc": (), "keypad": ("wiegand",), "camera": True, "ble": True}
     found = constants(board.pins_source())
     assert (found["CAMERA_TX"], found["CAMERA_RX"], found["CAMERA_POWER"], found["CAMERA_UART"]) == (5, 36, 15, 2)
     assert found["NFC_RESET"] is None and found["BOARD"] == "mine"

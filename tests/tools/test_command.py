@@ -94,7 +94,7 @@ def test_settings(run, home, tmp_path):
         "mqtt_user": "front", "mqtt_password": "geheim", "mqtt_ca": ca.read_text(), "wifi_ssid": "Lobby",
         "wifi_password": "wlan-pass", "ntp": "10.0.0.1:124", "day_start_s": 16200, "release_ms": 3000,
         "held_ms": 60000, "camera": "required", "has_contact": False, "areas": ["lobby"], "zone": "UTC0",
-        "bearer": "single-use", "bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix",
+        "bearer": "single-use", "bearer_s": 86400, "revoked": [], "nfc": "off", "keypad": "matrix", "ble": "on",
     }  # fmt: skip
     assert not any(secret in text + error for secret in ("geheim", "wlan-pass"))
     again = tmp_path / "again.json"

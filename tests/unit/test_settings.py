@@ -226,20 +226,27 @@ def refused_by(offers, **fields):
 
 
 def test_what_the_board_has_no_pins_for_is_refused_by_the_name_of_the_field():
-    little = {"nfc": ("uart",), "keypad": ("wiegand",), "camera": False}
+    little = {"nfc": ("uart",), "keypad": ("wiegand",), "camera": False, "ble": False}
     assert refused_by(little, keypad="wiegand", camera="off") == ""
     assert refused_by(little, keypad="wiegand", camera="off", nfc="uart") == ""
     assert refused_by(little, keypad="wiegand", camera="off", nfc="spi") == "nfc"
     assert refused_by(little, keypad="matrix", camera="off") == "keypad"
     for policy in ("required", "best-effort"):
         assert refused_by(little, keypad="wiegand", camera=policy) == "camera"
-    nothing = {"nfc": (), "keypad": ("matrix",), "camera": True}
+    assert refused_by(little, keypad="wiegand", camera="off", ble="on") == "ble"
+    nothing = {"nfc": (), "keypad": ("matrix",), "camera": True, "ble": True}
     assert refused_by(nothing) == "" and refused_by(nothing, nfc="uart") == "nfc"
 
 
 def test_a_board_with_everything_takes_what_any_board_takes():
-    everything = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True}
+    everything = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True, "ble": True}
     for nfc in ("off", "uart", "spi"):
         for keypad in ("matrix", "wiegand"):
             for camera in ("off", "best-effort", "required"):
                 assert refused_by(everything, nfc=nfc, keypad=keypad, camera=camera) == ""
+
+
+def test_bluetooth_is_off_unless_the_file_says_on():
+    assert settings.read(changed()).ble == "off"
+    assert settings.read(changed(ble="on")).ble == "on"
+    assert refused(changed(ble=True)) == "ble" and refused(changed(ble="yes")) == "ble"

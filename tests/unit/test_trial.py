@@ -11,7 +11,7 @@ from firmware.core.errors import SettingsError
 from firmware.store import ledger, trial
 
 FOLDER = "/lobbylock-trial"
-OFFERS = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True}
+OFFERS = {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True, "ble": True}
 BLOCKS = 16
 
 

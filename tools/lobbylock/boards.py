@@ -89,6 +89,7 @@ class Board:
     remarks: dict[int, str]
     soldered: frozenset[int]
     notes: tuple[str, ...]
+    has_ble: bool
 
     @property
     def strike(self) -> int:
@@ -113,7 +114,7 @@ class Board:
     @property
     def offers(self) -> dict[str, Any]:
         """What the settings of its lock may ask for, as OFFERS in its pins.py."""
-        return {"nfc": self.nfc, "keypad": self.keypad, "camera": self.has_camera}
+        return {"nfc": self.nfc, "keypad": self.keypad, "camera": self.has_camera, "ble": self.has_ble}
 
     def _kinds(self, section: str) -> tuple[str, ...]:
         """Returns the kinds of a part that there are pins for, the usual one first."""
@@ -144,7 +145,8 @@ class Board:
         for name, part in _PERIPHERAL_NAMES.items():
             lines.append(f"{name} = {self.peripherals.get(part)}")
         lines.append("# What the settings may ask for.")
-        offered = [f'"nfc": {_source(self.nfc)}', f'"keypad": {_source(self.keypad)}', f'"camera": {self.has_camera}']
+        offered = [f'"nfc": {_source(self.nfc)}', f'"keypad": {_source(self.keypad)}']
+        offered += [f'"camera": {self.has_camera}', f'"ble": {self.has_ble}']
         lines.append(f"OFFERS = {{{', '.join(offered)}}}")
         return "\n".join(lines) + "\n"
 
@@ -232,6 +234,7 @@ def _board(path: Path, chips: Path) -> Board:
         remarks={number: _remark(soldered, reasons, number) for number in {**soldered, **reasons}},
         soldered=frozenset(soldered),
         notes=found.notes,
+        has_ble=chip.has_ble,
     )
 
 
@@ -242,6 +245,7 @@ def load_chip(name: str, folder: Path = FOLDER / "chip") -> Chip:
         name=name,
         title=value["title"],
         arch=value["arch"],
+        has_ble=value["ble"],
         pins=frozenset(value["pins"]),
         input_only=frozenset(value["input_only"]),
         pulled_up=frozenset(value["pulled_up"]),

@@ -67,11 +67,17 @@ def _list(found: list[Board], is_json: bool) -> None:
     if is_json:
         typer.echo(json.dumps([_value(board) for board in found]))
         return
-    table = Table("board", "what it is", "chip", "keypad", "card reader", "camera")
+    table = Table("board", "what it is", "chip", "keypad", "card reader", "camera", "Bluetooth")
     for board in found:
         camera = "VC0706" if board.has_camera else "none"
         table.add_row(
-            board.name, board.title, board.chip, ", ".join(board.keypad), ", ".join(board.nfc) or "none", camera
+            board.name,
+            board.title,
+            board.chip,
+            ", ".join(board.keypad),
+            ", ".join(board.nfc) or "none",
+            camera,
+            "yes" if board.has_ble else "no",
         )
     open_console().print(table)
 

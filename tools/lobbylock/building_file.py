@@ -26,7 +26,7 @@ _SECTIONS = {
     "": ("building", "zone", "ntp", "day_start", "wifi", "mqtt", "door"),
     "wifi": ("ssid", "password"),
     "mqtt": ("url", "user", "password", "ca", "cert", "key"),
-    "door": ("name", "board", "keypad", "nfc", "camera", "areas", "release_s", "held_s", "contact", "bearer")
+    "door": ("name", "board", "keypad", "nfc", "ble", "camera", "areas", "release_s", "held_s", "contact", "bearer")
     + ("bearer_for", "mqtt_user", "mqtt_password"),
 }
 # Passwords may stay out of the file.
@@ -57,6 +57,7 @@ name = "front"                  # the door is then maple-12/front
 board = "esp32-devkitc"         # `lobbylock boards` lists them
 keypad = "matrix"               # or "wiegand"
 nfc = "uart"                    # "spi", or "off" without a card reader
+ble = "on"                      # phones by Bluetooth; "off" on boards that lack it
 camera = "best-effort"          # "required", or "off" without one
 areas = ["lobby"]               # what is behind it
 release_s = 5                   # how long the strike is released, 1 to 10
@@ -119,12 +120,12 @@ class BuildingFile:
         kind = self._text(door, "board", "door", None)
         # A board of one's own has its file beside this one, or where an absolute path says.
         board = boards.load(self._path.parent / kind if kind.endswith(".toml") else kind)
-        options = self._options(door, revoked)
+        options = self._options(door, board, revoked)
         options.check()
         _check_fits(options, board)
         return DoorPlan(name, board, options)
 
-    def _options(self, door: dict[str, Any], revoked: list[str]) -> Options:
+    def _options(self, door: dict[str, Any], board: boards.Board, revoked: list[str]) -> Options:
         usual = Options()
         return Options(
             mqtt_url=self._text(self._mqtt, "url", "mqtt", ""),
@@ -149,6 +150,7 @@ class BuildingFile:
             revoked=revoked,
             nfc=self._text(door, "nfc", "door", usual.nfc),
             keypad=self._text(door, "keypad", "door", usual.keypad),
+            ble=self._text(door, "ble", "door", "on" if board.has_ble else "off"),
         )
 
     def _section(self, name: str) -> dict[str, Any]:
@@ -254,13 +256,15 @@ def _check_keys(table: dict[str, Any], section: str, path: Path) -> None:
 
 
 def _check_fits(options: Options, board: boards.Board) -> None:
-    """Raises UserError for a part of the door that its board has no pins for."""
+    """Raises UserError for a part of the door that its board has no pins or no memory for."""
     if options.nfc != "off" and options.nfc not in board.nfc:
         raise UserError(f'nfc of [[door]]: {board.name} has {_listed(board.nfc)}, or "off".')
     if options.keypad not in board.keypad:
         raise UserError(f"keypad of [[door]]: {board.name} has {_listed(board.keypad)}.")
     if options.camera != "off" and not board.has_camera:
         raise UserError(f'camera of [[door]]: {board.name} has no pins for one; say "off".')
+    if options.ble != "off" and not board.has_ble:
+        raise UserError(f'ble of [[door]]: {board.name} has no memory for it beside Wi-Fi; say "off".')
 
 
 def _listed(names: tuple[str, ...]) -> str:

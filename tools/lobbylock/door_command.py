@@ -54,6 +54,7 @@ def new(
     bearer_for: Annotated[str, typer.Option(metavar="DURATION", help="Longest window of a short one.")] = "1d",
     nfc: Annotated[str, typer.Option(help="How the NFC reader is wired: off, uart or spi.")] = "off",
     keypad: Annotated[str, typer.Option(help="matrix or wiegand.")] = "matrix",
+    ble: Annotated[str, typer.Option(help="Phones by Bluetooth: on, or off as on boards that lack it.")] = "on",
     out: OutOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -82,6 +83,7 @@ def new(
         bearer_s=parse_duration(bearer_for),
         nfc=nfc,
         keypad=keypad,
+        ble=ble,
     )
     options.check()
     door = folder.new_door(name, options)

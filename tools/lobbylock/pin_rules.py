@@ -54,12 +54,14 @@ class Chip:
 
     `input_only` have no output and no pull resistor, `pulled_up` and `pulled_down` a weak one from reset until boot.py,
     `dips` short pulses of their own. `refused` are in use by the chip or its modules, with what for. `straps` are
-    read at reset: what that does, and the uses that cannot hurt. `modules` refuse more.
+    read at reset: what that does, and the uses that cannot hurt. `modules` refuse more. `has_ble`: there is room for
+    Bluetooth beside Wi-Fi.
     """
 
     name: str
     title: str
     arch: str
+    has_ble: bool
     pins: frozenset[int]
     input_only: frozenset[int]
     pulled_up: frozenset[int]

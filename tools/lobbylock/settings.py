@@ -20,6 +20,7 @@ _CHOICES = {
     "bearer": ("off", "single-use", "short"),
     "nfc": ("off", "uart", "spi"),
     "keypad": ("matrix", "wiegand"),
+    "ble": ("off", "on"),
 }
 MAX_ISSUERS = 4
 MAX_AREAS = 8
@@ -36,7 +37,7 @@ _PEMS = frozenset(("mqtt_ca", "mqtt_cert", "mqtt_key"))
 # What the building's file and the options of `door new` call it.
 _SHOWN = {"bearer_s": "bearer_for, in seconds,"}
 # What records of doors made by 0.1.0 lack.
-_ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad", "mqtt_cert", "mqtt_key"))
+_ADDED = frozenset(("areas", "zone", "bearer", "bearer_s", "revoked", "nfc", "keypad", "ble", "mqtt_cert", "mqtt_key"))
 
 
 class IssuerKey(NamedTuple):
@@ -72,6 +73,7 @@ class Options:
     revoked: list[str] = field(default_factory=list)
     nfc: str = "off"
     keypad: str = "matrix"
+    ble: str = "off"
 
     @classmethod
     def load(cls, value: object) -> "Options":
@@ -204,6 +206,9 @@ def compose(
     }
     if not options.mqtt_cert:
         del value["mqtt_cert"], value["mqtt_key"]
+    if options.ble == "off":
+        # Locks from before there was Bluetooth take the file then.
+        del value["ble"]
     data = (json.dumps(value, indent=1) + "\n").encode()
     if len(data) > MAX_SETTINGS_BYTES:
         raise UserError(f"The settings take {len(data)} bytes, and the lock reads {MAX_SETTINGS_BYTES}.")
