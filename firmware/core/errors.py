@@ -15,3 +15,11 @@ class StrikeError(Exception):
 
 class LedgerFull(Exception):
     """No room for another used credential until some of those kept have expired; nothing was written."""
+
+
+class PhoneGone(Exception):
+    """The phone went, took too long or says no; the first argument is the reason of `core.event`, if it is another."""
+
+
+class PhoneStrange(PhoneGone):
+    """The phone speaks otherwise than docs/protocol.md, section 10, says."""

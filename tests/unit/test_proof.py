@@ -35,6 +35,50 @@ def test_challenge_and_result():
     assert cbor.decode(proof.result(24)) == [1, 24]
 
 
+def test_result_for_a_phone_that_carries_news():
+    assert cbor.decode(proof.result(0, 7, NONCE)) == [2, 0, 7, NONCE]
+    assert cbor.decode(proof.result(3, 0)) == [2, 3, 0, None]
+
+
+def test_offer():
+    assert proof.offer(300, True, False, 7) == b"\x02\x01\x2c\x01\x00\x00\x00\x07"
+    for wants in (False, True):
+        for has in (False, True):
+            for version in (0, 1, 0xFFFFFFFF):
+                for size in (1, 512, 1024):
+                    assert proof.read_offer(proof.offer(size, wants, has, version)) == (size, wants, has, version)
+
+
+def test_what_is_no_offer():
+    good = proof.offer(1024, True, True, 1)
+    for size in range(len(good)):
+        assert proof.read_offer(good[:size]) is None
+    assert proof.read_offer(good + b"\0") is None
+    for version in (0, 1, 3, 255):
+        assert proof.read_offer(bytes((version,)) + good[1:]) is None
+    assert proof.read_offer(proof.offer(0)) is None and proof.read_offer(proof.offer(1025)) is None
+    for flags in range(4, 256):
+        assert proof.read_offer(good[:3] + bytes((flags,)) + good[4:]) is None
+
+
+def test_what_is_signed_at_a_distance():
+    channel = bytes(range(32))
+    _, _, _, payload = cbor.decode(proof.to_be_signed(CREDENTIAL, CHALLENGE, channel, 420))
+    digest = sha256(CREDENTIAL + CHALLENGE + channel).digest()
+    assert cbor.decode(payload) == ["lobbylock proof 2", DOOR, NONCE, digest, 420]
+
+
+def test_another_channel_or_act_is_another_proof():
+    channel = bytes(range(32))
+    said = proof.pack(sign(proof.to_be_signed(CREDENTIAL, CHALLENGE, channel, 420)))
+    for other, act_ms, is_held in ((channel, 420, True), (channel, 421, False), (bytes(32), 420, False)):
+        assert proof.holds(HOLDER, CREDENTIAL, CHALLENGE, said, verify, other, act_ms) == is_held
+    # One that is held to the reader is none at a distance, and the other way round.
+    assert not holds(said)
+    assert not proof.holds(HOLDER, CREDENTIAL, CHALLENGE, answer(), verify, channel, 0)
+    assert not proof.holds(HOLDER, CREDENTIAL, CHALLENGE, answer(), verify, b"", 0)
+
+
 def test_what_is_signed():
     kind, protected, external, payload = cbor.decode(proof.to_be_signed(CREDENTIAL, CHALLENGE))
     assert (kind, protected, external) == ("Signature1", b"\xa1\x01\x26", b"")
