@@ -15,10 +15,15 @@ from firmware.core.name import is_name
 
 MAX_BYTES = 512
 
-# Roles.
+# A resident's credential with a visitor's behind it, `core.chain`: how long it may be, and how it begins.
+MAX_CHAIN_BYTES = 1024
+CHAIN = b"\x82"
+
+# Roles. A visitor's is given by a resident only.
 DRIVER = 1
 RESIDENT = 2
 STAFF = 3
+VISITOR = 4
 
 # Registered claims (RFC 8392 section 4, RFC 8747 section 3) and ours, which lie in the range for private use.
 _ISSUER = const(1)
@@ -47,12 +52,14 @@ class Credential:
 
     Times are Unix seconds; `not_before_s`, `issued_s`, `uses` and `hours` are None without such a claim. `hours` are
     triples of days (bit 0 is Monday), start and end in minutes of local time. `judged_s` is for `core.decision`.
+    `parent` is the resident's credential that a visitor's hangs on, None for every other.
     """
 
-    def __init__(self, kid: bytes, claims: dict) -> None:
+    def __init__(self, kid: bytes, claims: dict, parent=None) -> None:
         """Takes decoded claims, which are used up. Raises CredentialError."""
         take = claims.pop
         self.kid = kid
+        self.parent = parent
         self.issuer = _text(take(_ISSUER, None))
         self.subject = _text(take(_SUBJECT, None))
         self.building = _name(take(_AUDIENCE, None))
@@ -62,7 +69,7 @@ class Credential:
         self.issued_s = _number(take(_ISSUED), 0, self.expires_s) if _ISSUED in claims else None
         self.id = _bytes(take(_ID, None), 8, 16)
         self.holder = _holder(take(_CONFIRMATION)) if _CONFIRMATION in claims else None
-        self.role = _number(take(_ROLE, None), DRIVER, STAFF)
+        self.role = _number(take(_ROLE, None), VISITOR if parent else DRIVER, VISITOR if parent else STAFF)
         self.areas = [_name(area) for area in _list(take(_AREAS, None), 8)]
         self.uses = _number(take(_USES), 1, 255) if _USES in claims else None
         self.hours = [_hours(triple) for triple in _list(take(_HOURS), 7)] if _HOURS in claims else None
@@ -75,22 +82,37 @@ class Credential:
 
     @property
     def key(self) -> bytes:
-        """Eight bytes under which the ledger counts its uses."""
-        return sha256(self.kid + self.id).digest()[:8]
+        """Eight bytes under which the ledger counts its uses, and a list of revoked ones has it."""
+        return self._digest()[:8]
+
+    def _digest(self) -> bytes:
+        # A resident chooses the id of a visitor's: it must not be that of anybody else's.
+        return sha256((self.parent._digest() if self.parent else self.kid) + self.id).digest()
 
     def details(self) -> dict:
         """Returns what the access event says of it."""
-        return {
+        details = {
             event.SUBJECT: self.subject,
             event.CREDENTIAL_ID: self.id,
             event.ROLE: self.role,
             event.KID: self.kid,
         }
+        if self.parent:
+            details[event.PARENT_ID] = self.parent.id
+        return details
+
+    def is_spent(self, ledger) -> bool:
+        """Whether its uses are used up, or those of the credential that it hangs on. The ledger has `uses_of(key)`."""
+        if self.uses is not None and ledger.uses_of(self.key) >= self.uses:
+            return True
+        return self.parent is not None and self.parent.is_spent(ledger)
 
     def spend(self, ledger) -> None:
         """Counts a use, if they are counted, at the time it was judged. Raises FlashError or LedgerFull."""
         if self.uses is not None:
             ledger.use(self.key, self.expires_s, self.judged_s)
+        if self.parent:
+            self.parent.spend(ledger)
 
 
 def read(data: bytes, issuers: dict) -> Credential:
@@ -110,8 +132,11 @@ def read(data: bytes, issuers: dict) -> Credential:
     return credential
 
 
-def unwrap(data: bytes) -> tuple:
-    """Returns (kid, payload, protected header, signature); only the form was checked. Raises CredentialError."""
+def unwrap(data: bytes, wanted_alg: int = -8) -> tuple:
+    """Returns (kid, payload, protected header, signature); only the form was checked. Raises CredentialError.
+
+    With an algorithm other than EdDSA, -8, there is no kid: a resident signed it, whose key stands in another one.
+    """
     _require(len(data) <= MAX_BYTES)
     # What a CWT may wear: tag 18, or tag 61 around that (RFC 8392 section 6).
     if data[:3] == b"\xd8\x3d\xd2":
@@ -122,18 +147,25 @@ def unwrap(data: bytes) -> tuple:
         protected, alg, kid, payload, signature = cose.parse(data, MAX_BYTES)
     except cose.CoseError:
         raise CredentialError(event.MALFORMED)
-    _require(alg == -8 and payload is not None)
-    return _bytes(kid, 1, 8), payload, protected, signature
+    _require(alg == wanted_alg and payload is not None)
+    if alg == -8:
+        _bytes(kid, 1, 8)
+    else:
+        _require(kid is None)
+    return kid, payload, protected, signature
 
 
-def parse(kid: bytes, payload: bytes) -> Credential:
-    """Returns what `payload` claims; whether anybody signed it is not looked at. Raises CredentialError."""
+def parse(kid: bytes, payload: bytes, parent=None) -> Credential:
+    """Returns what `payload` claims; whether anybody signed it is not looked at. Raises CredentialError.
+
+    With the Credential `parent` it has to be a visitor's.
+    """
     try:
         claims = cbor.decode(payload)
     except cbor.CborError:
         raise CredentialError(event.MALFORMED)
     _require(isinstance(claims, dict))
-    return Credential(kid, claims)
+    return Credential(kid, claims, parent)
 
 
 def _require(is_right: bool) -> None:

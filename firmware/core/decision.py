@@ -15,13 +15,15 @@ _REASONS = {
 class Decision:
     """The outcome of one presentation: a reason of `core.event`, how it came in, and the claim it is about, if any.
 
-    A claim is a genuine keycode.Claim or credential.Credential: `details()`, `spend(ledger)`, `is_resident`.
+    A claim is a genuine keycode.Claim or credential.Credential: `details()`, `is_spent(ledger)`, `spend(ledger)`,
+    `is_resident`. `record` is that of the access event, once the strike was released for it.
     """
 
     def __init__(self, reason: int, claim=None, via: int = event.KEYPAD) -> None:
         self.reason = reason
         self.claim = claim
         self.via = via
+        self.record = None
 
     @property
     def is_granted(self) -> bool:
@@ -64,11 +66,23 @@ def judge(credential, door, now_s, via: int, uses_of) -> Decision:
     `door` tells `building`, `areas`, `zone` (a zone.Zone), `bearer`, `bearer_s` and `revoked`, as store.settings does;
     `uses_of(key)` how often a credential has opened. A grant to the holder of a key still wants the proof.
     """
+    reason = event.GRANTED
+    if credential.parent:
+        reason = _hold(credential.parent, door, now_s)
+    reason = reason or _hold(credential, door, now_s)
+    if not reason and not _may_come(credential, door, via):
+        reason = event.NO_BEARER
+    counted = credential
+    while counted and not reason:
+        if counted.uses is not None and uses_of(counted.key) >= counted.uses:
+            reason = event.ALREADY_USED
+        counted = counted.parent
+    return Decision(reason, credential, via)
+
+
+def _hold(credential, door, now_s) -> int:
+    """Returns what speaks against `credential` itself, however it is shown."""
     credential.judged_s = now_s
-    return Decision(_judge(credential, door, now_s, via, uses_of), credential, via)
-
-
-def _judge(credential, door, now_s, via: int, uses_of) -> int:
     if credential.id in door.revoked:
         return event.REVOKED
     if credential.building != door.building:
@@ -83,18 +97,15 @@ def _judge(credential, door, now_s, via: int, uses_of) -> int:
         return event.EXPIRED
     if credential.hours is not None and not door.zone.is_within(credential.hours, now_s):
         return event.OUTSIDE_HOURS
-    if not _may_come(credential, door, via):
-        return event.NO_BEARER
-    if credential.uses is not None and uses_of(credential.key) >= credential.uses:
-        return event.ALREADY_USED
     return event.GRANTED
 
 
 def _may_come(credential, door, via: int) -> bool:
     """Whether a credential may be shown this way: what can be copied off a badge opens only within the policy."""
     if credential.holder is not None:
-        return via == event.PHONE
-    if door.bearer == "off":
+        return via in (event.PHONE, event.BLE)
+    # Over the air nobody shows that somebody acts, unless a key says so.
+    if door.bearer == "off" or via == event.BLE:
         return False
     if credential.uses == 1:
         return True
