@@ -2,8 +2,8 @@
 
     T C SS MMMMMM
     | | |  '------ 6 digits of HMAC-SHA256 under the door's own key, truncated as in RFC 4226 section 5.3
-    | | '--------- slot: which driver, 00 to 99
-    | '----------- class: how long a window lasts, and whether the code works once
+    | | '--------- slot: whose it is, 00 to 99
+    | '----------- class: how long a window lasts, whether the code works once, whether it is a resident's or staff's
     '------------- the building's tag, so that a code for another building is named as such
 
 Time is cut into windows of the class's length; the HMAC covers class, slot and window number, so of the 1,000,000
@@ -20,8 +20,22 @@ SLOTS = 100
 _MAC_DIGITS = const(6)
 _DAY_S = const(86_400)
 
-# Class digit -> window length in seconds. Never renumbered. 7 and 8 are free.
-WINDOW_S = {0: 3_600, 1: 7_200, 2: 14_400, 3: 28_800, 4: _DAY_S, 5: 7 * _DAY_S, 6: 28 * _DAY_S, 9: _DAY_S}
+# Class digit -> window length in seconds. Never renumbered.
+WINDOW_S = {
+    0: 3_600,
+    1: 7_200,
+    2: 14_400,
+    3: 28_800,
+    4: _DAY_S,
+    5: 7 * _DAY_S,
+    6: 28 * _DAY_S,
+    7: 28 * _DAY_S,
+    8: 28 * _DAY_S,
+    9: _DAY_S,
+}
+# Whose they are; the other classes are anybody's.
+RESIDENT = 7
+STAFF = 8
 SINGLE_USE = 9
 
 # How many windows before and after the present one are looked at to say "expired" or "not yet valid" instead of
@@ -56,14 +70,23 @@ class Claim:
         """Whether whoever typed it may have been guessing: nothing in it needed the door's key."""
         return self.outcome in (WRONG, OTHER_BUILDING, MALFORMED)
 
-    # Residents have credentials; a code may be anybody's.
-    is_resident = False
+    @property
+    def is_resident(self) -> bool:
+        return self.code_class == RESIDENT
 
     def details(self) -> dict:
         """Returns what the access event says of a genuine code."""
         if self.slot is None:
             return {}
-        return {event.SLOT: self.slot, event.CODE_CLASS: self.code_class, event.WINDOW: self.window}
+        details = {event.SLOT: self.slot, event.CODE_CLASS: self.code_class, event.WINDOW: self.window}
+        if self.code_class in (RESIDENT, STAFF):
+            # Roles go by the numbers of `core.credential`: 2 and 3.
+            details[event.ROLE] = self.code_class - 5
+        return details
+
+    def is_spent(self, ledger) -> bool:
+        """Whether it is a single-use code that has opened."""
+        return self.is_single_use and ledger.is_code_used(self.slot, self.window)
 
     def spend(self, ledger) -> None:
         """Spends a single-use code. Raises FlashError."""

@@ -37,6 +37,37 @@ def test_claim_carries_what_the_digits_say():
     assert Checker(KEY, 3).check("3407000000", NOW_S).slot is None
 
 
+def test_codes_of_residents_and_staff_say_so():
+    roles = {keycode.RESIDENT: 2, keycode.STAFF: 3}
+    for code_class in keycode.WINDOW_S:
+        claim = Checker(KEY, 3).check(mint(code_class), NOW_S)
+        decision = decide(claim, lambda slot, window: False)
+        assert claim.is_resident == (code_class == 7) and decision.is_granted
+        assert decision.details().get(event.ROLE) == roles.get(code_class)
+        # Residents come home; everybody else has their picture taken.
+        assert decision.is_pictured == (code_class != 7)
+    # Another class with the same ending is nobody's, whoever makes one out of the other.
+    for code_class in (6, 8):
+        assert outcome(mint(7)[0] + str(code_class) + mint(7)[2:]) == WRONG
+    late = Checker(KEY, 3).check(mint(7), NOW_S + 28 * DAY_S)
+    assert decide(late, None).is_pictured and late.details()[event.ROLE] == 2
+    assert not Checker(KEY, 3).check("3707000000", NOW_S).is_resident
+
+
+def test_single_use_codes_are_spent_once():
+    class Ledger:
+        used = ()
+
+        def is_code_used(self, slot, window):
+            return (slot, window) in self.used
+
+    ledger = Ledger()
+    once, often = [Checker(KEY, 3).check(mint(code_class), NOW_S) for code_class in (9, 7)]
+    assert not once.is_spent(ledger) and not often.is_spent(ledger)
+    ledger.used = ((once.slot, once.window), (often.slot, often.window))
+    assert once.is_spent(ledger) and not often.is_spent(ledger)
+
+
 def test_reach_of_expired_and_not_yet_valid():
     assert outcome(mint(at_s=NOW_S - 64 * DAY_S)) == EXPIRED
     assert outcome(mint(at_s=NOW_S - 65 * DAY_S)) == WRONG
@@ -95,7 +126,7 @@ def test_day_start_moves_the_windows():
 def test_mint_refuses_what_has_no_digits():
     for tag, code_class, slot, window in (
         (10, 4, 0, 1),
-        (0, 7, 0, 1),
+        (0, 10, 0, 1),
         (0, 4, 100, 1),
         (0, 4, 0, 1 << 32),
         (0, 4, 0, -1),
