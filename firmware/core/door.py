@@ -11,6 +11,9 @@
 
 The strike ends its pulse by itself (`board.strike`); here the end is only noted. Every method returns the events that
 it caused, as a list of (kind, details) in order; the caller records each one.
+
+One release lasts from the first pulse until the strike rests. Whoever is let in meanwhile belongs to it; an opening in it
+is that of the last one let in, and a release without any is said for each of them, if there is a contact to tell.
 """
 
 from constant import const
@@ -26,6 +29,8 @@ FORCED = 4
 
 # A door pulled open in the last moment of the pulse is seen a debounce later.
 _GRACE_MS = const(500)
+# Who is let in while a pulse follows the other may be without end.
+_MOST_WAITING = const(8)
 
 
 class Door:
@@ -40,6 +45,11 @@ class Door:
         self._wanted_until_ms = 0
         self._grace_until_ms = 0
         self._opened_ms = 0
+        self._has_contact = False
+        # Access events of the release: the last one, those that have seen no open door, the one it was opened for.
+        self._access_seq = None
+        self._waiting = ()
+        self._opened_for = None
         self.state = SECURE
 
     @property
@@ -56,24 +66,37 @@ class Door:
 
         Raises StrikeError, and then nothing has changed.
         """
+        happened = []
         if self._released_until_ms is None:
             self._strike.pulse(self._release_ms)
             self._released_until_ms = now_ms + self._release_ms
+            happened = self._give_up()
         self._wanted_until_ms = now_ms + self._release_ms
         if self.state == SECURE:
             self.state = RELEASED
         details = {event.CAUSE: cause}
         if access_seq is not None:
-            details[event.ACCESS_SEQ] = access_seq
-        return [(event.UNLOCKED, details)]
+            details[event.ACCESS_SEQ] = self._access_seq = access_seq
+            if self._has_contact and not self.is_open:
+                self._waiting = self._waiting[1 - _MOST_WAITING :] + (access_seq,)
+        happened.append((event.UNLOCKED, details))
+        return happened
 
     def start(self, is_open: bool, now_ms: int) -> list:
         """Takes the contact as it stands at power-on; a door found open is open, not forced."""
+        self._has_contact = True
         if not is_open:
             return []
         self.state = OPEN
         self._opened_ms = now_ms
         return [(event.DOOR_OPENED, {})]
+
+    def _give_up(self) -> list:
+        """Ends what the last release was for."""
+        happened = [(event.NOT_OPENED, {event.ACCESS_SEQ: access_seq}) for access_seq in self._waiting]
+        self._access_seq = None
+        self._waiting = ()
+        return happened
 
     def contact(self, is_open: bool, now_ms: int) -> list:
         """Takes the debounced contact; repeating the same level changes nothing."""
@@ -81,13 +104,19 @@ class Door:
             return []
         if not is_open:
             self.state = SECURE if self._released_until_ms is None else RELEASED
-            return [(event.DOOR_CLOSED, {event.DURATION_S: (now_ms - self._opened_ms) // 1000})]
+            details = {event.DURATION_S: (now_ms - self._opened_ms) // 1000}
+            if self._opened_for is not None:
+                details[event.ACCESS_SEQ] = self._opened_for
+            return [(event.DOOR_CLOSED, details)]
         self._opened_ms = now_ms
         if self.state == RELEASED or now_ms < self._grace_until_ms:
             self.state = OPEN
-            return [(event.DOOR_OPENED, {})]
+            self._waiting = ()
+            self._opened_for = self._access_seq
+            return [(event.DOOR_OPENED, {} if self._opened_for is None else {event.ACCESS_SEQ: self._opened_for})]
+        self._opened_for = None
         self.state = FORCED
-        return [(event.DOOR_FORCED, {})]
+        return self._give_up() + [(event.DOOR_FORCED, {})]
 
     def tick(self, now_ms: int) -> list:
         """Notes what time alone brings: the end of the pulse, a door held open."""
@@ -98,6 +127,8 @@ class Door:
             if self.state == RELEASED:
                 self.state = SECURE
             happened.append((event.LOCKED, {}))
+        if self._waiting and self._released_until_ms is None and now_ms >= self._grace_until_ms:
+            happened += self._give_up()
         if self.state == OPEN and now_ms - self._opened_ms >= self._held_ms:
             self.state = HELD
             happened.append((event.DOOR_HELD, {event.DURATION_S: (now_ms - self._opened_ms) // 1000}))
@@ -117,7 +148,10 @@ class Door:
 
     def next_ms(self):
         """Returns when `tick` has something to do next, or None."""
-        held_ms = self._opened_ms + self._held_ms if self.state == OPEN else None
-        if self._released_until_ms is None or held_ms is None:
-            return held_ms if self._released_until_ms is None else self._released_until_ms
-        return min(held_ms, self._released_until_ms)
+        due_ms = self._released_until_ms
+        if due_ms is None and self._waiting:
+            due_ms = self._grace_until_ms
+        if self.state != OPEN:
+            return due_ms
+        held_ms = self._opened_ms + self._held_ms
+        return held_ms if due_ms is None else min(held_ms, due_ms)
