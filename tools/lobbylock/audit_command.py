@@ -32,6 +32,9 @@ app = typer.Typer(help="Whether the record is whole, and who came in.", no_args_
 _SHOWN_SILENCES = 10
 
 OneDoorOption = Annotated[str | None, typer.Option("--door", metavar="BUILDING/DOOR", help="Only this door.")]
+UnverifiedOption = Annotated[
+    bool, typer.Option("--unverified", help="Show what is there even though it is not what the doors recorded.")
+]
 
 
 @app.command("verify")
@@ -50,7 +53,7 @@ def verify(
     folder = open_home(home)
     if records and (store is not None or len(records) > 2):
         raise UserError("Give one file, two to compare, or --store.")
-    doors = _doors(folder, door)
+    doors = read_doors(folder, door)
     collector_key = folder.collector().public_key
     paths = records or [store_path(folder, store)]
     with contextlib.ExitStack() as closing:
@@ -123,7 +126,7 @@ def export(
 ) -> None:
     """Write the record to one signed file that other programs read: docs/protocol.md, section 12."""
     folder = open_home(home)
-    doors = _doors(folder, door)
+    doors = read_doors(folder, door)
     signer = folder.collector()
     with Store.open_to_read(store_path(folder, store)) as opened:
         opened.snapshot()
@@ -138,21 +141,19 @@ def list_accesses(
     store: StoreOption = None,
     door: OneDoorOption = None,
     day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Only this local day.")] = None,
-    is_unverified: Annotated[
-        bool, typer.Option("--unverified", help="Show what is there even though it is not what the doors recorded.")
-    ] = False,
+    is_unverified: UnverifiedOption = False,
     is_json: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show who came to the doors, and whether they came in, once the record is verified."""
     folder = open_home(home)
-    doors = _doors(folder, door)
+    doors = read_doors(folder, door)
     collector_key = folder.collector().public_key
     bounds = local_day(day) if day else None
     table = Table("time", "door", "#", "result", "who", "picture")
     with Store.open_to_read(store_path(folder, store)) as opened:
         opened.snapshot()
-        _check_first(audit_store(opened, doors, collector_key, door), is_unverified)
+        check_first(audit_store(opened, doors, collector_key, door), is_unverified)
         for chain in opened.chains(door):
             record = doors.get(chain.door)
             for found in _accesses(opened, chain, bounds):
@@ -166,7 +167,7 @@ def list_accesses(
         open_console().print(table)
 
 
-def _check_first(sums: list[ChainSum], is_unverified: bool) -> None:
+def check_first(sums: list[ChainSum], is_unverified: bool) -> None:
     """Names what was found. A filter must not hide what an editor of the store took out of it or moved, so nothing is
     shown of a record that is not the doors' own, unless somebody wants to see it all the same."""
     findings = [finding for each in sums for finding in each.findings]
@@ -177,7 +178,8 @@ def _check_first(sums: list[ChainSum], is_unverified: bool) -> None:
         raise typer.Exit(1)
 
 
-def _doors(folder: Home, only: str | None) -> dict[str, Door]:
+def read_doors(folder: Home, only: str | None) -> dict[str, Door]:
+    """Returns the record of every door by name. Raises UserError if `only` is none of them."""
     if only is not None:
         folder.door(only)
     return {name: folder.door(name) for name in folder.door_names()}

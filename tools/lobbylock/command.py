@@ -27,8 +27,10 @@ from lobbylock import (
     issuer_command,
     owner_command,
     phone_command,
+    receipt_command,
     release_command,
     update_command,
+    visit_command,
 )
 from lobbylock.errors import UserError
 
@@ -42,6 +44,7 @@ app.add_typer(issuer_command.app, name="issuer")
 app.add_typer(door_command.app, name="door")
 app.add_typer(driver_command.app, name="driver")
 app.add_typer(phone_command.app, name="phone")
+app.add_typer(receipt_command.app, name="receipt")
 app.add_typer(owner_command.app, name="owner")
 app.command("install")(install_command.install)
 app.command("update")(update_command.update)
@@ -54,6 +57,7 @@ app.command("deploy")(deploy_command.deploy)
 app.command("code")(code_command.code)
 app.command("collect")(collect_command.collect)
 app.add_typer(audit_command.app, name="audit")
+audit_command.app.command("receipts")(visit_command.receipts)
 app.command("boards")(boards_command.boards)
 app.command("demo")(demo_command.demo)
 
