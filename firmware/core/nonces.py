@@ -11,12 +11,15 @@ from hkdf import Hmac, hkdf_sha256
 
 
 class Nonces:
-    """`secret` is the seed of the door's own key, `boot` the number of this start, `random(n)` gives n bytes."""
+    """`secret` is the seed of the door's own key, `boot` the number of this start, `random(n)` gives n bytes.
 
-    def __init__(self, secret: bytes, boot: int, random) -> None:
-        self._mac = Hmac(hkdf_sha256(secret, b"", b"lobbylock nonce key 1", 32))
+    Under another `label` they are other ones. `count` of them were made before.
+    """
+
+    def __init__(self, secret: bytes, boot: int, random, label: bytes = b"lobbylock nonce key 1", count: int = 0) -> None:
+        self._mac = Hmac(hkdf_sha256(secret, b"", label, 32))
         self._boot = boot
-        self._count = 0
+        self._count = count
         self._random = random
 
     def next(self) -> bytes:

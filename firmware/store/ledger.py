@@ -34,6 +34,8 @@ CLAIM = 11
 RESETTING = 12
 # The version accepted last: major << 16 | minor << 8 | patch.
 RELEASE_FLOOR = 13
+# Version of the list of revoked credentials | building | whether its loss was told (store/intake.py).
+LIST_VERSION = 14
 
 _MAGIC = const(b"LBL1")
 _MARK = const(b"\0end")

@@ -11,7 +11,7 @@ from micropython import const
 from firmware.core.errors import FlashError
 from firmware.store import ledger, sector
 
-_FILES = ("settings.json", "settings.new.json", "settings.tmp")
+_FILES = ("settings.json", "settings.new.json", "settings.tmp", "revoked", "revoked.new")
 _PARTS = const("part.")
 _TABLES = const("tables")
 _BLANK = const("blank")

@@ -1,0 +1,352 @@
+"""Takes in what somebody brings: lists of revoked credentials, and the time. Loaded for as long as somebody does.
+
+    revoked         the list in force (store/revoked.py)
+    revoked.new     one that is coming in; never read for a decision
+
+Whoever brings a list, a phone, the broker or the serial line, adds to the one file, so that what one could not finish
+the next one does. All of it is checked before it counts, the ledger knows its version before it does, and a rename
+puts it in force: a cut at any moment leaves the old list or the new one. `news` is the lock's task.news.News.
+"""
+
+import os
+from binascii import crc32
+from hashlib import sha256
+from struct import pack
+
+from constant import const
+
+from firmware.core import bulletin, clock, event
+from firmware.core.errors import FlashError, PhoneGone
+from firmware.store import ledger, revoked
+
+_COMING = const("revoked.new")
+_ID_BYTES = const(8)
+_BLOCK_BYTES = const(256)
+# So much goes to flash at once: littlefs writes a block anew for each time.
+_FLUSH_BYTES = const(1_024)
+# An older list than the one that is coming in waits for so long after its last piece.
+_STILL_MS = const(30_000)
+_NOTE_MS = const(60_000)
+# After a forged token none is looked at for a while: a signature takes long.
+_IGNORE_MS = const(5_000)
+_NONCE_MS = const(1_200_000)
+
+# What is asked for, in pieces of so many bytes; and how often at most, should they be shorter.
+_LIST = const(1)
+_PIECE_BYTES = const(240)
+_REMOTE_PIECE_BYTES = const(480)
+_MOST_PIECES = const(80)
+
+
+class Incoming:
+    """The list that is coming in, of those who bring it now: `users`. `head` is its head, None if there is none.
+
+    `have` bytes of `size` are there. Raises OSError where the file system does.
+    """
+
+    def __init__(self, news) -> None:
+        self.users = 0
+        self.head = None
+        self.have = self.size = 0
+        self._news = news
+        self._version = 0
+        self._file = None
+        self._flushed = self._fed_ms = 0
+
+    def begin(self, start) -> int:
+        """Takes the beginning of a list; returns how much of it is there, at least its head.
+
+        0: `start` is too short to tell. -1: not now, another one is coming in. Raises bulletin.BulletinError.
+        """
+        news = self._news
+        size = bulletin.head_bytes(start)
+        if not size:
+            return 0
+        head = bytes(start[:size])
+        if head == self.head:
+            return self.have
+        if news.floor and not news.file:
+            # Perhaps only the rename had failed.
+            open_list(news)
+        version, count, _ = bulletin.read_head(head, news.config.building, None)
+        if not news.wants(version):
+            raise bulletin.BulletinError(event.OLDER)
+        now_ms = news.uptime.now_ms()
+        if self.head and version <= self._version and now_ms - self._fed_ms < _STILL_MS:
+            return -1
+        whole = size + _ID_BYTES * count
+        have = _begun(head)
+        if not size <= have <= whole:
+            # One that is there was looked at when it was begun.
+            bulletin.read_head(head, news.config.building, lambda *message: _verify(news, *message))
+            have = 0
+        self.close()
+        self._file = open(_COMING, "ab" if have else "wb")
+        if not have:
+            self._file.write(head)
+        self.head = head
+        self.size = whole
+        self.have = self._flushed = have or size
+        self._version = version
+        self._fed_ms = now_ms
+        return self.have
+
+    def take(self, head, at: int, data) -> int:
+        """Takes bytes of the list with `head` from offset `at` on; returns how many are there, -1 if it is given up.
+
+        What is there already, or does not follow, changes nothing. Raises bulletin.BulletinError for too many.
+        """
+        if head != self.head or not self._file:
+            return -1
+        if at + len(data) > self.size:
+            raise bulletin.BulletinError(event.TORN)
+        if at <= self.have < at + len(data):
+            self._file.write(data[self.have - at :])
+            self.have = at + len(data)
+            self._fed_ms = self._news.uptime.now_ms()
+            if self.have == self.size or self.have - self._flushed >= _FLUSH_BYTES:
+                self._file.flush()
+                self._flushed = self.have
+        return self.have
+
+    def commit(self, head, source: str) -> bool:
+        """Puts the list with `head` in force, if it is there; `source` is for the record. Returns whether it did.
+
+        Raises bulletin.BulletinError, and then it is gone; FlashError, and then the one before stays in force.
+        """
+        if not head or head != self.head or self.have < self.size:
+            return False
+        news = self._news
+        self.close()
+        try:
+            version, _, count = look(_COMING, news.config.building, lambda *message: _verify(news, *message))
+        except bulletin.BulletinError:
+            os.remove(_COMING)
+            raise
+        details = {event.LIST_VERSION: version, event.COUNT: count, event.NAME: source}
+        news.trail.record(event.LIST_TAKEN, details)
+        _keep(news, version, False)
+        open_list(news)
+        return news.version == version
+
+    def close(self) -> None:
+        """Leaves what is there for whoever goes on with it."""
+        self.head = None
+        file = self._file
+        self._file = None
+        if file:
+            file.close()
+
+
+def enter(news) -> Incoming:
+    """Returns what takes in a list; to be left by `leave`."""
+    if not news.coming:
+        news.coming = Incoming(news)
+    news.coming.users += 1
+    return news.coming
+
+
+def leave(news) -> None:
+    news.coming.users -= 1
+    if not news.coming.users:
+        try:
+            news.coming.close()
+        except OSError:
+            pass
+        news.coming = None
+
+
+def look(path: str, building: str, verify) -> tuple:
+    """Returns (version, bytes of its head, count of ids) of the list in a file.
+
+    Looks at all of it, at the signature if `verify` is given. Raises bulletin.BulletinError, and OSError.
+    """
+    with open(path, "rb") as file:
+        start = file.read(bulletin.MAX_HEAD_BYTES)
+        size = bulletin.head_bytes(start)
+        if not size:
+            raise bulletin.BulletinError(event.TORN)
+        version, count, digest = bulletin.read_head(start[:size], building, verify)
+        file.seek(size)
+        found = sha256()
+        last = b""
+        left = _ID_BYTES * count
+        while left:
+            block = file.read(min(_BLOCK_BYTES, left))
+            if not block or len(block) % _ID_BYTES:
+                raise bulletin.BulletinError(event.TORN)
+            left -= len(block)
+            found.update(block)
+            for at in range(0, len(block), _ID_BYTES):
+                key = block[at : at + _ID_BYTES]
+                if key <= last:
+                    raise bulletin.BulletinError(event.MALFORMED)
+                last = key
+        if found.digest() != digest or file.read(1):
+            raise bulletin.BulletinError(event.TORN)
+    return version, size, count
+
+
+def open_list(news) -> None:
+    """Opens the list that the ledger knows of, also if a cut kept it from its name; says once if it is lost.
+
+    Raises FlashError.
+    """
+    if news.file:
+        news.file.close()
+        news.file = None
+    building = news.config.building
+    kept = news.ledger.get(ledger.LIST_VERSION)
+    if kept and kept[4:8] != _name(building):
+        # The lock has moved to another building since, whose lists are counted by themselves.
+        kept = None
+    news.floor = int.from_bytes(kept[:4], "big") if kept else 0
+    for path in (revoked.PATH, _COMING):
+        try:
+            version, size, count = look(path, building, None)
+            if path == _COMING:
+                # It was looked at in whole before the ledger knew its version.
+                if version != news.floor:
+                    continue
+                os.rename(_COMING, revoked.PATH)
+            elif version < news.floor:
+                continue
+            if version != news.floor or kept[8]:
+                # The ledger was lost and the list was not; or the list had been, for a while.
+                _keep(news, version, False)
+            news.file = open(revoked.PATH, "rb")
+        except (bulletin.BulletinError, OSError):
+            continue
+        news.at = size
+        news.count = count
+        return
+    if news.floor and not kept[8]:
+        news.trail.record(event.LIST_LOST, {event.LIST_VERSION: news.floor})
+        _keep(news, news.floor, True)
+
+
+def note_refusal(news, reason: int, source: str, head) -> None:
+    """Records that a list was refused: at most once a minute, and one that comes again and again only once."""
+    now_ms = news.uptime.now_ms()
+    mark = crc32(head) | 1
+    if mark == news.refused or news.refused and now_ms - news.refused_ms < _NOTE_MS:
+        return
+    news.refused = mark
+    news.refused_ms = now_ms
+    try:
+        news.trail.record(event.LIST_REFUSED, {event.REASON: reason, event.NAME: source})
+    except FlashError:
+        pass
+
+
+async def collect(news, session, source: str) -> None:
+    """Takes the list that `session` brings, as far as it comes. Raises what the session does, but PhoneGone."""
+    coming = enter(news)
+    try:
+        # What somebody else had begun may prove to be torn: then all of it is asked for.
+        for _ in range(2):
+            start = bytearray()
+            try:
+                if await _find_head(coming, session, start):
+                    await _fetch(coming, session, source, start)
+                break
+            except bulletin.BulletinError as error:
+                reason = error.args[0]
+                note_refusal(news, reason, source, start)
+                if reason != event.TORN:
+                    break
+    except PhoneGone:
+        pass
+    except (FlashError, OSError):
+        # It may be brought again; what is in force stays.
+        pass
+    finally:
+        leave(news)
+
+
+async def _find_head(coming: Incoming, session, start: bytearray) -> bool:
+    """Asks for the beginning of the session's list, into `start`; returns whether the list is begun."""
+    most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
+    have = 0
+    while not have:
+        piece = await session.fetch(_LIST, len(start), bulletin.MAX_HEAD_BYTES - len(start) if start else most)
+        if not piece:
+            return False
+        start.extend(piece)
+        have = coming.begin(start)
+    return have > 0
+
+
+async def _fetch(coming: Incoming, session, source: str, start) -> None:
+    """Asks for the rest of the list that begins with `start`, and puts it in force."""
+    head = coming.head
+    most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
+    have = coming.take(head, len(head), start[len(head) : coming.size])
+    for _ in range(_MOST_PIECES):
+        size = coming.size
+        if not 0 <= have < size:
+            break
+        at = have
+        piece = await session.fetch(_LIST, at, min(most, size - at))
+        if not piece:
+            return
+        have = coming.take(head, at, piece)
+    coming.commit(head, source)
+
+
+def take_token(news, data) -> bool:
+    """Takes a time token; returns whether the clock goes by it now."""
+    now_ms = news.uptime.now_ms()
+    elapsed_ms = now_ms - news.nonce_ms
+    if not news.asked or elapsed_ms >= _NONCE_MS or now_ms < news.ignore_until_ms:
+        return False
+    try:
+        told_s = bulletin.read_time(
+            bytes(data), news.config.full_name, news.asked, lambda *message: _verify(news, *message)
+        )
+    except bulletin.BulletinError as error:
+        if error.args[0] == event.FORGED:
+            news.ignore_until_ms = news.uptime.now_ms() + _IGNORE_MS
+        return False
+    news.asked = None
+    # It was signed at some time between.
+    elapsed_s = (elapsed_ms + 999) // 1_000
+    uncertainty_s = (elapsed_s + 1) // 2 + 2
+    if news.clock.now_s(now_ms) is not None and news.clock.uncertainty_s(now_ms) <= uncertainty_s:
+        return False
+    return news.timekeeping.tell(told_s + elapsed_s // 2, uncertainty_s, 0, "token") != clock.REFUSED
+
+
+def _verify(news, kid: bytes, message: bytes, signature: bytes) -> int:
+    """Returns 0 if an issuer of the settings signed it, else the reason."""
+    for known, _, public in news.config.issuers:
+        if known == kid:
+            issuer = news.known and news.known.get(kid)
+            if issuer:
+                is_right = issuer.verify(message, signature)
+            else:
+                # A door without a card reader has no tables of its issuers' keys.
+                import ed25519
+
+                is_right = ed25519.verify(public, message, signature)
+            return event.GRANTED if is_right else event.FORGED
+    return event.UNKNOWN_ISSUER
+
+
+def _begun(head: bytes) -> int:
+    """Returns how much there is of the list with `head` that was left half, 0 if it is another one."""
+    try:
+        with open(_COMING, "rb") as file:
+            return file.seek(0, 2) if file.read(len(head)) == head else 0
+    except OSError:
+        return 0
+
+
+def _name(building: str) -> bytes:
+    return sha256(building.encode()).digest()[:4]
+
+
+def _keep(news, version: int, is_told: bool) -> None:
+    """Keeps that there is a list of this version, and whether it was said that it is lost. Raises FlashError."""
+    news.ledger.put(ledger.LIST_VERSION, pack(">I", version) + _name(news.config.building) + bytes([is_told]))
+    news.floor = version
