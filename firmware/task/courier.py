@@ -10,12 +10,10 @@ kept, and who has to come back comes back later each time.
 import _thread
 import json
 import os
+import sys
 import time
 
-import sntp
 from micropython import const
-
-from firmware.task import mqtt
 
 _IDLE_MS = const(300)
 _PING_MS = const(25_000)
@@ -54,6 +52,8 @@ class Courier:
         self._is_allowed = False
         self._pending = 0
         self._handshake = None
+        # What makes a client for the broker, if the settings name one; and what asks for the time, while it is due.
+        self._make_client = self._query = None
         self.is_connected = False
         # What ended the last attempt or session, for people.
         self.last_error = ""
@@ -68,6 +68,10 @@ class Courier:
             from firmware.task.handshake import Handshake
 
             self._handshake = Handshake(self._settings, attention, self._lock)
+        if self._settings.mqtt:
+            from firmware.task import mqtt
+
+            self._make_client = mqtt.make_client
         _thread.stack_size(_STACK_BYTES)
         _thread.start_new_thread(self._run, ())
 
@@ -86,6 +90,23 @@ class Courier:
             self._pending = pending
             if self._handshake:
                 self._handshake.allow(is_quiet)
+        if is_allowed and self._is_time_due():
+            if not self._query:
+                self._learn_to_ask()
+        elif self._query:
+            # Not again for an hour.
+            self._query = None
+            sys.modules.pop("sntp", None)
+
+    def _learn_to_ask(self) -> None:
+        """Loads what the thread asks for the time with: not there, or both sides might be loading at once."""
+        try:
+            import sntp
+
+            self._query = sntp.query
+        except MemoryError:
+            # It stays due.
+            pass
 
     def offer(self, topic: str, payload: bytes) -> bool:
         """Hands over one message for topic suffix `topic`; returns False while the one before is still waiting."""
@@ -126,7 +147,7 @@ class Courier:
         self._time_due_ms = _overdue(self._time_due_ms)
         if self._is_allowed:
             self._ask_time()
-            if self._settings.mqtt and time.ticks_diff(time.ticks_ms(), self._due_ms) >= 0 and self._may_connect():
+            if self._make_client and time.ticks_diff(time.ticks_ms(), self._due_ms) >= 0 and self._may_connect():
                 self._hold_session()
                 return
         time.sleep_ms(_IDLE_MS)
@@ -146,7 +167,7 @@ class Courier:
         if shake:
             shake.is_spent = False
         try:
-            client = mqtt.make_client(self._settings, self._client_id)
+            client = self._make_client(self._settings, self._client_id)
             client.beat = self._beat
             client.handshake = shake
             self._open(client)
@@ -219,11 +240,15 @@ class Courier:
             if len(self._inbox) < _INBOX:
                 self._inbox.append(bytes(message))
 
+    def _is_time_due(self) -> bool:
+        return self._settings.ntp is not None and time.ticks_diff(time.ticks_ms(), self._time_due_ms) >= 0
+
     def _ask_time(self) -> None:
-        if self._settings.ntp is None or time.ticks_diff(time.ticks_ms(), self._time_due_ms) < 0:
+        query = self._query
+        if not query or not self._is_time_due():
             return
         try:
-            time_s, uncertainty_ms = sntp.query(*self._settings.ntp)
+            time_s, uncertainty_ms = query(*self._settings.ntp)
             answer = (time_s, uncertainty_ms, time.ticks_ms())
             wait_ms = _TIME_EVERY_MS
         except Exception:  # noqa: BLE001 - the network's trouble, whichever it is

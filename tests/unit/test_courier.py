@@ -93,7 +93,7 @@ class Scene:
         if is_tls:
             self.courier._handshake = Handshake(settings, self.attention, self.courier._lock)
         self.attempts = []
-        courier_module.mqtt.make_client = lambda *_: self.make(is_spent)
+        self.courier._make_client = lambda *_: self.make(is_spent)
 
     def make(self, is_spent):
         self.attempts.append(self.clock.now_ms)

@@ -88,7 +88,7 @@ BUNDLES = {
         "firmware.reader.phone",
         "firmware.task.gate",
     ),
-    "firmware.task.uplink": ("sntp", "firmware.task.courier", "firmware.task.mqtt"),
+    "firmware.task.uplink": ("firmware.task.courier",),
     # What only a start needs.
     "firmware.store.opening": ("firmware.store.mounting",),
     "firmware.store.trial": ("firmware.core.tz_string", "firmware.store.settings"),
