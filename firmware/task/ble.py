@@ -1,0 +1,201 @@
+"""Phones by Bluetooth: up to three at once, each served by a task of its own; the radio, on and advertised.
+
+docs/protocol.md, section 15. A radio that fails is reported and tried again; the rest of the lock goes on without it.
+"""
+
+import asyncio
+
+from hkdf import Hmac
+from micropython import const
+
+from firmware.core import event, indication
+from firmware.core.errors import FlashError, PhoneGone
+
+_HELLO_MS = const(5_000)
+_GREETINGS_MS = const(200)
+_ROUND_MS = const(10_000)
+# While the channel's half waits to be replaced.
+_LOOK_MS = const(1_000)
+_SALT_MS = const(900_000)
+_SALT_BYTES = const(4)
+# A half that is in use is replaced once nobody is there; after so long in any case.
+_HALF_MS = const(600_000)
+# Twice that is how long a radio that failed is left alone; every wait in a task comes round at least so often.
+_RETRY_MS = const(15_000)
+
+# As with cards: signatures cannot be guessed, but whoever is refused fills the journal.
+_REFUSALS = const(5)
+_REST_MS = const(5_000)
+_FORGOTTEN_MS = const(60_000)
+
+# Flags: discoverable, no classic Bluetooth. Then data of the service, 16 + 8 bytes, whose UUID goes backwards.
+_ADVERTISED = const(b"\x02\x01\x06\x19\x21\x00\x00\x00\x4b\x43\x4f\x4c\x59\x42\x42\x4f\x4c\x4f\x4c\x01\x00\xbb\xf0")
+
+
+class Phones:
+    """`ble` is the radio, a `firmware.board.ble.Ble`; `visit` serves who shows a credential.
+
+    `public` is the door's public key, `sign(message)` its signature, `random(n)` gives n bytes; `forget(names)` has
+    modules loaded no longer.
+    """
+
+    def __init__(self, ble, visit, public: bytes, sign, random, trail, indicator, attention, uptime, forget) -> None:
+        self._ble = ble
+        self._visit = visit
+        self._public = public
+        self._sign = sign
+        self._random = random
+        self._trail = trail
+        self._indicator = indicator
+        self._attention = attention
+        self._uptime = uptime
+        self._forget = forget
+        self._half = None
+        # When the half was used first, None if it was not.
+        self._used_ms = None
+        self._greeted_ms = -_GREETINGS_MS
+        self._refusals = 0
+        self._refused_ms = 0
+        self.is_faulty = False
+
+    async def run(self) -> None:
+        while True:
+            try:
+                if not self._ble.is_on:
+                    self._ble.start()
+                await self._serve()
+            except OSError:
+                self._ble.stop()
+            self._note_fault(True)
+            for _ in range(2):
+                await asyncio.sleep_ms(_RETRY_MS)
+
+    def _note_fault(self, is_faulty: bool) -> None:
+        """Says once that the radio is out of order, and once that it works again."""
+        if is_faulty == self.is_faulty:
+            return
+        self.is_faulty = is_faulty
+        try:
+            if is_faulty:
+                self._trail.record(event.RADIO_FAULT, {event.REASON: event.NO_ANSWER})
+            else:
+                self._trail.record(event.RADIO_RECOVERED, {})
+        except FlashError:
+            self._indicator.show(indication.FAULT)
+
+    async def _serve(self) -> None:
+        """Advertises while there is a place for one more, and starts on whoever has connected. Raises OSError."""
+        advertised_ms = None
+        while True:
+            if self._ble.error:
+                raise self._ble.error
+            now_ms = self._uptime.now_ms()
+            served = 0
+            for link in self._ble.links:
+                if link.handle is not None and not link.is_served:
+                    link.is_served = True
+                    # A connection ends the advertising.
+                    advertised_ms = None
+                    asyncio.create_task(self._attend(link))
+                served += link.is_served
+            self._prepare(now_ms, served)
+            if served < len(self._ble.links) and self._half:
+                if advertised_ms is None or now_ms - advertised_ms >= _SALT_MS:
+                    self._ble.advertise(self._beacon())
+                    advertised_ms = now_ms
+                    self._note_fault(False)
+            try:
+                await asyncio.wait_for_ms(self._ble.changed.wait(), _ROUND_MS if self._used_ms is None else _LOOK_MS)
+            except asyncio.TimeoutError:
+                pass
+
+    def _beacon(self) -> bytes:
+        """Returns what is advertised: a new salt, and what whoever knows the door recognises it by."""
+        salt = self._random(_SALT_BYTES)
+        return _ADVERTISED + salt + Hmac(self._public).digest(b"lobbylock beacon 1" + salt)[:_SALT_BYTES]
+
+    def _prepare(self, now_ms: int, served: int) -> None:
+        """Makes the channel's half, anew once it was used and nobody is there: the old secret is gone then."""
+        if self._half:
+            if self._used_ms is None:
+                return
+            if (served or not self._attention.is_quiet(now_ms)) and now_ms - self._used_ms < _HALF_MS:
+                return
+        self._half = self._used_ms = None
+        try:
+            from firmware.core import agreement
+
+            self._half = agreement.prepare(self._random, self._sign, self._public)
+        except MemoryError:
+            # Nobody is served meanwhile; the next round tries again.
+            self._used_ms = now_ms
+        if not served:
+            self._forget_channel()
+
+    def _forget_channel(self) -> None:
+        self._forget(("core.agreement", "core.channel"))
+
+    # One phone.
+
+    async def _attend(self, link) -> None:
+        """Serves one phone to its end. Whatever it does, the others are served."""
+        try:
+            await self._converse(link)
+        except FlashError:
+            self._indicator.show(indication.FAULT)
+        except (PhoneGone, MemoryError):
+            # Without memory nobody is let in; the next one may find some.
+            pass
+        except Exception as error:  # noqa: BLE001 - a task of its own would end without a word
+            self._ble.error = error
+        self._ble.hang_up(link)
+        self._ble.free(link)
+        self._ble.changed.set()
+
+    async def _converse(self, link) -> None:
+        """Raises PhoneGone, FlashError."""
+        from firmware.reader.ble import BlePhone
+
+        phone = BlePhone(self._ble, link, self._uptime)
+        await self._greet(phone, await phone.receive(_HELLO_MS))
+        shown = await phone.credential()
+        self._attention.touch(self._uptime.now_ms())
+        await self._rest()
+        decision = await self._visit.serve(phone, shown, event.BLE, not self._refusals)
+        if decision.is_granted:
+            self._refusals = 0
+        else:
+            self._refusals += 1
+            self._refused_ms = self._uptime.now_ms()
+
+    async def _greet(self, phone, hello: bytes) -> None:
+        """Agrees with `phone` on a channel; not more often than the door has time for."""
+        from firmware.core import agreement
+        from firmware.core.channel import ChannelError
+
+        while True:
+            wait_ms = self._greeted_ms + _GREETINGS_MS - self._uptime.now_ms()
+            if wait_ms <= 0:
+                break
+            await asyncio.sleep_ms(wait_ms)
+        now_ms = self._uptime.now_ms()
+        self._greeted_ms = now_ms
+        if self._used_ms is None:
+            self._used_ms = now_ms
+        half = self._half
+        if half is None:
+            raise PhoneGone
+        try:
+            channel = agreement.open_channel(half, hello)
+        except ChannelError:
+            raise PhoneGone
+        await phone.send(half.hello)
+        phone.use(channel)
+
+    async def _rest(self) -> None:
+        """Waits if there were many refusals lately."""
+        now_ms = self._uptime.now_ms()
+        if now_ms - self._refused_ms >= _FORGOTTEN_MS:
+            self._refusals = 0
+        if self._refusals >= _REFUSALS:
+            await asyncio.sleep_ms(max(0, self._refused_ms + _REST_MS - now_ms))
