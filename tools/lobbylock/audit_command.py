@@ -150,7 +150,7 @@ def list_accesses(
     doors = read_doors(folder, door)
     collector_key = folder.collector().public_key
     bounds = local_day(day) if day else None
-    table = Table("time", "door", "#", "result", "who", "picture")
+    table = Table("time", "door", "#", "result", "how", "who", "picture")
     with Store.open_to_read(store_path(folder, store)) as opened:
         opened.snapshot()
         check_first(audit_store(opened, doors, collector_key, door), is_unverified)
@@ -206,7 +206,9 @@ def _cells(opened: Store, chain: Chain, door: Door, found: event.Event) -> list[
     who = person_name(door, found)
     if who is None and event.SLOT in found.details:
         who = f"slot {details['slot']}"
-    return [when, chain.door, str(found.seq), result, Text(printable(who or "")), _picture(opened, chain, found)]
+    how = ", ".join(str(details[name]) for name in ("via", "role") if name in details)
+    shown = Text(printable(how)), Text(printable(who or ""))
+    return [when, chain.door, str(found.seq), result, *shown, _picture(opened, chain, found)]
 
 
 def _picture(opened: Store, chain: Chain, found: event.Event) -> str | Text:

@@ -30,6 +30,9 @@ _ALARMS = (
     event.SESSION_REFUSED,
     event.FACTORY_RESET,
     event.UPDATE_REVERTED,
+    event.LIST_REFUSED,
+    event.LIST_LOST,
+    event.RADIO_FAULT,
 )
 _TABLES = {
     event.REASON: event_names.REASON_NAMES,

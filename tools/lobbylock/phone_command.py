@@ -1,4 +1,4 @@
-"""`lobbylock phone`: keys of reference phones."""
+"""`lobbylock phone`: a reference phone's key and wallet."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,17 @@ from typing import Annotated
 import typer
 
 from lobbylock import phone
-from lobbylock.options import JsonOption
+from lobbylock.credential_file import read_credential
+from lobbylock.door import parse_public_key
+from lobbylock.errors import UserError
+from lobbylock.names import split_door
+from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
+from lobbylock.wallet import Wallet, check_size
 
-app = typer.Typer(help="Keys of reference phones.", no_args_is_help=True)
+app = typer.Typer(help="A reference phone: its key, and its visits over Bluetooth.", no_args_is_help=True)
 
 KeyArgument = Annotated[Path, typer.Argument(metavar="KEY.pem", help="The phone's private key.")]
+WalletArgument = Annotated[Path, typer.Argument(metavar="WALLET.json", help="What the phone keeps.")]
 
 
 @app.command("new")
@@ -30,3 +36,35 @@ def show(path: KeyArgument, is_json: JsonOption = False) -> None:
 
 def _tell(holder: bytes, is_json: bool) -> None:
     typer.echo(json.dumps({"holder": holder.hex()}) if is_json else holder.hex())
+
+
+@app.command("wallet")
+def wallet(
+    path: WalletArgument,
+    credential: Annotated[
+        str, typer.Option("--credential", metavar="FILE|HEX", help="The credential, or the chain of two.")
+    ],
+    key: Annotated[Path, typer.Option("--key", metavar="KEY.pem", help="The private key that it names.")],
+    door: Annotated[
+        list[str],
+        typer.Option("--door", metavar="NAME[=HEX]", help="A door and its public key [default: the issuer's folder's]"),
+    ],
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Put together what a phone needs at its doors, for `phone present`."""
+    data = check_size(read_credential(credential))
+    phone.load_key(key)
+    doors = dict(_door_and_key(text, home) for text in door)
+    Wallet(data, key.resolve(), doors).save(path)
+    typer.echo(f"Wrote {path}: {len(doors)} door{'s' * (len(doors) != 1)}.", err=True)
+
+
+def _door_and_key(text: str, home: Path) -> tuple[str, bytes]:
+    name, has_key, key = text.partition("=")
+    split_door(name)
+    if has_key:
+        return name, parse_public_key(key)
+    public_key = open_home(home).door(name).public_key
+    if public_key is None:
+        raise UserError(f"No board is enrolled for {name} yet, so its public key is not known.")
+    return name, public_key
