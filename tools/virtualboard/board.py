@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from virtualboard.ble import VirtualBluetooth
 from virtualboard.chip.pn532 import Pn532
 from virtualboard.chip.wiegand import Wiegand
 from virtualboard.circuit import Circuit
@@ -75,11 +76,12 @@ class VirtualBoard:
         self.vfs.mkdir(parents=True, exist_ok=True)
         self.flash = Flash(self.vfs.parent / "flash.bin")
         self.clock = Clock()
+        self.wiring = wiring or Wiring()
         root = Path(root).resolve()
         rom = self.vfs.parent / "rom.bin"
         make_rom(rom, root, is_frozen)
         modules = module_folder(root, use_mpy)
-        settings = {"VIRTUALBOARD_CHIP": wiring.chip if wiring else "esp32", "VIRTUALBOARD_BEGIN_US": str(begin_us)}
+        settings = {"VIRTUALBOARD_CHIP": self.wiring.chip, "VIRTUALBOARD_BEGIN_US": str(begin_us)}
         env = {**settings, **(env or {})}
         if files not in PLACES:
             raise ValueError(f"files are one of {', '.join(PLACES)}")
@@ -96,8 +98,8 @@ class VirtualBoard:
         self.pins = self.cpu.pins
         self.circuit = Circuit(self.clock, self.pins, self.cpu.serial, self.cpu.buses, seed)
         self.lock = self.circuit.lock
+        self.ble = self.cpu.ble = VirtualBluetooth(self.cpu, self.lock, self.wiring.chip, seed)
         self.line = SerialLine(self.cpu.line, self.lock, self.run_until)
-        self.wiring = wiring or Wiring()
         self.keypad = self.wiring.keypad
         self.camera = self.wiring.camera
         self.strike = self.wiring.strike

@@ -21,6 +21,7 @@ from virtualboard.watchdog import Watchdog
 from virtualboard.wlan import AccessPoint
 
 if TYPE_CHECKING:
+    from virtualboard.ble import VirtualBluetooth
     from virtualboard.link import Request
 
 # machine.reset_cause()
@@ -73,6 +74,8 @@ class Cpu:
         self._frames = 0
         self.is_roused = False
         self._interrupts: list[int] = []
+        self.ble: VirtualBluetooth | None = None
+        self._ble_events: list[tuple[int, int, bytes]] = []
         self.holds: list[tuple[int, int]] = []
         self._actions = {
             link.HELLO: self._hello,
@@ -100,6 +103,7 @@ class Cpu:
             link.LINE_READ: self._read_line,
             link.LINE_WRITE: self._write_line,
             link.LINE_INTERRUPT: self._set_interrupt,
+            link.BLE: self._use_ble,
         }
 
     # Power and resets.
@@ -126,6 +130,8 @@ class Cpu:
             self.pulses.reset()
             self.watchdog.reset()
             self.line.reset()
+        if self.ble:
+            self.ble.reset(is_soft)
         self.serial.reset()
         self.pins.reset(is_soft)
 
@@ -144,6 +150,7 @@ class Cpu:
         self.held_us = None
         self.is_awake = self.at_repl = self.has_greeted = self._is_nudged = False
         self._interrupts.clear()
+        self._ble_events.clear()
         if not process:
             return ""
         died = process.kill()
@@ -213,9 +220,7 @@ class Cpu:
                 self.process.link.send(kind, number, self._state(), value, data)
 
     def _reply(self, value: int = 0, data: bytes = b"", number: int = 0) -> None:
-        for gpio in self._interrupts:
-            self._send(link.IRQ, gpio)
-        self._interrupts.clear()
+        self._send_pending()
         self._send(link.REPLY, number, value, data)
 
     def release(self) -> None:
@@ -256,11 +261,26 @@ class Cpu:
     def flush(self) -> None:
         """Delivers interrupts: at the fast pace with the next reply, at the real one at once."""
         if self.clock.is_fast or self.held_us is not None:
-            self.is_awake = self.held_us is not None and (self.is_awake or bool(self._interrupts))
+            self.is_awake = self.held_us is not None and (self.is_awake or self._has_pending)
         elif self.process and not self.process.is_stopped:
-            for gpio in self._interrupts:
-                self._send(link.IRQ, gpio)
-            self._interrupts.clear()
+            self._send_pending()
+
+    @property
+    def _has_pending(self) -> bool:
+        return bool(self._interrupts or self._ble_events)
+
+    def _send_pending(self) -> None:
+        for gpio in self._interrupts:
+            self._send(link.IRQ, gpio)
+        self._interrupts.clear()
+        for event, value, data in self._ble_events:
+            self._send(link.BLE_EVENT, event, value, data)
+        self._ble_events.clear()
+
+    def send_ble(self, event: int, value: int, data: bytes) -> None:
+        """Takes a Bluetooth event to the board: between two steps of its program."""
+        self._ble_events.append((event, value, data))
+        self.flush()
 
     def send_pace(self) -> None:
         self._send(link.PACE, 0 if self.clock.is_fast else 1, self.clock.offset_us)
@@ -282,7 +302,7 @@ class Cpu:
 
     def _wait(self, request: Request) -> None:
         self.held_us = request.value
-        self.is_awake = bool(self._interrupts)
+        self.is_awake = self._has_pending
 
     def _read(self, _: Request) -> None:
         self._reply()
@@ -355,6 +375,11 @@ class Cpu:
     def _write_line(self, request: Request) -> None:
         self.line.said(request.data)
         self._reply()
+
+    def _use_ble(self, request: Request) -> None:
+        answer = self.ble.handle(request.number, request.value, request.data) if self.ble else None
+        if answer:
+            self._reply(data=answer[1], number=answer[0])
 
     def _set_interrupt(self, request: Request) -> None:
         self.line.interrupt_char = request.value

@@ -37,6 +37,7 @@ HOLD = 21  # value = for how long (us) the main thread stands still from now on;
 LINE_READ = 22  # asks; value = up to how many bytes of the serial line to the host
 LINE_WRITE = 23  # asks; data for that line that is not output of the program
 LINE_INTERRUPT = 24  # value = character that interrupts the program, -1 none
+BLE = 25  # number = operation of Bluetooth (ble/bluetooth.py), value, data; asks, but for the one that ends an event
 
 # What the host says.
 REPLY = 0
@@ -44,6 +45,7 @@ IRQ = 1  # number = GPIO, 255 = the interrupt character has come
 WAKE = 2  # look again
 PACE = 3  # number = 0 fast, 1 real; value = board time minus monotonic time (us)
 WLAN = 4  # value = since when the access point is there, -1 not; data: ssid NUL password, none = any
+BLE_EVENT = 5  # number = event of MicroPython's bluetooth; value = connection | handle << 16 | status << 32; data
 
 _FROM_BOARD = struct.Struct("<qqqq")
 _TO_BOARD = struct.Struct("<qqqqq")

@@ -27,6 +27,7 @@ _IRQ = const(1)
 _WAKE = const(2)
 _PACE = const(3)
 _WLAN = const(4)
+_BLE_EVENT = const(5)
 
 FOREVER = const(1 << 60)
 
@@ -50,6 +51,9 @@ timers = []
 handlers = {}
 irqs_off = 0
 wlan = [-1, None, None]
+# Bluetooth: what takes an event, and those that wait for it.
+on_ble = None
+_events = []
 arg = 0
 payload = None
 
@@ -168,6 +172,8 @@ def _receive() -> int:
             now = told
     elif kind == _WLAN:
         _set_wlan(_number(8))
+    elif kind == _BLE_EVENT:
+        _events.append((arg, _number(8), payload))
     return kind
 
 
@@ -309,10 +315,12 @@ def _drain() -> None:
 def run() -> None:
     """Calls the interrupt handlers and timers that are due, never one inside another."""
     global _running
-    if _running or irqs_off or not (_pending or timers):
+    if _running or irqs_off or not (_pending or timers or _events):
         return
     _running = True
     try:
+        while _events:
+            on_ble(*_events.pop(0))
         while _pending:
             entry = handlers.get(_pending.pop(0))
             if entry:
