@@ -241,13 +241,13 @@ class Stack:
         if is_connectable and self.connection_count >= self._connection_limit:
             # The controller's limit (CONFIG_BTDM_CTRL_BLE_MAX_CONN), which is below NimBLE's.
             return _EIO
-        scannable, connectable = AdvertisingType.UNDIRECTED_SCANNABLE, AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE
+        kind = AdvertisingType.UNDIRECTED_SCANNABLE
+        if is_connectable:
+            kind = AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE
         own = hci.OwnAddressType.RANDOM if self._own_kind else hci.OwnAddressType.PUBLIC
         self._loop.finish(
             self._device.start_advertising(
-                advertising_type=kinds.UNDIRECTED_CONNECTABLE_SCANNABLE
-                if is_connectable
-                else kinds.UNDIRECTED_SCANNABLE,
+                advertising_type=kind,
                 own_address_type=own,
                 advertising_data=self._adv,
                 scan_response_data=self._response,
