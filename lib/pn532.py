@@ -12,7 +12,7 @@ again, each a few times at most. A chip that then still says nothing needs `star
 import asyncio
 import time
 
-from micropython import const
+from constant import const
 from pn532_target import Target, parse
 
 _GET_FIRMWARE_VERSION = const(0x02)
