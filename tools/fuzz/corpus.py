@@ -11,6 +11,7 @@ import cose
 
 from firmware.core import event, keycode, proof
 from lobbylock import badge
+from lobbylock.ble_chunks import Splitter
 
 SECRET = b"fuzz"
 # The base point: a public key like another.
@@ -122,6 +123,20 @@ def _phone_scripts() -> list[bytes]:
     return scripts
 
 
+def _ble_scripts() -> list[bytes]:
+    """Returns what a phone writes, chunk by chunk; the channel is left out."""
+    offer = proof.offer(len(wrap(BEARER)), True, True, 7)
+    answers = [b"\x00" + offer + wrap(BEARER), b"\x0101234567", b"\x02\x01\x02" + proof.pack(bytes(range(64)))]
+    answers += [b"\x03", b"\x04", b"\x05" + bytes(40), b"\x05end"]
+    scripts = []
+    for mtu in (23, 185, 247):
+        splitter = Splitter()
+        scripts += [script(*[chunk for said in (b"\x01" * 33, *answers) for chunk in splitter.split(said, mtu)])]
+        splitter = Splitter()
+        scripts += [script(*[chunk for said in (b"\x01", answers[0], b"\x7f") for chunk in splitter.split(said, mtu)])]
+    return scripts
+
+
 def _codes() -> list[bytes]:
     classes = [(code_class, keycode.window_at(code_class, 1_789_992_000)) for code_class in keycode.WINDOW_S]
     key = bytes(range(32))
@@ -144,7 +159,7 @@ def _settings() -> list[dict[str, Any]]:
         "mqtt_ca": "", "wifi_ssid": "lobby", "wifi_password": "secret", "ntp": "pool:123", "day_start_s": 0,
         "release_ms": 5000, "held_ms": 30000, "camera": "best-effort", "has_contact": True, "issuers": [key],
         "areas": ["lobby"], "zone": "EST5EDT,M3.2.0,M11.1.0", "bearer": "short", "bearer_s": 86400,
-        "revoked": ["0001020304050607"], "nfc": "uart", "keypad": "wiegand",
+        "revoked": ["0001020304050607"], "nfc": "uart", "keypad": "wiegand", "ble": "on",
     }  # fmt: skip
     bare = {**usual, "mqtt_url": "", "ntp": "", "issuers": [], "revoked": [], "zone": "<+0330>-3:30"}
     return [usual, bare]
@@ -208,6 +223,7 @@ def corpora() -> dict[str, Corpus]:
         "type2": Corpus(_type2_tags()),
         "type4": Corpus(_type4_scripts()),
         "phone": Corpus(_phone_scripts()),
+        "ble": Corpus(_ble_scripts(), has_peer=False, heap_kib=300),
         "proof": Corpus([said, proof.pack(bytes(64))]),
         "wiegand": Corpus(_bits()),
         "keycode": Corpus(_codes(), [[int(digit) for digit in code.decode()] for code in _codes()], _type_digits),
