@@ -63,7 +63,7 @@ def _head_bytes(start) -> int:
     at = 2
     if len(start) > 1:
         # An array of four, and a byte string of less than 24.
-        if start[0] != 0x84 or start[1] >> 3 != 8:
+        if start[0] != 0x84 or not 0x40 <= start[1] < 0x58:
             raise BulletinError(event.MALFORMED)
         at += start[1] & 31
     # No other headers, and a byte string of 24 to 255.

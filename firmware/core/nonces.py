@@ -16,7 +16,7 @@ class Nonces:
     Under another `label` they are other ones. `count` of them were made before.
     """
 
-    def __init__(self, secret: bytes, boot: int, random, label: bytes = b"lobbylock nonce key 1", count: int = 0) -> None:
+    def __init__(self, secret: bytes, boot: int, random, label=b"lobbylock nonce key 1", count: int = 0) -> None:
         self._mac = Hmac(hkdf_sha256(secret, b"", label, 32))
         self._boot = boot
         self._count = count

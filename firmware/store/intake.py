@@ -170,6 +170,7 @@ def look(path: str, building: str, verify) -> tuple:
         file.seek(size)
         found = sha256()
         last = b""
+        is_ascending = True
         left = _ID_BYTES * count
         while left:
             block = file.read(min(_BLOCK_BYTES, left))
@@ -179,11 +180,12 @@ def look(path: str, building: str, verify) -> tuple:
             found.update(block)
             for at in range(0, len(block), _ID_BYTES):
                 key = block[at : at + _ID_BYTES]
-                if key <= last:
-                    raise bulletin.BulletinError(event.MALFORMED)
+                is_ascending &= key > last
                 last = key
         if found.digest() != digest or file.read(1):
             raise bulletin.BulletinError(event.TORN)
+        if not is_ascending:
+            raise bulletin.BulletinError(event.MALFORMED)
     return version, size, count
 
 

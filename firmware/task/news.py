@@ -39,12 +39,12 @@ class News:
         self._boot = boot
         self._forget = forget
         self._is_loaded = False
-        self.file: "Any" = None
+        self.file: Any = None
         self.floor = self.at = self.count = 0
-        self.coming: "Any" = None
+        self.coming: Any = None
         # What was refused last (a checksum), and when; a nonce that nobody has answered, when and how many there were.
         self.refused = self.refused_ms = 0
-        self.asked: "bytes | None" = None
+        self.asked: bytes | None = None
         self.nonce_ms = self._nonces = self.ignore_until_ms = 0
         self.open()
 
@@ -63,7 +63,7 @@ class News:
         self.rest()
 
     def is_revoked(self, key: bytes) -> int:
-        """Returns event.REVOKED for a credential whose key (8 bytes) is on the list, NO_LIST if that is lost, else 0."""
+        """Returns event.REVOKED if the credential's `key` (8 bytes) is on the list, NO_LIST if that is lost, else 0."""
         for _ in range(2):
             if not self.file:
                 return event.NO_LIST if self.floor else event.GRANTED
