@@ -311,6 +311,10 @@ class VirtualBoard:
         if terminal:
             terminal.close()
 
+    def set_idf_heap(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """What esp32.idf_heap_info() shows from now on: size, free, largest free, least free so far of each heap."""
+        self.cpu.idf_heap = list(rows)
+
     @property
     def at_repl(self) -> bool:
         """Whether the program ended, so that a board would show its prompt."""

@@ -38,6 +38,17 @@ _KEYBOARD = 255
 _DEAF_US = 500_000
 
 
+# What MicroPython's documentation of esp32.idf_heap_info shows.
+_IDF_HEAP = (
+    (240, 0, 0, 0),
+    (7288, 0, 0, 0),
+    (16648, 4, 4, 4),
+    (79912, 35712, 35512, 35108),
+    (15072, 15036, 15036, 15036),
+    (113840, 0, 0, 0),
+)
+
+
 class BoardError(Exception):
     """The firmware's process could not be started, or broke the link's rules."""
 
@@ -77,6 +88,8 @@ class Cpu:
         self.ble: VirtualBluetooth | None = None
         self._ble_events: list[tuple[int, int, bytes]] = []
         self.holds: list[tuple[int, int]] = []
+        # (size, free, largest free, least free so far) of each heap of ESP-IDF.
+        self.idf_heap = list(_IDF_HEAP)
         self._actions = {
             link.HELLO: self._hello,
             link.WAIT: self._wait,
@@ -104,6 +117,7 @@ class Cpu:
             link.LINE_WRITE: self._write_line,
             link.LINE_INTERRUPT: self._set_interrupt,
             link.BLE: self._use_ble,
+            link.IDF_HEAP: self._show_idf_heap,
         }
 
     # Power and resets.
@@ -380,6 +394,9 @@ class Cpu:
         answer = self.ble.handle(request.number, request.value, request.data) if self.ble else None
         if answer:
             self._reply(data=answer[1], number=answer[0])
+
+    def _show_idf_heap(self, _: Request) -> None:
+        self._reply(data=b"".join(struct.pack("<4I", *row) for row in self.idf_heap))
 
     def _set_interrupt(self, request: Request) -> None:
         self.line.interrupt_char = request.value

@@ -38,6 +38,7 @@ LINE_READ = 22  # asks; value = up to how many bytes of the serial line to the h
 LINE_WRITE = 23  # asks; data for that line that is not output of the program
 LINE_INTERRUPT = 24  # value = character that interrupts the program, -1 none
 BLE = 25  # number = operation of Bluetooth (ble/bluetooth.py), value, data; asks, but for the one that ends an event
+IDF_HEAP = 26  # asks; reply data: rows of four words: size, free, largest free, least free so far
 
 # What the host says.
 REPLY = 0

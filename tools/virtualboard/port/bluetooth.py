@@ -38,8 +38,6 @@ _IRQ_INDICATE_DONE = const(20)
 _ENODEV = const(19)
 _EINVAL = const(22)
 _ENOTCONN = const(128)
-# MP_BLUETOOTH_DEFAULT_ATTR_LEN
-_VALUE_BYTES = const(20)
 _NAME_BYTES = const(31)
 
 _ble = None
@@ -56,7 +54,7 @@ class UUID(bytes):
                 raise ValueError("invalid UUID")
             value = bytes((value & 255, value >> 8))
         elif len(bytes(value, "utf-8") if isinstance(value, str) else bytes(value)) not in (2, 4, 16):
-            value = _parse(value)
+            value = _setup("parse", value)
         super().__init__(value)
 
     def __repr__(self) -> str:
@@ -67,14 +65,11 @@ class UUID(bytes):
         return "UUID('%s')" % "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _parse(text) -> bytes:
-    digits = (text if isinstance(text, str) else bytes(text).decode()).replace("-", "")
-    if len(digits) != 32:
-        raise ValueError("UUID too long" if len(digits) > 32 else "UUID too short")
-    try:
-        return bytes([int(digits[at : at + 2], 16) for at in range(30, -2, -2)])
-    except ValueError:
-        raise ValueError("invalid char in UUID")
+def _setup(name: str, value):
+    """Does what is done once, in a module that is let go again."""
+    module = __import__("_gatt")
+    del sys.modules["_gatt"]
+    return getattr(module, name)(value)
 
 
 def _ask(op: int, value: int = 0, data=None) -> int:
@@ -88,17 +83,8 @@ def _check(errno: int) -> None:
         raise OSError(errno)
 
 
-def _refuse(*_, **__) -> None:
-    raise NotImplementedError("the virtual board's Bluetooth is a peripheral's")
-
-
 class BLE:
     """The one radio. Every object of this class is the same."""
-
-    gap_scan = gap_connect = gap_pair = gap_passkey = hci_cmd = _refuse
-    gattc_discover_services = gattc_discover_characteristics = gattc_discover_descriptors = _refuse
-    gattc_read = gattc_write = gattc_exchange_mtu = _refuse
-    l2cap_listen = l2cap_connect = l2cap_disconnect = l2cap_send = l2cap_recvinto = _refuse
 
     def __new__(cls):
         global _ble
@@ -112,6 +98,11 @@ class BLE:
             _ble._values = {}
             _virtual.on_ble = _ble._take
         return _ble
+
+    def __getattr__(self, name: str):
+        if name.startswith(("gap_", "gattc_", "l2cap_")):
+            raise NotImplementedError("the virtual board's Bluetooth is a peripheral's")
+        raise AttributeError(name)
 
     def active(self, value=None) -> bool:
         if value is not None:
@@ -192,29 +183,9 @@ class BLE:
 
     def gatts_register_services(self, services) -> tuple:
         self._need()
-        table = b""
-        for uuid, characteristics in services:
-            table += _row(0, uuid, 0)
-            for entry in characteristics:
-                if not 2 <= len(entry) <= 3:
-                    raise ValueError("invalid characteristic tuple")
-                table += _row(1, entry[0], entry[1])
-                for descriptor in entry[2] if len(entry) == 3 else ():
-                    table += _row(2, descriptor[0], descriptor[1])
-        _check(_ask(_SERVICES, 0, table))
-        told = bytes(_virtual.payload)
-        self._values = {}
-        at = 0
-        found = []
-        for _, characteristics in services:
-            handles = []
-            for _ in range(sum([1 + (len(entry[2]) if len(entry) == 3 else 0) for entry in characteristics])):
-                handle = told[at] | told[at + 1] << 8
-                at += 2
-                handles.append(handle)
-                self._values[handle] = [bytearray(_VALUE_BYTES), 0, False]
-            found.append(tuple(handles))
-        return tuple(found)
+        _check(_ask(_SERVICES, 0, _setup("table", services)))
+        found, self._values = _setup("number", services)
+        return found
 
     def gatts_read(self, value_handle: int) -> bytes:
         entry = self._values.get(value_handle)
@@ -303,10 +274,3 @@ class BLE:
             sys.print_exception(error)
             self._handler = None
         return None
-
-
-def _row(kind: int, uuid, flags: int) -> bytes:
-    if not isinstance(uuid, UUID):
-        raise ValueError("invalid UUID")
-    data = bytes(uuid)
-    return bytes((kind, flags & 255, flags >> 8, len(data))) + data

@@ -12,6 +12,9 @@ _EINVAL = const(22)
 _ENOENT = const(2)
 _PULSE_MAX = const(32767)
 
+HEAP_EXEC = 1
+HEAP_DATA = 4
+
 image = None
 # The file has one position, and MicroPython here has no lock of its own around it.
 _lock = _thread.allocate_lock()
@@ -85,6 +88,13 @@ class Partition:
             _virtual.ask(_frames.FLASH_ERASE, 0, self._address(arg, _BLOCK_BYTES, 0))
             return 0
         return 0 if cmd in (1, 2, 3) else None
+
+
+def idf_heap_info(capabilities: int) -> list:
+    """The heaps of ESP-IDF as (size, free, largest free, least free so far), which the host decides on."""
+    _virtual.ask(_frames.IDF_HEAP, 0, capabilities)
+    words = array.array("I", _virtual.payload)
+    return [tuple(words[at : at + 4]) for at in range(0, len(words), 4)]
 
 
 def _rows() -> list:
