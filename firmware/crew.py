@@ -64,6 +64,7 @@ class Crew:
         photographer = None if is_blind else self._make_photographer()
         camera = self._make_blind() if is_blind else photographer
         self._access = Access(self._ledger, camera, self._trail, self._doorway.release, self._indicator)
+        news = self._make_news(forget) if settings else None
         making[0] = "entry"
         entry = self._make_entry()
         uplink = tap = None
@@ -85,7 +86,7 @@ class Crew:
             tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
-            tap = self._make_tap()
+            tap = self._make_tap(self._make_visit(news, forget))
             tasks.append(("reader", tap.run()))
         making[0] = "console"
         console = self._make_console(forget)
@@ -186,22 +187,52 @@ class Crew:
             self._uptime,
         )
 
-    def _make_tap(self):
+    def _make_news(self, forget):
+        from firmware.task.news import News
+
+        return News(
+            self._settings,
+            self._known,
+            self._ledger,
+            self._trail,
+            self._clock,
+            self._timekeeping,
+            self._uptime,
+            self._boot,
+            forget,
+        )
+
+    def _make_visit(self, news, forget):
+        """Makes what serves everybody with a credential, whatever carries it."""
         import p256
 
+        from firmware.task.gate import Gate
+        from firmware.task.visit import Visit
+
+        gate = Gate(
+            self._settings,
+            self._known,
+            self._ledger,
+            self._clock,
+            self._timekeeping,
+            self._uptime,
+            p256.verify,
+            news,
+            forget,
+        )
+        nonces = Nonces(self._seed, self._boot, os.urandom)
+        return Visit(gate, nonces, self._access, self._trail, news, forget)
+
+    def _make_tap(self, visit):
         from firmware.board.nfc import open_reader
         from firmware.reader.card import CardReader
-        from firmware.task.gate import Gate
         from firmware.task.tap import Tap
 
-        settings = self._settings
-        chip_reader = open_reader(settings.nfc)
+        chip_reader = open_reader(self._settings.nfc)
         return Tap(
             chip_reader,
             CardReader(chip_reader, self._uptime),
-            Gate(settings, self._known, self._ledger, self._clock, self._timekeeping, self._uptime),
-            Nonces(self._seed, self._boot, os.urandom),
-            p256.verify,
+            visit,
             self._access,
             self._trail,
             self._indicator,

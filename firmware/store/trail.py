@@ -15,7 +15,7 @@ _MOST_UNSEALED = const(34)
 class Trail:
     """Writes the events of `door` ("building/door"). `sign(message)` returns the door's Ed25519 signature.
 
-    `changed` is called after every event but a seal.
+    `changed` is called after every event but a seal; `last` is the record of the event that was written last.
     """
 
     def __init__(self, journal, door: str, boot: int, uptime, clock, sign) -> None:
@@ -24,8 +24,9 @@ class Trail:
         self._boot = boot
         self._uptime = uptime
         self._clock = clock
-        self._sign = sign
+        self.sign = sign
         self.changed = None
+        self.last = b""
 
     @property
     def unsealed(self) -> int:
@@ -59,13 +60,14 @@ class Trail:
         return event.Event(seq, kind, self._boot, now_ms, self._clock.now_s(now_ms), details)
 
     def _encode(self, seq: int, kind: int, details: dict) -> bytes:
-        return self._event(seq, kind, details).encode()
+        self.last = self._event(seq, kind, details).encode()
+        return self.last
 
     def _make_seal(self, seq: int) -> bytes:
         # Signed at the moment of writing: a record of lost events may have come in between.
         seal = self._event(seq, event.SEAL, {})
         payload = event.seal_payload(self._door, seal, self._journal.head)
-        seal.details = {event.SIGNATURE: self._sign(cose.to_be_signed(payload))}
+        seal.details = {event.SIGNATURE: self.sign(cose.to_be_signed(payload))}
         return seal.encode()
 
     def _make_lost(self, seq: int, first_seq: int, count: int, head: bytes) -> bytes:

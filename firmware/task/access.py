@@ -27,8 +27,12 @@ class Access:
         self._photographer.hold(True)
         return asyncio.create_task(self._photographer.shoot(True))
 
-    async def act(self, decision: Decision, exposure=None) -> Decision:
-        """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked."""
+    async def act(self, decision: Decision, exposure=None, revoked=None) -> Decision:
+        """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked.
+
+        `revoked(claim)` returns the reason for which a credential opens no more, 0 if there is none. `record` of what
+        is returned is that of the access event, if the strike was released for it.
+        """
         picture = None
         if exposure is not None:
             picture = await exposure
@@ -38,6 +42,13 @@ class Access:
         if self._photographer is not None and decision.is_pictured:
             if decision.is_granted and picture is None and self._photographer.is_required:
                 decision = decision.refused(event.CAMERA)
+        if decision.is_granted:
+            # Others were served since it was judged, and news came; from here on nobody else has a turn.
+            reason = revoked(decision.claim) if revoked else event.GRANTED
+            if not reason and decision.claim.is_spent(self._ledger):
+                reason = event.ALREADY_USED
+            if reason:
+                decision = decision.refused(reason)
         # Durable before the verdict: whoever cuts the power now has spent it.
         try:
             decision.spend(self._ledger)
@@ -48,16 +59,19 @@ class Access:
             details[event.PICTURE_NUMBER] = picture
         access_seq = self._trail.record(event.ACCESS, details)
         if decision.is_granted:
-            self._open(access_seq)
+            record = self._trail.last
+            if self._open(access_seq):
+                decision.record = record
         else:
             self._indicator.show(indication.of(decision.reason))
         return decision
 
-    def _open(self, access_seq: int) -> None:
+    def _open(self, access_seq: int) -> bool:
         try:
             self._release(access_seq)
         except StrikeError:
             self._trail.record(event.STRIKE_FAILED, {event.REASON: event.STRIKE, event.ACCESS_SEQ: access_seq})
             self._indicator.show(indication.FAULT)
-            return
+            return False
         self._indicator.show(indication.GRANTED)
+        return True

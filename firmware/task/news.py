@@ -59,7 +59,10 @@ class News:
 
     def open(self) -> None:
         """Opens the list that the ledger knows of. Raises FlashError."""
-        self.load().open_list(self)
+        from firmware.store import intake
+
+        self._is_loaded = True
+        intake.open_list(self)
         self.rest()
 
     def is_revoked(self, key: bytes) -> int:
@@ -80,8 +83,11 @@ class News:
         Raises nothing of the phone's; what else `session.fetch` raises goes through.
         """
         if self.wants(session.list_version):
+            from firmware.store import intake
+
+            self._is_loaded = True
             try:
-                await self.load().collect(self, session, source)
+                await intake.collect(self, session, source)
             finally:
                 self.rest()
         elif self._is_loaded:
@@ -103,14 +109,12 @@ class News:
 
     def take_token(self, data: bytes) -> bool:
         """Returns whether the clock goes by the time token `data` now; what it needs stays loaded until `rest`."""
-        return self.asked is not None and self.load().take_token(self, data)
-
-    def load(self):
-        """Returns the module that takes things in."""
+        if self.asked is None:
+            return False
         from firmware.store import intake
 
         self._is_loaded = True
-        return intake
+        return intake.take_token(self, data)
 
     def rest(self) -> None:
         """Lets go of what was loaded, unless somebody still brings something."""

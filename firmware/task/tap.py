@@ -1,14 +1,11 @@
-"""The card reader's way in: card -> presentation -> credential -> decision; a phone proves that it holds the key."""
+"""The card reader's way in: what is in its field -> presentation -> `task.visit`."""
 
 import asyncio
-import gc
 
-from isodep import StatusError
 from micropython import const
-from ndef import TagError
-from pn532 import CardLost, ReaderError
+from pn532 import ReaderError
 
-from firmware.core import event, indication, proof
+from firmware.core import event, indication
 from firmware.core.decision import Decision
 from firmware.core.errors import FlashError
 from firmware.reader.presentation import NOTHING
@@ -18,8 +15,6 @@ _LOOK_MS = const(20_000)
 # Between two looks at a card that is held to the reader.
 _HELD_MS = const(200)
 _RESTART_MS = const(5_000)
-# By then the phone has the challenge; it takes some 100 ms to sign.
-_ASKED_MS = const(30)
 
 # Signatures cannot be guessed, so nobody is locked out. But cards that are refused one after the other fill the
 # journal: once there were some, the reader rests after each.
@@ -29,17 +24,12 @@ _FORGOTTEN_MS = const(60_000)
 
 
 class Tap:
-    """Serves the card reader. `cards` turns what `chip` found into Presentations; `gate` judges credentials.
+    """Serves the card reader. `cards` turns what `chip` found into Presentations for `visit`."""
 
-    `verify(holder, message, signature) -> bool` checks a phone's ES256 proof.
-    """
-
-    def __init__(self, chip, cards, gate, nonces, verify, access, trail, indicator, attention, uptime):
+    def __init__(self, chip, cards, visit, access, trail, indicator, attention, uptime):
         self._chip = chip
         self._cards = cards
-        self._gate = gate
-        self._nonces = nonces
-        self._verify = verify
+        self._visit = visit
         self._access = access
         self._trail = trail
         self._indicator = indicator
@@ -104,50 +94,16 @@ class Tap:
         self._cards.keep()
 
     async def _serve(self, shown) -> bool:
-        """Returns whether the door was opened for it; a flash that fails refuses. Raises ReaderError."""
+        """Returns whether the door was opened for it; a flash that fails refuses."""
         try:
-            decision = self._judge(shown)
-            exposure = None
-            if decision.is_granted and decision.claim.holder is not None:
-                proving = asyncio.create_task(self._challenge(shown, decision))
+            if shown.kind == NOTHING:
+                decision = await self._access.act(Decision(shown.reason, None, shown.via))
+            else:
                 # A phone that has just failed gets no picture of its own before it has proved something.
-                exposure = None if self._refusals else self._access.expose(decision)
-                # While the phone computes, garbage is collected: nothing is in the way of its answer then.
-                await asyncio.sleep_ms(_ASKED_MS)
-                gc.collect()
-                decision = await proving
-                if decision.reason == event.CARD_LOST and not self._cards.lose() and exposure is None:
-                    return False
-            decision = await self._access.act(decision, exposure)
+                is_trusted = not self._refusals
+                lose = self._cards.lose
+                decision = await self._visit.serve(shown.session, shown.credential, shown.via, is_trusted, lose)
         except FlashError:
             self._indicator.show(indication.FAULT)
             return False
-        if shown.session is not None and decision.reason != event.CARD_LOST:
-            try:
-                await shown.session.tell(decision.reason)
-            except (ReaderError, TagError):
-                pass
         return decision.is_granted
-
-    def _judge(self, shown) -> Decision:
-        """Returns the Decision on what was shown; a grant to a key's holder still wants the proof."""
-        if shown.kind == NOTHING:
-            return Decision(shown.reason, None, shown.via)
-        return self._gate.judge(shown.credential, shown.via)
-
-    async def _challenge(self, shown, decision: Decision) -> Decision:
-        """Returns `decision` if the phone proves that it holds the credential's key, a refusal otherwise."""
-        challenge = proof.challenge(self._gate.door, self._nonces.next())
-        try:
-            said = await shown.session.prove(challenge)
-        except (CardLost, StatusError):
-            # Gone, or it says no: perhaps it heard the challenge twice. It may be shown again.
-            return decision.refused(event.CARD_LOST)
-        except TagError:
-            return decision.refused(event.WRONG_HOLDER)
-        except ReaderError:
-            # Written down as a refusal; the next command finds out that the chip is gone.
-            return decision.refused(event.READER)
-        if proof.holds(decision.claim.holder, shown.credential, challenge, said, self._verify):
-            return decision
-        return decision.refused(event.WRONG_HOLDER)

@@ -69,10 +69,10 @@ class LateThrottle(Door.make_throttle):
 class LateAccess(Access):
     """Counts a use only once the strike was released."""
 
-    async def act(self, decision, exposure=None):
+    async def act(self, decision, exposure=None, revoked=None):
         spend = decision.spend
         _replace(decision, "spend", _do_nothing)
-        after = await super().act(decision, exposure)
+        after = await super().act(decision, exposure, revoked)
         spend(self._ledger)
         return after
 

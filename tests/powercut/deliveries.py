@@ -49,6 +49,7 @@ class Door:
 
     make_access = Access
     make_throttle = subject.Throttle
+    last = b""
 
     def __init__(self, flash, doors: dict) -> None:
         self.lock = lock = subject.open(flash, Seeds(b"door"), doors)
@@ -66,7 +67,9 @@ class Door:
         self.entry = Entry(
             None, self.checker, self.throttle, kept, access, self, self, attention, self, self.timekeeping
         )
-        self._gate = Gate(lock.neighbours, {subject.KID: Issuer()}, kept, lock.clock, self.timekeeping, self)
+        self._gate = Gate(
+            lock.neighbours, {subject.KID: Issuer()}, kept, lock.clock, self.timekeeping, self, None, self, None
+        )
 
     # The neighbors of the entry: uptime, trail, indicator, strike.
 
@@ -81,6 +84,9 @@ class Door:
 
     def show(self, pattern) -> None:
         pass
+
+    def is_revoked(self, key: bytes) -> int:
+        return 0
 
     def _release(self, access_seq: int) -> None:
         self.opened += 1

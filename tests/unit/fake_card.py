@@ -65,9 +65,12 @@ class FakeType4(FakeCard):
 
 
 class FakePhone(FakeCard):
-    """Our application with `credential`, in pieces of at most `piece` bytes; PROVE is answered with `proof`."""
+    """Our application with `credential`, in pieces of at most `piece` bytes; PROVE is answered with `proof`.
 
-    def __init__(self, credential, proof=b"", piece=240, version=1, spoil=None):
+    With version 2, `flags` and `list_version` are said as they are, and `fetched` is the list (1) and the token (2).
+    """
+
+    def __init__(self, credential, proof=b"", piece=240, version=1, spoil=None, flags=0, list_version=0, fetched=None):
         super().__init__(spoil)
         self.credential = credential
         self.proof = proof
@@ -75,12 +78,15 @@ class FakePhone(FakeCard):
         self._piece = piece
         self.told = None
         self.challenge = None
+        self.receipt = None
+        self._more = bytes((flags,)) + list_version.to_bytes(4, "big") if version > 1 else b""
+        self._fetched = fetched or {}
 
     def answer(self, command):
         if command[:4] == b"\x00\xa4\x04\x00":
             if command != b"\x00\xa4\x04\x00\x0a\xf0LOBBYLOCK\x00":
                 return b"\x6a\x82"
-            return bytes((self.version,)) + len(self.credential).to_bytes(2, "big") + b"\x90\x00"
+            return bytes((self.version,)) + len(self.credential).to_bytes(2, "big") + self._more + b"\x90\x00"
         if command[:2] == b"\x80\xca" and len(command) == 5:
             at = command[2] << 8 | command[3]
             return self.credential[at : at + min(command[4], self._piece)] + b"\x90\x00"
@@ -90,6 +96,12 @@ class FakePhone(FakeCard):
         if command[:4] == b"\x80\xc4\x00\x00" and len(command) == command[4] + 5:
             self.told = command[5:]
             return b"\x90\x00"
+        if command[:4] == b"\x80\xc6\x00\x00" and len(command) == command[4] + 5:
+            self.receipt = command[5:]
+            return b"\x90\x00"
+        if command[:1] == b"\x80" and command[1:2] in (b"\xcc", b"\xce") and len(command) == 5:
+            at = command[2] << 8 | command[3]
+            return self._fetched.get(1 if command[1] == 0xCC else 2, b"")[at : at + command[4]] + b"\x90\x00"
         return b"\x6d\x00"
 
 

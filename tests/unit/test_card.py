@@ -1,10 +1,10 @@
 import asyncio
 
-import ndef
 from fake_card import FakePhone, FakeType2, FakeType4, tlv, type2_memory
-from pn532 import BadFrame, CardLost, Target
+from pn532 import BadFrame, CardLost, NoReader, Target
 
 from firmware.core import credential, event, proof
+from firmware.core.errors import PhoneGone, PhoneStrange
 from firmware.reader.card import CardReader
 from firmware.reader.presentation import BADGE, NOTHING, PHONE
 
@@ -94,15 +94,67 @@ async def test_phone():
     challenge = proof.challenge("maple-12/front", bytes(16))
     assert await shown.session.prove(challenge) == b"its proof"
     assert phone.challenge == challenge
-    await shown.session.tell(event.GRANTED)
+    await shown.session.tell(proof.result(event.GRANTED))
     assert phone.told == proof.result(event.GRANTED)
+    session = shown.session
+    assert (session.version, session.wants_receipt, session.has_token, session.list_version) == (1, False, False, 0)
+
+
+async def test_phone_that_wants_and_brings():
+    news = (bytes(range(256)) * 3)[:700]
+    phone = FakePhone(CREDENTIAL, version=2, flags=3, list_version=9, fetched={1: news, 2: b"t" * 200})
+    session = (await show_one(phone)).session
+    assert (session.version, session.wants_receipt, session.has_token, session.list_version) == (2, True, True, 9)
+    assert await session.fetch(proof.LIST, 480, 240) == news[480:] and phone.commands[-1] == b"\x80\xcc\x01\xe0\xf0"
+    assert await session.fetch(proof.LIST, 0, 7) == news[:7]
+    assert await session.fetch(proof.TOKEN, 0, 200) == b"t" * 200 and phone.commands[-1] == b"\x80\xce\x00\x00\xf0"
+    await session.give(b"receipt" * 34)
+    assert phone.receipt == b"receipt" * 34
+
+
+async def raised(coroutine):
+    try:
+        await coroutine
+    except PhoneGone as error:
+        return type(error), error.args
+    return None
+
+
+async def test_phone_that_goes_says_no_or_speaks_otherwise():
+    for error, found in (
+        (CardLost(1), (PhoneGone, ())),
+        (NoReader("no answer"), (PhoneGone, (event.READER,))),
+        (b"\x69\x85", (PhoneGone, ())),
+        (b"", (PhoneStrange, ())),
+        (bytes(250) + b"\x90\x00", (PhoneStrange, ())),
+    ):
+        for step in range(4):
+            phone = FakePhone(CREDENTIAL, version=2)
+            session = (await show_one(phone)).session
+            steps = (session.prove(b"c"), session.tell(b"t"), session.give(b"r"), session.fetch(proof.LIST, 0, 240))
+
+            def spoil(at, answer, error=error):
+                if isinstance(error, bytes):
+                    return error
+                raise error
+
+            phone.spoil = spoil
+            # Whatever it says to the result is all right, as long as it is there.
+            is_all_right = step == 1 and found[0] is PhoneStrange
+            assert await raised(steps[step]) == (None if is_all_right else found), (step, error)
+
+
+async def test_phone_that_brings_nothing_after_all():
+    session = (await show_one(FakePhone(CREDENTIAL, version=2, list_version=9))).session
+    for what in (proof.LIST, proof.TOKEN):
+        assert await raised(session.fetch(what, 0, 200)) == (PhoneStrange, ())
 
 
 async def test_phone_in_pieces():
-    for size in (1, 239, 240, 241, 480, credential.MAX_BYTES):
-        data = bytes([at & 0xFF for at in range(size)])
-        for piece in (10, 100, 240):
-            shown = await show_one(FakePhone(data, piece=piece))
+    for size in (1, 239, 240, 241, 480, credential.MAX_BYTES, 1024):
+        data = (bytes(range(256)) * 4)[:size]
+        for piece in (15, 100, 240):
+            shown = await show_one(FakePhone(data, piece=piece, version=2 if size > 512 else 1))
             assert shown.credential == data and shown.kind == PHONE
 
 
@@ -110,7 +162,10 @@ async def test_phone_that_breaks_the_rules_is_unreadable():
     for phone in (
         FakePhone(b""),
         FakePhone(bytes(513)),
-        FakePhone(CREDENTIAL, version=2),
+        FakePhone(bytes(1025), version=2),
+        FakePhone(b"", version=2),
+        FakePhone(CREDENTIAL, version=2, flags=4),
+        FakePhone(CREDENTIAL, version=3),
         FakePhone(CREDENTIAL, piece=0),
     ):
         assert is_nothing(await show_one(phone), event.UNREADABLE)
@@ -124,11 +179,7 @@ async def test_phone_that_breaks_the_rules_is_unreadable():
 
 async def test_proof_that_is_too_long_is_not_taken():
     shown = await show_one(FakePhone(CREDENTIAL, bytes(129)))
-    try:
-        await shown.session.prove(b"challenge")
-    except ndef.TagError:
-        return
-    raise AssertionError
+    assert await raised(shown.session.prove(b"challenge")) == (PhoneStrange, ())
 
 
 async def test_nothing_of_ours():

@@ -31,6 +31,8 @@ class ScriptedKeys:
 class Scene:
     """An Entry and its neighbours; `log` holds what was done, in order. `broken` names what fails."""
 
+    last = b""
+
     def __init__(self, broken="", picture=1, is_required=False):
         self.log = []
         self.broken = broken

@@ -1,71 +1,15 @@
-"""The card reader's way in, every neighbour scripted: what happens in which order, and what a broken part leads to."""
+"""The card reader's way in, every neighbour scripted: what becomes of what is in its field, and of a broken reader."""
 
 import asyncio
 
-from ndef import TagError
-from pn532 import CardLost, NoReader
+from pn532 import NoReader
 
-from firmware.core import event, proof
+from firmware.core import event
 from firmware.core.attention import Attention
 from firmware.core.decision import Decision
-from firmware.core.errors import FlashError, LedgerFull
+from firmware.core.errors import FlashError
 from firmware.reader.presentation import BADGE, NOTHING, PHONE, Presentation
-from firmware.task.access import Access
 from firmware.task.tap import Tap
-
-GOOD = proof.pack(b"\x01" * 64)
-PROVING_MS = 60
-
-
-class Claim:
-    """A credential that was judged already."""
-
-    is_resident = False
-
-    def __init__(self, scene, holder):
-        self._scene = scene
-        self.holder = holder
-
-    def details(self):
-        return {}
-
-    def spend(self, ledger):
-        if self._scene.broken == "full":
-            raise LedgerFull()
-        self._scene.do("spend")
-
-
-class Gate:
-    door = "maple-12/front"
-
-    def __init__(self, scene, reason, holder):
-        self._scene = scene
-        self._reason = reason
-        self._holder = holder
-
-    def judge(self, data, via):
-        self._scene.do("judge")
-        return Decision(self._reason, Claim(self._scene, self._holder), via)
-
-
-class Session:
-    """A phone that says `said` to a challenge, or fails with `error`."""
-
-    def __init__(self, said=GOOD, error=None):
-        self.scene = None
-        self._said = said
-        self._error = error
-
-    async def prove(self, challenge):
-        self.scene.do("challenge")
-        await asyncio.sleep_ms(PROVING_MS)
-        if self._error:
-            raise self._error
-        self.scene.do("proof")
-        return self._said
-
-    async def tell(self, reason):
-        self.scene.do("tell %d" % reason)
 
 
 class Chip:
@@ -74,7 +18,7 @@ class Chip:
 
     async def start(self):
         self._scene.starts += 1
-        if self._scene.broken == "chip":
+        if self._scene.is_broken:
             raise NoReader("no answer")
 
     async def find(self, timeout_ms):
@@ -83,7 +27,7 @@ class Chip:
         return [1]
 
     async def release(self):
-        pass
+        self._scene.log.append("release")
 
 
 class Cards:
@@ -94,62 +38,49 @@ class Cards:
         return self._scene.shown.pop(0)
 
     def keep(self):
-        pass
+        self._scene.log.append("keep")
 
     def lose(self):
-        self._scene.do("lose")
-        return True
+        return "is it news"
+
+
+class Visit:
+    """Says `reason` of everybody; of `broken` ones that the flash fails."""
+
+    def __init__(self, scene):
+        self._scene = scene
+
+    async def serve(self, session, data, via, is_trusted, is_news):
+        self._scene.served.append((session, data, via, is_trusted, is_news()))
+        if data == b"broken":
+            raise FlashError("broken")
+        return Decision(self._scene.reason, None, via)
 
 
 class Scene:
-    """A Tap and its neighbours; `log` holds what was done, in order. `broken` names what fails."""
+    """A Tap and its neighbours; `shown` is what is held to the reader."""
 
-    is_required = False
-
-    def __init__(self, *shown, broken="", reason=event.GRANTED, holder=None):
-        self.log = []
-        self.broken = broken
+    def __init__(self, *shown, reason=event.GRANTED, is_broken=False):
         self.shown = list(shown)
+        self.reason = reason
+        self.is_broken = is_broken
         self.starts = 0
+        self.log = []
+        self.served = []
+        self.refused = []
         self.recorded = []
-        self.held = []
-        for one in shown:
-            if one and one.session:
-                one.session.scene = self
-        access = Access(self, self, self, self.release, self.Lamp())
-        gate = Gate(self, reason, holder)
-        self.tap = Tap(Chip(self), Cards(self), gate, self, self.verify, access, self, self.Lamp(), Attention(), self)
+        self.tap = Tap(Chip(self), Cards(self), Visit(self), self, self, self, Attention(), self)
 
-    class Lamp:
-        def show(self, pattern):
-            pass
+    # Access, the indicator, the trail, uptime.
+    async def act(self, decision):
+        self.refused.append((decision.reason, decision.via))
+        return decision
 
-    def do(self, what):
-        if self.broken == what:
-            raise FlashError(what)
-        self.log.append(what)
-
-    # Nonces, the check of signatures, the camera, the trail, the strike, uptime.
-    def next(self):
-        return bytes(16)
-
-    def verify(self, holder, message, signature):
-        return signature == b"\x01" * 64
-
-    async def shoot(self, is_grant):
-        self.do("shoot")
-        return 1
-
-    def hold(self, is_held):
-        self.held.append(is_held)
+    def show(self, pattern):
+        self.log.append("shown")
 
     def record(self, kind, details):
-        self.do("event %d" % kind)
-        self.recorded.append((kind, details.get(event.REASON)))
-        return len(self.recorded)
-
-    def release(self, access_seq):
-        self.do("release")
+        self.recorded.append((kind, details))
 
     def now_ms(self):
         return 5000
@@ -162,83 +93,50 @@ class Scene:
                 pass
 
         asyncio.run(run())
-        return self.log
+        return self
 
 
-def badge():
-    return Presentation(BADGE, via=event.BADGE, credential=b"badge")
+def badge(data=b"badge"):
+    return Presentation(BADGE, via=event.BADGE, credential=data)
 
 
-def phone(*arguments, **named):
-    return Presentation(PHONE, via=event.PHONE, credential=b"phone", session=Session(*arguments, **named))
+def test_what_is_shown_is_served_and_let_go():
+    phone = Presentation(PHONE, via=event.PHONE, credential=b"phone", session="its session")
+    scene = Scene(badge(), None, phone).run(800)
+    assert scene.served[0] == (None, b"badge", event.BADGE, True, "is it news")
+    assert scene.served[1] == ("its session", b"phone", event.PHONE, True, "is it news")
+    assert scene.log == ["release", "keep"] * 3 and not scene.refused
 
 
-def test_a_badge_is_pictured_spent_and_written_down_before_the_strike():
-    assert Scene(badge()).run() == ["judge", "shoot", "spend", "event 2", "release"]
+def test_after_a_refusal_nobody_is_trusted_until_somebody_was_let_in():
+    scene = Scene(badge(), badge(), reason=event.CARD_LOST).run(600)
+    scene.reason = event.GRANTED
+    scene.shown += [badge(), badge()]
+    scene.run(600)
+    assert [trusted for _, _, _, trusted, _ in scene.served] == [True, False, False, True]
 
 
-def test_a_phone_has_proved_itself_before_anything_is_spent_and_hears_of_it():
-    scene = Scene(phone(), holder=bytes(64))
-    log = scene.run()
-    # The picture is taken meanwhile, and stays in the camera until the phone has been served.
-    assert scene.held == [True, False]
-    assert log[:2] == ["judge", "challenge"] and log.index("shoot") < log.index("proof")
-    assert log[log.index("proof") :] == ["proof", "spend", "event 2", "release", "tell 0"]
+def test_what_holds_no_credential_is_refused_without_a_visit():
+    scene = Scene(Presentation(NOTHING, via=event.BADGE, reason=event.TWO_CARDS)).run()
+    assert scene.refused == [(event.TWO_CARDS, event.BADGE)] and not scene.served
 
 
-def test_a_phone_that_proves_nothing_is_refused():
-    for session in (phone(proof.pack(bytes(64))), phone(b""), phone(error=TagError("no"))):
-        scene = Scene(session, holder=bytes(64))
-        assert "spend" not in scene.run() and "release" not in scene.log
-        assert scene.recorded == [(event.ACCESS, event.WRONG_HOLDER)]
-        assert scene.log[-1] == "tell %d" % event.WRONG_HOLDER
-
-
-def test_a_card_that_goes_half_way_may_be_shown_again_at_once():
-    scene = Scene(phone(error=CardLost(1)), holder=bytes(64))
-    assert "lose" in scene.run() and "release" not in scene.log
-    assert scene.recorded == [(event.ACCESS, event.CARD_LOST)]
-
-
-def test_a_refusal_spends_nothing():
-    scene = Scene(badge(), reason=event.EXPIRED)
-    assert scene.run() == ["judge", "shoot", "event 2"]
-
-
-def test_what_holds_no_credential_is_written_down():
-    scene = Scene(Presentation(NOTHING, via=event.BADGE, reason=event.TWO_CARDS))
-    assert scene.run() == ["shoot", "event 2"]
-    assert scene.recorded == [(event.ACCESS, event.TWO_CARDS)]
-
-
-def test_a_full_ledger_refuses():
-    scene = Scene(badge(), broken="full")
-    assert "release" not in scene.run()
-    assert scene.recorded == [(event.ACCESS, event.USES_FULL)]
-
-
-def test_a_flash_that_fails_keeps_the_door_locked_and_the_reader_going():
-    for broken in ("spend", "event 2"):
-        scene = Scene(badge(), broken=broken)
-        assert "release" not in scene.run()
-        scene.broken = ""
-        scene.shown.append(badge())
-        assert "release" in scene.run()
+def test_a_flash_that_fails_keeps_the_reader_going():
+    scene = Scene(badge(b"broken"), badge()).run(500)
+    assert scene.log[0] == "shown"
+    assert [data for _, data, _, _, _ in scene.served] == [b"broken", b"badge"]
 
 
 def test_a_reader_that_is_out_of_order_is_reported_once():
-    scene = Scene(broken="chip")
+    scene = Scene(is_broken=True).run(50).run(50)
+    assert scene.starts == 2 and not scene.tap.is_ready
+    assert scene.recorded == [(event.READER_FAULT, {event.REASON: event.READER})]
+    scene.is_broken = False
     scene.run(50)
-    scene.run(50)
-    assert scene.starts == 2
-    assert scene.recorded == [(event.READER_FAULT, event.READER)]
-    scene.broken = ""
-    scene.run(50)
-    assert scene.recorded[1:] == [(event.READER_RECOVERED, None)]
+    assert scene.recorded[1:] == [(event.READER_RECOVERED, {})]
 
 
 def test_refusals_in_a_row_make_the_reader_rest():
-    scene = Scene(*[badge() for _ in range(8)], reason=event.FORGED)
-    scene.run(1500)
+    scene = Scene(*[badge() for _ in range(8)], reason=event.FORGED).run(1500)
     # Five at 200 ms each, then one rests.
-    assert len(scene.recorded) == 5
+    assert len(scene.served) == 5

@@ -33,10 +33,14 @@ class Scene:
         self.clock = Clock(self.kept.integer(ledger.CLOCK_FLOOR))
         self.timekeeping = Timekeeping(self.clock, self.kept, self, self, self)
         self.issuer = FakeIssuer()
-        self.gate = Gate(self, {KID: self.issuer}, self.kept, self.clock, self.timekeeping, self)
+        self.gate = Gate(self, {KID: self.issuer}, self.kept, self.clock, self.timekeeping, self, None, self, None)
 
     def now_ms(self):
         return self.uptime_ms
+
+    # Nothing was revoked.
+    def is_revoked(self, key):
+        return 0
 
     def record(self, kind, details):
         self.kinds.append(kind)
