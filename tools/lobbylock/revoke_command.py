@@ -1,0 +1,166 @@
+"""`lobbylock revoke`: keeps credentials out, at every door that hears of it."""
+
+import json
+import re
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firmware.core import credential
+from lobbylock.address import Address
+from lobbylock.carriers import (
+    BrokerOption,
+    CaOption,
+    CertOption,
+    KeyOption,
+    PasswordOption,
+    UserOption,
+    list_messages,
+    publish,
+)
+from lobbylock.credential_file import read_credential
+from lobbylock.delegation import keys_of, parse_chain
+from lobbylock.errors import UserError
+from lobbylock.files import check_writable, write_private
+from lobbylock.home import Home
+from lobbylock.moment import format_local, parse_time
+from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
+from lobbylock.register import Minted, Register
+from lobbylock.revocation import Book, Entry, stays_until_s
+
+_ID = re.compile(r"(?:[0-9a-fA-F]{2}){8,16}")
+
+
+def revoke(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A credential (file, hex, base64url), its id in hex, or a subject.")
+    ],
+    building: Annotated[
+        str | None, typer.Option("--building", metavar="BUILDING", help="Needed for an id that no record has.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="How long it stays on lists; else until it expires."),
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it off the list again.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the list here, too.")] = None,
+    broker: BrokerOption = None,
+    user: UserOption = None,
+    password: PasswordOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+    is_json: JsonOption = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Make the next list of revoked credentials for a building, and publish it with --broker.
+
+    Doors without a network learn of it from the next visitor whose phone has it, or by `lobbylock news push`.
+    """
+    folder = open_home(home)
+    now_s = int(time.time())
+    address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key) if broker else None
+    if out:
+        check_writable(out.expanduser())
+    found = find(folder, what, building, parse_time(until, now_s) if until else None)
+    names = {name for name, _ in found}
+    if len(names) > 1:
+        raise UserError(f"There are credentials of {what[:40]} in {', '.join(sorted(names))}: say which, --building.")
+    with folder.locked():
+        book = Book(folder, names.pop())
+        entries = [entry for _, entry in found]
+        changed = book.remove(entry.key for entry in entries) if undo else book.add(entries)
+        data = book.make(now_s) if changed or not book.version else book.list()
+    if out:
+        write_private(out.expanduser(), data)
+    doors = [name for name in folder.door_names() if name.startswith(f"{book.building}/")]
+    if address:
+        publish(address, list_messages(doors, data))
+    if is_json:
+        typer.echo(json.dumps(_values(book, changed, doors if address else [])))
+    else:
+        _show(book, entries, changed, doors if address else None, is_undone=undo)
+
+
+def find(home: Home, what: str, building: str | None, until_s: int | None) -> list[tuple[str, Entry]]:
+    """Returns (building, entry) of each credential that `what` means. Raises UserError if there is none."""
+    now_s = int(time.time())
+    if _ID.fullmatch(what):
+        minted = Register(home.path).find(id=what.lower())
+        if not minted:
+            return _unknown_ids(home, bytes.fromhex(what), building, until_s, now_s)
+    else:
+        minted = Register(home.path).find(subject=what) or [_shown(what)]
+    chosen = [each for each in minted if building in (None, each.building)]
+    if not chosen:
+        raise UserError(f"{what[:40]} has no credential for {building}.")
+    alive = [each for each in chosen if until_s or stays_until_s(each.expires_s) > now_s]
+    if not alive:
+        raise UserError(f"All credentials of {what[:40]} have expired; no door takes them any more.")
+    return [
+        (each.building, Entry(each.key, until_s or stays_until_s(each.expires_s), each.subject, now_s))
+        for each in alive
+    ]
+
+
+def _shown(what: str) -> Minted:
+    """Returns the credential in a file or text. Raises UserError."""
+    try:
+        data = read_credential(what)
+    except UserError:
+        raise UserError(
+            f"{what[:40]!r} is no credential, and nobody of that name has one: the record of the credentials made "
+            "here knows those since version 0.3.0. Give the credential's file, or its id with --building and --until."
+        ) from None
+    try:
+        key = keys_of(data)[0]
+        if data[:1] == credential.CHAIN:
+            found = parse_chain(data)
+        else:
+            kid, payload, _, _ = credential.unwrap(data)
+            found = credential.parse(kid, payload)
+    except credential.CredentialError:
+        raise UserError("That is not a credential.") from None
+    return Minted(found.subject, found.building, found.id.hex(), found.kid.hex(), key.hex(), found.expires_s)
+
+
+def _unknown_ids(
+    home: Home, number: bytes, building: str | None, until_s: int | None, now_s: int
+) -> list[tuple[str, Entry]]:
+    """Returns entries for an id of which nothing else is known: one for each key that may have signed it."""
+    if building is None or until_s is None:
+        raise UserError("No record has a credential with that id: say for which --building, and --until when it lasts.")
+    if until_s <= now_s:
+        raise UserError("That time is over already.")
+    keys = [sha256(key.kid + number).digest()[:8] for key in home.issuer().keys]
+    return [(building, Entry(key.hex(), until_s, "", now_s)) for key in keys]
+
+
+def _values(book: Book, changed: list[Entry], doors: list[str]) -> dict[str, object]:
+    return {
+        "building": book.building,
+        "version": book.version,
+        "count": len(book.entries),
+        "changed": [{"id": each.key, "subject": each.subject, "until_s": each.until_s} for each in changed],
+        "published": doors,
+        "file": str(book.list_path),
+    }
+
+
+def _show(book: Book, entries: list[Entry], changed: list[Entry], doors: list[str] | None, *, is_undone: bool) -> None:
+    if not changed:
+        typer.echo("It is not on the list." if is_undone else "It is on the list already.")
+    for entry in changed:
+        whose = entry.subject or "an id without a record"
+        if is_undone:
+            typer.echo(f"{whose}: off the list.")
+        else:
+            typer.echo(f"{whose}: revoked; drops out of lists {format_local(entry.until_s)}.")
+    typer.echo(f"List {book.version} of {book.building} has {len(book.entries)} ids: {book.list_path}")
+    if doors is None:
+        typer.echo("Doors do not know yet: publish it with --broker, `lobbylock news push`, or give it to visitors.")
+    else:
+        typer.echo(f"Published for {', '.join(doors) if doors else 'no door: the building has none here'}.")
