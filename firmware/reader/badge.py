@@ -12,6 +12,6 @@ async def read(exchange, is_isodep: bool) -> bytes:
     read_message = isodep.read_message if is_isodep else type2.read_message
     message = await read_message(exchange)
     data = ndef.find(message, proof.MEDIA_TYPE)
-    if not data or len(data) > credential.MAX_BYTES:
+    if not data or len(data) > credential.MAX_CHAIN_BYTES:
         raise ndef.TagError("no credential on the badge")
     return data

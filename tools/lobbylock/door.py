@@ -14,7 +14,8 @@ PUBLIC_KEY_BYTES = 32
 
 @dataclass
 class Driver:
-    """Who a slot of the door belongs to. Times are Unix seconds; `valid_until_s` ends the last code made so far."""
+    """Who a slot of the door belongs to, also if they live or work there. Times are Unix seconds; `valid_until_s` ends
+    the last code made so far."""
 
     name: str
     slot: int
@@ -22,13 +23,16 @@ class Driver:
     valid_until_s: int = 0
     single_use_until_s: int = 0
     removed_s: int | None = None
+    role: str = "driver"
 
     @classmethod
     def load(cls, value: dict[str, Any]) -> "Driver":
         """Returns the driver in JSON values. Raises TypeError if they are not one."""
         driver = cls(**value)
         times = (driver.since_s, driver.valid_until_s, driver.single_use_until_s, driver.removed_s or 0)
-        if not isinstance(driver.name, str) or any(type(number) is not int for number in (driver.slot, *times)):
+        if not isinstance(driver.name, str) or not isinstance(driver.role, str):
+            raise TypeError("a driver's name or role is no text")
+        if any(type(number) is not int for number in (driver.slot, *times)):
             raise TypeError("a driver's field is of another type")
         return driver
 
@@ -111,14 +115,16 @@ class Door:
         """Returns the name that `slot` stood for at Unix time `time_s`."""
         return next((driver.name for driver in self.drivers if driver.holds(slot, time_s)), None)
 
-    def list_driver(self, name: str, now_s: int, slot: int | None = None) -> Driver:
-        """Returns the driver `name`, giving out `slot` or else the lowest free one if the name is new.
+    def list_driver(self, name: str, now_s: int, slot: int | None = None, role: str = "driver") -> Driver:
+        """Returns the driver, resident or staff `name`, giving out `slot` or else the lowest free one to a new name.
 
-        Raises UserError if the slot is another driver's, or if all 100 are.
+        Raises UserError if the slot is another one's, if all 100 are, or if the name is listed in another role.
         """
         name = check_person(name)
         driver = self.driver(name)
         if driver is not None:
+            if driver.role != role:
+                raise UserError(f"{name} is listed at {self.name} as {driver.role}, not as {role}: take another name.")
             if slot is not None and slot != driver.slot:
                 raise UserError(f"{name} has slot {driver.slot:02d} at {self.name}, not {slot:02d}.")
             return driver
@@ -131,7 +137,7 @@ class Door:
             raise UserError(f"A slot is 0 to {keycode.SLOTS - 1}.")
         elif slot in taken:
             raise UserError(f"Slot {slot:02d} of {self.name} is {taken[slot].name}'s.")
-        driver = Driver(name, slot, now_s)
+        driver = Driver(name, slot, now_s, role=role)
         self.drivers.append(driver)
         return driver
 

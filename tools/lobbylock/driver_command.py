@@ -24,6 +24,7 @@ def list_drivers(name: DoorArgument, is_json: JsonOption = False, home: HomeOpti
         values = [
             {
                 "driver": driver.name,
+                "role": driver.role,
                 "slot": driver.slot,
                 "since_s": driver.since_s,
                 "valid_until_s": driver.valid_until_s or None,
@@ -33,11 +34,11 @@ def list_drivers(name: DoorArgument, is_json: JsonOption = False, home: HomeOpti
         ]
         typer.echo(json.dumps(values))
         return
-    table = Table("slot", "driver", "since", "last code ends", "removed")
+    table = Table("slot", "name", "role", "since", "last code ends", "removed")
     for driver in drivers:
         times = (driver.since_s, driver.valid_until_s, driver.removed_s)
         shown = [format_local(time_s) if time_s else "" for time_s in times]
-        table.add_row(f"{driver.slot:02d}", Text(driver.name), *shown)
+        table.add_row(f"{driver.slot:02d}", Text(driver.name), Text(driver.role), *shown)
     open_console().print(table)
 
 

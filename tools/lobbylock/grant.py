@@ -20,6 +20,7 @@ ROLES = {"driver": credential.DRIVER, "resident": credential.RESIDENT, "staff": 
 # Two commands of a phone, and a tag with room for a link; a lock reads a little more.
 MAX_MINTED_BYTES = 300
 MAX_HOURS = 7
+ID_BYTES = 8
 _MAX_SUBJECT_BYTES = 32
 _MAX_PEM_BYTES = 4_096
 _MAX_S = (1 << 32) - 1
@@ -96,13 +97,18 @@ def mint(grant: Grant, issuer: str, signer: Signer) -> bytes:
     payload = cbor.encode(grant.claims(issuer))
     signature = signer.sign(cose.to_be_signed(payload))
     data = cbor.encode([cose.EDDSA, {4: key_id(signer.public_key)}, payload, signature])
+    check_size(data)
+    credential.parse(key_id(signer.public_key), payload)
+    return data
+
+
+def check_size(data: bytes) -> None:
+    """Raises UserError if the credential `data` is longer than badges and phones like."""
     if len(data) > MAX_MINTED_BYTES:
         raise UserError(
             f"The credential takes {len(data)} bytes, and {MAX_MINTED_BYTES} is the most:"
             " shorten the names, or leave out areas or hours."
         )
-    credential.parse(key_id(signer.public_key), payload)
-    return data
 
 
 def parse_holder(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from firmware.core.event_names import ROLE_NAMES
 from lobbylock.code_command import mint
 from lobbylock.errors import UserError
 from lobbylock.grant import Grant
@@ -27,13 +28,14 @@ def make_code(folder: Home, name: str, grant: Grant, now_s: int) -> GrantCode:
         door = folder.door(name)
         if door.building != grant.building:
             raise UserError(f"{name} is not in {grant.building}.")
+        role = ROLE_NAMES[grant.role]
         try:
             window = choose_window(
-                grant.from_s, grant.until_s - grant.from_s, door.options.day_start_s, None, grant.uses == 1
+                grant.from_s, grant.until_s - grant.from_s, door.options.day_start_s, None, grant.uses == 1, role
             )
         except UserError as error:
             return GrantCode(None, f"No keypad code: {error}")
-        person = door.list_driver(grant.subject, now_s)
+        person = door.list_driver(grant.subject, now_s, role=role)
         if window.is_single_use and window.until_s == person.single_use_until_s:
             return GrantCode(None, "No keypad code: this driver's single-use code of that window was made before.")
         person.valid_until_s = max(person.valid_until_s, window.until_s)

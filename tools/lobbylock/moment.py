@@ -41,6 +41,16 @@ def parse_time(text: str, now_s: int) -> int:
     return time_s
 
 
+def parse_until(from_s: int, until: str | None, duration: str | None, now_s: int, usual_s: int) -> int:
+    """Returns the end of a time that begins at `from_s`: a time, a duration, or `usual_s` later without either.
+
+    Raises UserError, also if both are given.
+    """
+    if until and duration:
+        raise UserError("Give --until or --for, not both.")
+    return parse_time(until, now_s) if until else from_s + (parse_duration(duration) if duration else usual_s)
+
+
 def _parse_calendar(text: str, now_s: int) -> int:
     clock = _CLOCK.fullmatch(text)
     try:

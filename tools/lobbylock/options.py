@@ -17,6 +17,9 @@ StoreOption = Annotated[
     typer.Option("--store", envvar="LOBBYLOCK_STORE", metavar="PATH", help="SQLite file [default: DIR/collector.db]"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+CredentialArgument = Annotated[
+    str, typer.Argument(metavar="CREDENTIAL", help="A file, or hex, or base64url; - for standard input.")
+]
 DoorArgument = Annotated[str, typer.Argument(metavar="BUILDING/DOOR", help="For example maple-12/front.")]
 
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware.core import credential, event, tz_string
+from firmware.core import chain, credential, event, tz_string
 from firmware.core.decision import judge
 from firmware.core.zone import Zone
+from lobbylock.delegation import is_signed_es256
 from lobbylock.errors import UserError
 from lobbylock.files import read_json
 from lobbylock.settings import IssuerKey, Options
 from lobbylock.signature import is_signed
+
+# How a credential can come to a door.
+VIAS = {"badge": event.BADGE, "phone": event.PHONE, "ble": event.BLE}
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,17 @@ def judge_at(
 ) -> tuple[int, credential.Credential | None]:
     """Returns (reason of `core.event`, the credential if it is genuine).
 
-    `via` is "badge" or "phone", None for what the credential is made for; `used` is how often it has opened.
+    `via` is one of VIAS, None for what the credential is made for; `used` is how often it has opened.
     """
     try:
-        found = credential.read(data, door.issuers)
+        if data[:1] == credential.CHAIN:
+            found = chain.read(data, door.issuers, is_signed_es256)
+        else:
+            found = credential.read(data, door.issuers)
     except credential.CredentialError as error:
-        return error.args[0], None
+        return error.args[0], error.args[1] if len(error.args) > 1 else None
     if via is None:
         via = "badge" if found.holder is None else "phone"
-    decision = judge(found, door, time_s, event.BADGE if via == "badge" else event.PHONE, lambda key: used)
+    # Of a chain it is the visitor's that was used.
+    decision = judge(found, door, time_s, VIAS[via], lambda key: used if key == found.key else 0)
     return decision.reason, found

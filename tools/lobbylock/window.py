@@ -7,6 +7,10 @@ from firmware.core import keycode
 from lobbylock.errors import UserError
 from lobbylock.moment import format_local
 
+DRIVER = "driver"
+ROLE_CLASSES = {"resident": keycode.RESIDENT, "staff": keycode.STAFF}
+ROLES = (DRIVER, *ROLE_CLASSES)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -31,17 +35,28 @@ def window_at(code_class: int, time_s: int, day_start_s: int) -> Window:
 
 
 def choose_window(
-    from_s: int, for_s: int | None, day_start_s: int, code_class: int | None = None, is_single_use: bool = False
+    from_s: int,
+    for_s: int | None,
+    day_start_s: int,
+    code_class: int | None = None,
+    is_single_use: bool = False,
+    role: str = DRIVER,
 ) -> Window:
     """Returns the shortest window that holds all of `from_s` to `from_s + for_s`; without `for_s`, just `from_s`.
 
-    Raises UserError that names the windows if none does, or if `code_class` contradicts what was asked.
+    Codes of residents and of staff have a class of their own, with windows of 28 days. Raises UserError that names the
+    windows if none does, or if `code_class` contradicts what was asked.
     """
     if code_class is not None and code_class not in keycode.WINDOW_S:
         classes = ", ".join(str(known) for known in sorted(keycode.WINDOW_S))
         raise UserError(f"There is no class {code_class}; the classes are {classes}.")
     if is_single_use and code_class not in (None, keycode.SINGLE_USE):
         raise UserError(f"A code that works once is class {keycode.SINGLE_USE}, not {code_class}.")
+    if role != DRIVER and (is_single_use or code_class not in (None, ROLE_CLASSES[role])):
+        raise UserError(f"A code of {role} is class {ROLE_CLASSES[role]}, any number of uses within 28 days.")
+    if role == DRIVER and code_class in ROLE_CLASSES.values():
+        raise UserError(f"Class {code_class} says whose the code is: ask for it with --role.")
+    code_class = ROLE_CLASSES.get(role, code_class)
     candidates = [window_at(each, from_s, day_start_s) for each in _classes(code_class, is_single_use)]
     until_s = from_s + (for_s or 0)
     for window in candidates:
@@ -64,5 +79,5 @@ def _classes(code_class: int | None, is_single_use: bool) -> Iterator[int]:
         yield code_class
         return
     for each in sorted(keycode.WINDOW_S, key=keycode.WINDOW_S.__getitem__):
-        if each != keycode.SINGLE_USE:
+        if each != keycode.SINGLE_USE and each not in ROLE_CLASSES.values():
             yield each

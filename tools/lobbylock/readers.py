@@ -1,0 +1,158 @@
+"""Who may read what of a door's record: docs/operations.md, "Who may read what".
+
+A view is made of the verified record and decides nothing: it leaves out events, and takes fields out of others.
+Residents see who delivers, whom they let in themselves and their own comings; nothing that is about another resident.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from firmware.core import event
+from firmware.core.credential import DRIVER, RESIDENT, STAFF, VISITOR
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.eventline import person_name
+from lobbylock.story import Story, stories
+
+# How much of an access is shown.
+NOTHING = 0
+BARE = 1
+WHO = 2
+ALL = 3
+
+# Whose an access is, seen by a reader.
+OWN = "own"
+OWN_VISITOR = "own visitor"
+DELIVERY = "driver"
+OTHER_RESIDENT = "resident"
+OTHER_STAFF = "staff"
+OTHER_VISITOR = "visitor"
+NOBODY = "nobody known"
+WHOSE = (OWN, OWN_VISITOR, DELIVERY, OTHER_RESIDENT, OTHER_STAFF, OTHER_VISITOR, NOBODY)
+
+_SHOWN = {
+    "driver": (ALL, ALL, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
+    "resident": (ALL, ALL, WHO, NOTHING, NOTHING, NOTHING, NOTHING),
+    "staff": (ALL, ALL, WHO, NOTHING, NOTHING, NOTHING, NOTHING),
+    "installer": (BARE,) * 7,
+    "manager": (ALL,) * 7,
+    "owner": (ALL,) * 7,
+}
+# What an access is to each reader, by whose it is.
+TABLE = {role: dict(zip(WHOSE, levels, strict=True)) for role, levels in _SHOWN.items()}
+# Only one of several, so they say which one.
+PERSONS = {"driver": DRIVER, "resident": RESIDENT, "staff": STAFF}
+
+_FIELDS = {
+    BARE: frozenset((event.REASON, event.VIA)),
+    WHO: frozenset((event.REASON, event.VIA, event.SLOT, event.SUBJECT, event.ROLE)),
+}
+_WHOSE_BY_ROLE = {DRIVER: DELIVERY, RESIDENT: OTHER_RESIDENT, STAFF: OTHER_STAFF, VISITOR: OTHER_VISITOR}
+# What everybody may know who lives or works there.
+_FOR_ALL = (event.DOOR_FORCED,)
+
+
+@dataclass
+class Reader:
+    """Somebody in `role`, one of TABLE; `name` says who, for the roles in PERSONS. `learn` comes before `select`."""
+
+    role: str
+    name: str | None = None
+    _ids: set[tuple[bytes, bytes]] = field(default_factory=set)
+
+    def learn(self, door: Door, events: Iterable[event.Event]) -> None:
+        """Notes the ids of the reader's own credentials, by which their visitors are known."""
+        for found in events:
+            kid, number = found.details.get(event.KID), found.details.get(event.CREDENTIAL_ID)
+            if self._is_own(door, found) and isinstance(kid, bytes) and isinstance(number, bytes):
+                self.learn_id(kid, number)
+
+    def learn_id(self, kid: bytes, credential_id: bytes) -> None:
+        """Notes one, from a credential that the reader has shown to hold."""
+        self._ids.add((kid, credential_id))
+
+    def select(self, door: Door, events: Iterable[event.Event]) -> list[event.Event]:
+        """Returns what of one board's `events` the reader may see, with the fields they may see."""
+        taken = list(events)
+        levels = {found.seq: self.level(door, found) for found in taken if found.kind == event.ACCESS}
+        pictures = {found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) == ALL}
+        shown = []
+        for found in taken:
+            if found.kind == event.ACCESS:
+                shown += self._strip(found, levels[found.seq])
+            elif self._sees(found, levels, pictures):
+                shown.append(found)
+        return shown
+
+    def tell(self, door: Door, events: Iterable[event.Event]) -> list[Story]:
+        """Returns the stories of one board's `events` that the reader may see. Those know what other people did to the
+        door, which is why they are not made of what `select` returns."""
+        told = stories(door, events)
+        levels = {story.access.seq: self.level(door, story.access) for story in told}
+        shown = []
+        for story in told:
+            level = levels[story.access.seq]
+            if level == NOTHING:
+                continue
+            story.access = self._strip(story.access, level)[0]
+            if level < ALL:
+                story.picture_sha256 = None
+            if level == BARE:
+                story.who = None
+            if levels.get(story.shared_with or 0, NOTHING) == NOTHING:
+                story.shared_with = None
+            shown.append(story)
+        return shown
+
+    def level(self, door: Door, found: event.Event) -> int:
+        """Returns how much of an access event the reader sees."""
+        return TABLE[self.role][self.whose(door, found)]
+
+    def whose(self, door: Door, found: event.Event) -> str:
+        """Returns whose an access event is, one of WHOSE."""
+        if self._is_own(door, found):
+            return OWN
+        role = _role(found)
+        parent = (found.details.get(event.KID), found.details.get(event.PARENT_ID))
+        if role == VISITOR and parent in self._ids:
+            return OWN_VISITOR
+        return _WHOSE_BY_ROLE.get(role, NOBODY)
+
+    def _is_own(self, door: Door, found: event.Event) -> bool:
+        if found.kind != event.ACCESS or self.role not in PERSONS or _role(found) != PERSONS[self.role]:
+            return False
+        return person_name(door, found) == self.name
+
+    def _strip(self, found: event.Event, level: int) -> list[event.Event]:
+        if level == NOTHING:
+            return []
+        if level == ALL:
+            return [found]
+        details = {key: value for key, value in found.details.items() if key in _FIELDS[level]}
+        return [event.Event(found.seq, found.kind, found.boot, found.uptime_ms, found.time_s, details)]
+
+    def _sees(self, found: event.Event, levels: dict[int, int], pictures: set[object]) -> bool:
+        if found.kind == event.PICTURE:
+            return found.details.get(event.PICTURE_NUMBER) in pictures
+        if self.role not in PERSONS or found.kind in _FOR_ALL:
+            return True
+        seq = found.details.get(event.ACCESS_SEQ)
+        return isinstance(seq, int) and levels.get(seq, NOTHING) > NOTHING
+
+
+def parse_reader(text: str) -> Reader:
+    """Returns the reader that "manager" or "resident:Anna" means. Raises UserError."""
+    role, colon, name = text.partition(":")
+    if role not in TABLE:
+        raise UserError(f"A reader is one of {', '.join(TABLE)}.")
+    if (role in PERSONS) != bool(name.strip()) or bool(colon) != (role in PERSONS):
+        raise UserError(f"Of {', '.join(PERSONS)} say which one, as in resident:Anna; of the others no name.")
+    return Reader(role, name.strip() or None)
+
+
+def _role(found: event.Event) -> int | None:
+    """Returns the role that an access event tells, also where a code says it by its class alone."""
+    role = found.details.get(event.ROLE)
+    if isinstance(role, int):
+        return role
+    return DRIVER if event.SLOT in found.details else None

@@ -1,0 +1,249 @@
+"""What became of everybody who came to a door: granted, picture, opened, closed, receipt, as one story each.
+
+Made of the events of one board, verified before. Doors without a contact, and locks of older versions, leave out
+whether the door was opened; then the story says so.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from firmware.core import event, event_names
+from lobbylock.door import Door
+from lobbylock.eventline import person_name, printable
+from lobbylock.moment import format_local, format_utc
+
+# What became of a grant.
+OPENED = "opened"
+OPENED_WITH = "opened_with_another"
+WAS_OPEN = "was_open"
+NOT_OPENED = "not_opened"
+STRIKE_FAILED = "strike_failed"
+UNKNOWN = "unknown"
+REFUSED = "refused"
+
+
+@dataclass
+class Story:
+    """What followed one access event, `access`. `who` is None if nobody knows.
+
+    `opened_after_s` counts from the grant; `open_for_s` is there once the door is closed. `shared_with` is the number
+    of the access that the door was opened for if that was another one. `picture_sha256` and `receipt` are hashes.
+    """
+
+    door: str
+    access: event.Event
+    who: str | None
+    outcome: str = UNKNOWN
+    shared_with: int | None = None
+    opened_after_s: float | None = None
+    open_for_s: int | None = None
+    is_held: bool = False
+    is_cut_short: bool = False
+    picture_sha256: bytes | None = None
+    receipt: bytes | None = None
+
+    @property
+    def is_granted(self) -> bool:
+        return self.access.details.get(event.REASON) == event.GRANTED
+
+    @property
+    def picture(self) -> int | None:
+        """The number of the picture that was taken, if one was."""
+        number = self.access.details.get(event.PICTURE_NUMBER)
+        return number if isinstance(number, int) else None
+
+    @property
+    def is_left_open(self) -> bool:
+        """Whether the door was open for it and nobody has seen it closed."""
+        return self.outcome in (OPENED, OPENED_WITH, WAS_OPEN) and self.open_for_s is None
+
+    def values(self) -> dict[str, Any]:
+        """Returns the story as JSON values, hashes in hex."""
+        found = self.access
+        return {
+            "door": self.door,
+            "seq": found.seq,
+            "time_s": found.time_s,
+            "time": None if found.time_s is None else format_utc(found.time_s),
+            "granted": self.is_granted,
+            "reason": _name(event_names.REASON_NAMES, found.details.get(event.REASON)),
+            "via": _name(event_names.VIA_NAMES, found.details.get(event.VIA)),
+            "who": self.who,
+            "role": _name(event_names.ROLE_NAMES, found.details.get(event.ROLE)),
+            "picture": self.picture,
+            "picture_sha256": _hex(self.picture_sha256),
+            "outcome": self.outcome,
+            "shared_with": self.shared_with,
+            "opened_after_s": self.opened_after_s,
+            "open_for_s": self.open_for_s,
+            "held": self.is_held,
+            "left_open": self.is_left_open,
+            "cut_short": self.is_cut_short,
+            "receipt": _hex(self.receipt),
+        }
+
+    def text(self) -> Text:
+        """Returns one line for people."""
+        found = self.access
+        when = f"boot {found.boot} +{found.uptime_ms / 1000:.3f} s"
+        if found.time_s is not None:
+            when = format_local(found.time_s)
+        line = Text(f"{when:<24} {self.door} #{found.seq} ")
+        reason = _name(event_names.REASON_NAMES, found.details.get(event.REASON))
+        line.append(printable(str(reason)), "green" if self.is_granted else "yellow")
+        if self.who is not None:
+            line.append(f" {printable(self.who)}", "bold")
+        line.append(f" by {_name(event_names.VIA_NAMES, found.details.get(event.VIA))}")
+        for part in self._parts():
+            line.append(f", {part}")
+        return line
+
+    def _parts(self) -> list[str]:
+        parts = []
+        if self.picture is not None:
+            parts.append("picture" if self.picture_sha256 else "picture not there yet")
+        if self.is_granted:
+            parts += self._door_parts()
+            parts.append("receipt" if self.receipt else "no receipt")
+        return parts
+
+    def _door_parts(self) -> list[str]:
+        said = {
+            OPENED: f"opened after {self.opened_after_s} s",
+            OPENED_WITH: f"opened together with {f'#{self.shared_with}' if self.shared_with else 'somebody else'}",
+            WAS_OPEN: "the door was open already",
+            NOT_OPENED: "not opened",
+            STRIKE_FAILED: "the strike failed",
+        }
+        parts = [said.get(self.outcome, "whether it was opened is not known")]
+        if self.open_for_s is not None:
+            parts.append(f"closed, open for {self.open_for_s} s")
+        elif self.is_left_open:
+            parts.append("the lock was cut off while it was open" if self.is_cut_short else "still open")
+        if self.is_held:
+            parts.append("held open")
+        return parts
+
+
+def stories(door: Door, events: Iterable[event.Event]) -> list[Story]:
+    """Returns the story of each access among `events`, those of one board in their order."""
+    teller = _Teller(door)
+    for found in events:
+        teller.take(found)
+    return teller.finish()
+
+
+class _Teller:
+    """Follows one board's events. The door is the same for all: what happens to it belongs to everybody let in."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._told: list[Story] = []
+        self._by_seq: dict[int, Story] = {}
+        # Let in, and not known whether anybody went; those for whom the door is open now.
+        self._waiting: list[Story] = []
+        self._inside: list[Story] = []
+        self._is_open = False
+        self._pictures: dict[int, bytes] = {}
+        self._boot: int | None = None
+
+    def take(self, found: event.Event) -> None:
+        if found.boot != self._boot:
+            self._boot = found.boot
+            self._cut()
+        if found.kind == event.ACCESS:
+            self._begin(found)
+        elif found.kind in (event.DOOR_OPENED, event.DOOR_FORCED):
+            self._open(found)
+        elif found.kind == event.DOOR_CLOSED:
+            self._close(found)
+        elif found.kind == event.DOOR_HELD:
+            for story in self._inside:
+                story.is_held = True
+        elif found.kind == event.PICTURE:
+            self._note_picture(found)
+        else:
+            self._follow(found)
+
+    def finish(self) -> list[Story]:
+        for story in self._told:
+            story.picture_sha256 = self._pictures.get(story.picture or 0)
+        return self._told
+
+    def _begin(self, found: event.Event) -> None:
+        story = Story(self._door.name, found, person_name(self._door, found))
+        self._told.append(story)
+        self._by_seq[found.seq] = story
+        if not story.is_granted:
+            story.outcome = REFUSED
+        elif self._is_open:
+            story.outcome = WAS_OPEN
+            self._inside.append(story)
+        else:
+            self._waiting.append(story)
+
+    def _open(self, found: event.Event) -> None:
+        self._is_open = True
+        story = self._of(found)
+        if story is None:
+            return
+        story.outcome = OPENED
+        # A clock does not say so, for it may have been set in between.
+        story.opened_after_s = round((found.uptime_ms - story.access.uptime_ms) / 1000, 1)
+        self._inside.append(story)
+        for other in self._waiting:
+            if other is not story:
+                other.outcome = OPENED_WITH
+                other.shared_with = story.access.seq
+                self._inside.append(other)
+        self._waiting = []
+
+    def _close(self, found: event.Event) -> None:
+        duration_s = found.details.get(event.DURATION_S)
+        for story in self._inside:
+            story.open_for_s = duration_s if isinstance(duration_s, int) else 0
+        self._inside = []
+        self._is_open = False
+
+    def _follow(self, found: event.Event) -> None:
+        story = self._of(found)
+        if story is None:
+            return
+        if found.kind == event.RECEIPT:
+            digest = found.details.get(event.SHA256)
+            story.receipt = digest if isinstance(digest, bytes) else None
+        elif found.kind in (event.NOT_OPENED, event.STRIKE_FAILED):
+            story.outcome = NOT_OPENED if found.kind == event.NOT_OPENED else STRIKE_FAILED
+            self._waiting = [other for other in self._waiting if other is not story]
+
+    def _note_picture(self, found: event.Event) -> None:
+        number, digest = found.details.get(event.PICTURE_NUMBER), found.details.get(event.SHA256)
+        if isinstance(number, int) and isinstance(digest, bytes):
+            self._pictures[number] = digest
+
+    def _of(self, found: event.Event) -> Story | None:
+        """Returns the story that an event names; a lock that names one of another start has none."""
+        seq = found.details.get(event.ACCESS_SEQ)
+        story = self._by_seq.get(seq) if isinstance(seq, int) else None
+        return story if story is not None and (found.boot == story.access.boot or found.kind == event.RECEIPT) else None
+
+    def _cut(self) -> None:
+        """The lock has started anew: what it had not said it will not say."""
+        for story in self._inside + self._waiting:
+            story.is_cut_short = True
+        self._inside = []
+        self._waiting = []
+        self._is_open = False
+
+
+def _name(names: tuple[str, ...], number: object) -> Any:
+    """Returns what `number` stands for; None without one, and numbers of a later version as they are."""
+    is_known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(names)
+    return names[number] or number if is_known else number  # pyright: ignore[reportIndexIssue] looked at above
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return None if digest is None else digest.hex()
