@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from firmware.core.credential import Credential
+from firmware.core import credential
 
 _MAX_LINE_BYTES = 1_024
 
@@ -25,7 +25,7 @@ class Minted:
     expires_s: int
 
     @classmethod
-    def of(cls, found: Credential) -> "Minted":
+    def of(cls, found: credential.Credential) -> "Minted":
         return cls(found.subject, found.building, found.id.hex(), found.kid.hex(), found.key.hex(), found.expires_s)
 
 
@@ -35,9 +35,11 @@ class Register:
     def __init__(self, path: Path) -> None:
         self._path = path / "minted.jsonl"
 
-    def add(self, found: Credential) -> None:
-        """Adds a line, durably: whoever gets the credential afterwards can be kept out again."""
-        line = json.dumps(asdict(Minted.of(found)), ensure_ascii=False) + "\n"
+    def add(self, data: bytes) -> None:
+        """Adds a credential, durably: whoever gets it afterwards can be kept out again. Raises CredentialError."""
+        kid, payload, _, _ = credential.unwrap(data)
+        found = Minted.of(credential.parse(kid, payload))
+        line = json.dumps(asdict(found), ensure_ascii=False) + "\n"
         with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
             file.write(line.encode())
             file.flush()
