@@ -25,10 +25,12 @@ from lobbylock import (
     image_command,
     install_command,
     issuer_command,
+    news_command,
     owner_command,
     phone_command,
     receipt_command,
     release_command,
+    revoke_command,
     update_command,
     visit_command,
 )
