@@ -1,5 +1,7 @@
 """The reference phone in version 2 of the messages, APDU by APDU: what it wants, what it brings, what it is told."""
 
+import asyncio
+
 import cbor
 import cbor2
 import pytest
@@ -7,8 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_door import EDDSA, ScriptedDoor, encode
+from test_phone import verify
 
 from firmware.core import proof
+from firmware.core.errors import PhoneGone
+from firmware.reader.phone import PhoneSession
 from lobbylock import phone
 from lobbylock.phone import DONE, NOT_FOUND, NOT_NOW, WRONG_DATA, WRONG_INSTRUCTION, WRONG_LENGTH, WRONG_OFFSET, Phone
 
@@ -149,6 +154,50 @@ def test_what_is_no_result(fields):
     card = selected(wants_receipt=True)
     assert card.handle(tell(*fields)) == WRONG_DATA
     assert card.reason is None
+
+
+def test_the_lock_takes_and_gives_all_of_it():
+    carried = list_file(9, ids=900)
+    card = Phone(CREDENTIAL, KEY, wants_receipt=True, list_file=carried, token=TOKEN, door_key=LOCK.public_key)
+
+    async def exchange(command: bytes) -> bytes:
+        return card.handle(command)
+
+    async def play() -> bytes:
+        session = PhoneSession(exchange)
+        assert await session.credential() == CREDENTIAL
+        assert (session.version, session.wants_receipt, session.has_token, session.list_version) == (2, True, True, 9)
+        assert await session.fetch(proof.TOKEN, 0, 200) == TOKEN
+        challenge = proof.challenge(LOCK.name, bytes(16))
+        said = await session.prove(challenge)
+        assert proof.read(said) is not None
+        await session.tell(proof.result(0, 8, bytes(16)))
+        await session.give(receipt())
+        taken = b""
+        while len(taken) < len(carried):
+            taken += await session.fetch(proof.LIST, len(taken), 240)
+        with pytest.raises(PhoneGone):
+            await session.fetch(proof.LIST, len(taken), 240)
+        return taken
+
+    assert asyncio.run(play()) == carried
+    assert (card.reason, card.list_version, card.nonce, card.receipts) == (0, 8, bytes(16), [receipt()])
+
+
+def test_proof_covers_channel_and_act():
+    card = Phone(CREDENTIAL, KEY)
+    challenge = proof.challenge(LOCK.name, bytes(16))
+    said = {
+        (channel, act_ms): card.prove(challenge, channel, act_ms)
+        for channel in (b"1" * 32, b"2" * 32)
+        for act_ms in (0, 9)
+    }
+    for shown, proved in said.items():
+        for other in said:
+            holds = proof.holds(phone.holder(KEY), CREDENTIAL, challenge, proved, verify, *other)
+            assert holds == (other == shown)
+        assert not proof.holds(phone.holder(KEY), CREDENTIAL, challenge, proved, verify)
+    assert card.prove(b"no challenge", bytes(32), 5) is None
 
 
 APDUS = st.one_of(
