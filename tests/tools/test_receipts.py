@@ -280,3 +280,42 @@ def test_longest_receipt():
     assert len(receipt) <= MAX_RECEIPT_BYTES
     said = read_visit_receipt(receipt, lock.public_key)
     assert said is not None and said.seq == (1 << 32) - 1
+
+
+# Stories, and for whose eyes.
+
+
+def test_stories_of_the_verified_record(run, collector, lock, tmp_path):
+    access, receipt = enter(lock)
+    lock.add(5, {15: access})
+    lock.add(6, {11: 4, 15: access})
+    resident = lock.add(ACCESS, {1: 0, 2: BLE, 18: "Bea", 19: bytes(8), 20: 2, 21: KID})
+    lock.add(44, {15: resident})
+    lock.seal()
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
+    code, text, _ = run("audit", "stories", "--json")
+    first, second = (json.loads(line) for line in text.splitlines())
+    assert code == 0
+    assert (first["who"], first["via"], first["role"], first["outcome"]) == ("Anna", "ble", "driver", "opened")
+    assert (first["open_for_s"], first["receipt"]) == (4, sha256(receipt).hexdigest())
+    assert (second["who"], second["role"], second["outcome"]) == ("Bea", "resident", "not_opened")
+    code, text, _ = run("audit", "stories", "--day", "2026-09-21")
+    assert code == 0 and "Anna by ble" in text and "not opened" in text
+    assert run("audit", "stories", "--json", "--day", "2026-09-22")[1] == ""
+
+
+def test_stories_for_a_resident(run, collector, lock):
+    enter(lock)
+    for number, name in enumerate(("Bea", "Cem")):
+        lock.add(ACCESS, {1: 0, 2: BLE, 18: name, 19: bytes([number]) * 8, 20: 2, 21: KID})
+    lock.seal()
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
+
+    def who(*command: str) -> list[str]:
+        rows = [json.loads(line) for line in run("audit", *command, "--json")[1].splitlines()]
+        return [row.get("who") or row["details"]["subject"] for row in rows]
+
+    assert who("stories") == who("list") == ["Anna", "Bea", "Cem"]
+    assert who("stories", "--for", "resident:Bea") == who("list", "--for", "resident:Bea") == ["Anna", "Bea"]
+    assert run("audit", "stories", "--for", "resident")[0] == 2
+    assert run("audit", "list", "--for", "queen")[0] == 2

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import cbor
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from firmware.core import event
 from lobbylock.audit import audit_store
 from lobbylock.comparison import compare
 from lobbylock.door import Door
 from lobbylock.errors import UserError
-from lobbylock.eventline import event_values, person_name, printable
+from lobbylock.eventline import printable
 from lobbylock.export import ExportedStore, is_export, read_export, write_export
 from lobbylock.finding import BESIDES, ChainSum, Finding
 from lobbylock.home import Home
-from lobbylock.moment import format_local, local_day
+from lobbylock.moment import format_local
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
-from lobbylock.store import Chain, Store
+from lobbylock.store import Store
 from lobbylock.terminal import open_console
 
 app = typer.Typer(help="Whether the record is whole, and who came in.", no_args_is_help=True)
@@ -136,37 +134,6 @@ def export(
         typer.echo("It holds journal keys: whoever has them can make tags. Give it to nobody but an auditor.", err=True)
 
 
-@app.command("list")
-def list_accesses(
-    store: StoreOption = None,
-    door: OneDoorOption = None,
-    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Only this local day.")] = None,
-    is_unverified: UnverifiedOption = False,
-    is_json: JsonOption = False,
-    home: HomeOption = DEFAULT_HOME,
-) -> None:
-    """Show who came to the doors, and whether they came in, once the record is verified."""
-    folder = open_home(home)
-    doors = read_doors(folder, door)
-    collector_key = folder.collector().public_key
-    bounds = local_day(day) if day else None
-    table = Table("time", "door", "#", "result", "how", "who", "picture")
-    with Store.open_to_read(store_path(folder, store)) as opened:
-        opened.snapshot()
-        check_first(audit_store(opened, doors, collector_key, door), is_unverified)
-        for chain in opened.chains(door):
-            record = doors.get(chain.door)
-            for found in _accesses(opened, chain, bounds):
-                if record is None:
-                    raise UserError(f"{chain.door} is in the store but not among the doors of {folder.path}.")
-                if is_json:
-                    typer.echo(json.dumps(event_values(record, found)))
-                else:
-                    table.add_row(*_cells(opened, chain, record, found))
-    if not is_json:
-        open_console().print(table)
-
-
 def check_first(sums: list[ChainSum], is_unverified: bool) -> None:
     """Names what was found. A filter must not hide what an editor of the store took out of it or moved, so nothing is
     shown of a record that is not the doors' own, unless somebody wants to see it all the same."""
@@ -183,40 +150,6 @@ def read_doors(folder: Home, only: str | None) -> dict[str, Door]:
     if only is not None:
         folder.door(only)
     return {name: folder.door(name) for name in folder.door_names()}
-
-
-def _accesses(opened: Store, chain: Chain, bounds: tuple[int, int] | None):
-    for row in opened.events(chain):
-        try:
-            # Not by the store's columns, which are there for people's own queries.
-            found = event.decode(row.record)
-        except (cbor.CborError, TypeError):
-            raise UserError(f"{chain.door} #{row.seq} is damaged; `lobbylock audit verify` says how.") from None
-        if found.kind != event.ACCESS:
-            continue
-        if bounds is None or (found.time_s is not None and bounds[0] <= found.time_s < bounds[1]):
-            yield found
-
-
-def _cells(opened: Store, chain: Chain, door: Door, found: event.Event) -> list[str | Text]:
-    details = event_values(door, found)["details"]
-    when = f"boot {found.boot} +{found.uptime_ms} ms" if found.time_s is None else format_local(found.time_s)
-    is_granted = found.details.get(event.REASON) == event.GRANTED
-    result = Text(printable(str(details.get("reason", ""))), "green" if is_granted else "yellow")
-    who = person_name(door, found)
-    if who is None and event.SLOT in found.details:
-        who = f"slot {details['slot']}"
-    how = ", ".join(str(details[name]) for name in ("via", "role") if name in details)
-    shown = Text(printable(how)), Text(printable(who or ""))
-    return [when, chain.door, str(found.seq), result, *shown, _picture(opened, chain, found)]
-
-
-def _picture(opened: Store, chain: Chain, found: event.Event) -> str | Text:
-    number = found.details.get(event.PICTURE_NUMBER)
-    if not isinstance(number, int):
-        return ""
-    announced = opened.announced(chain, number)
-    return Text(str(announced[1])) if announced and announced[1] else f"{number}, not here yet"
 
 
 def _show_json(judged: list[_Judged], findings: list[Finding]) -> None:

@@ -1,20 +1,151 @@
-"""`lobbylock audit receipts`: whether what people walked off with and what the doors recorded are the same."""
+"""`lobbylock audit list`, `stories` and `receipts`: who came in, what became of it, and what they walked off with."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import cbor
 import typer
+from rich.table import Table
 from rich.text import Text
 
+from firmware.core import event
 from lobbylock.audit import audit_store
 from lobbylock.audit_command import OneDoorOption, UnverifiedOption, check_first, read_doors
-from lobbylock.eventline import printable
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.eventline import event_values, person_name, printable
+from lobbylock.moment import format_local, local_day
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
+from lobbylock.readers import Reader, parse_reader
 from lobbylock.receipt_audit import ReceiptAudit, audit_receipts
 from lobbylock.receipt_command import read_receipt_file, receipt_values
-from lobbylock.store import Store
+from lobbylock.store import Chain, Store
+from lobbylock.story import stories
 from lobbylock.terminal import open_console
+
+DayOption = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="Only this local day.")]
+ForOption = Annotated[
+    str | None,
+    typer.Option(
+        "--for", metavar="ROLE[:NAME]", help="Only what they may read: resident:NAME, staff:NAME, manager ..."
+    ),
+]
+
+
+def list_accesses(
+    store: StoreOption = None,
+    door: OneDoorOption = None,
+    day: DayOption = None,
+    reader: ForOption = None,
+    is_unverified: UnverifiedOption = False,
+    is_json: JsonOption = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Show who came to the doors, and whether they came in, once the record is verified."""
+    folder = open_home(home)
+    doors = read_doors(folder, door)
+    collector_key = folder.collector().public_key
+    bounds = local_day(day) if day else None
+    table = Table("time", "door", "#", "result", "how", "who", "picture")
+    with Store.open_to_read(store_path(folder, store)) as opened:
+        opened.snapshot()
+        check_first(audit_store(opened, doors, collector_key, door), is_unverified)
+        view = _learned(reader, opened, doors, door)
+        for chain, record, events in _histories(opened, doors, door):
+            for found in view.select(record, events) if view else events:
+                if found.kind != event.ACCESS or not _is_within(found, bounds):
+                    continue
+                if is_json:
+                    typer.echo(json.dumps(event_values(record, found)))
+                else:
+                    table.add_row(*_cells(opened, chain, record, found))
+    if not is_json:
+        open_console().print(table)
+
+
+def list_stories(
+    store: StoreOption = None,
+    door: OneDoorOption = None,
+    day: DayOption = None,
+    reader: ForOption = None,
+    is_unverified: UnverifiedOption = False,
+    is_json: JsonOption = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Tell what became of everybody who came: granted, picture, opened after, open for, closed, receipt."""
+    folder = open_home(home)
+    doors = read_doors(folder, door)
+    bounds = local_day(day) if day else None
+    console = open_console()
+    with Store.open_to_read(store_path(folder, store)) as opened:
+        opened.snapshot()
+        check_first(audit_store(opened, doors, folder.collector().public_key, door), is_unverified)
+        view = _learned(reader, opened, doors, door)
+        for _, record, events in _histories(opened, doors, door):
+            for story in view.tell(record, events) if view else stories(record, events):
+                if not _is_within(story.access, bounds):
+                    continue
+                if is_json:
+                    typer.echo(json.dumps(story.values()))
+                else:
+                    console.print(story.text(), soft_wrap=True)
+
+
+def _learned(text: str | None, opened: Store, doors: dict[str, Door], only: str | None) -> Reader | None:
+    """Returns the reader that `--for` names, who knows their own credentials from all that is there."""
+    if text is None:
+        return None
+    reader = parse_reader(text)
+    for _, record, events in _histories(opened, doors, only):
+        reader.learn(record, events)
+    return reader
+
+
+def _histories(
+    opened: Store, doors: dict[str, Door], only: str | None
+) -> Iterator[tuple[Chain, Door, list[event.Event]]]:
+    """Yields (chain, its door's record, its events) of each board, not by the store's columns, which are there for
+    people's own queries. Raises UserError for what cannot be read."""
+    for chain in opened.chains(only):
+        record = doors.get(chain.door)
+        events = []
+        for row in opened.events(chain):
+            try:
+                events.append(event.decode(row.record))
+            except (cbor.CborError, TypeError):
+                raise UserError(f"{chain.door} #{row.seq} is damaged; `lobbylock audit verify` says how.") from None
+        if record is None and events:
+            raise UserError(f"{chain.door} is in the store but not among the doors of {opened.path}.")
+        if record is not None:
+            yield chain, record, events
+
+
+def _is_within(found: event.Event, bounds: tuple[int, int] | None) -> bool:
+    """Whether an event's time is from the first of `bounds` to before the second; without bounds it is."""
+    return bounds is None or (found.time_s is not None and bounds[0] <= found.time_s < bounds[1])
+
+
+def _cells(opened: Store, chain: Chain, door: Door, found: event.Event) -> list[str | Text]:
+    details = event_values(door, found)["details"]
+    when = f"boot {found.boot} +{found.uptime_ms} ms" if found.time_s is None else format_local(found.time_s)
+    is_granted = found.details.get(event.REASON) == event.GRANTED
+    result = Text(printable(str(details.get("reason", ""))), "green" if is_granted else "yellow")
+    who = person_name(door, found)
+    if who is None and event.SLOT in found.details:
+        who = f"slot {details['slot']}"
+    how = ", ".join(str(details[name]) for name in ("via", "role") if name in details)
+    shown = Text(printable(how)), Text(printable(who or ""))
+    return [when, chain.door, str(found.seq), result, *shown, _picture(opened, chain, found)]
+
+
+def _picture(opened: Store, chain: Chain, found: event.Event) -> str | Text:
+    number = found.details.get(event.PICTURE_NUMBER)
+    if not isinstance(number, int):
+        return ""
+    announced = opened.announced(chain, number)
+    return Text(str(announced[1])) if announced and announced[1] else f"{number}, not here yet"
 
 
 def receipts(
