@@ -76,7 +76,8 @@ class Book:
 
     def remove(self, keys: Iterable[str]) -> list[Entry]:
         """Takes ids (in hex) off again; returns those that were there. To be followed by `make`."""
-        gone = [entry for entry in self.entries if entry.key in set(keys)]
+        unwanted = set(keys)
+        gone = [entry for entry in self.entries if entry.key in unwanted]
         self.entries = [entry for entry in self.entries if entry not in gone]
         return gone
 

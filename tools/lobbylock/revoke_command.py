@@ -159,7 +159,7 @@ def _show(book: Book, entries: list[Entry], changed: list[Entry], doors: list[st
             typer.echo(f"{whose}: off the list.")
         else:
             typer.echo(f"{whose}: revoked; drops out of lists {format_local(entry.until_s)}.")
-    typer.echo(f"List {book.version} of {book.building} has {len(book.entries)} ids: {book.list_path}")
+    typer.echo(f"List {book.version} of {book.building}, ids on it: {len(book.entries)}. It lies in {book.list_path}")
     if doors is None:
         typer.echo("Doors do not know yet: publish it with --broker, `lobbylock news push`, or give it to visitors.")
     else:
