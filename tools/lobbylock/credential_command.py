@@ -19,6 +19,7 @@ from lobbylock.home import Home
 from lobbylock.hours import parse_hours
 from lobbylock.moment import format_local, parse_time, parse_until
 from lobbylock.options import DEFAULT_HOME, CredentialArgument, HomeOption, JsonOption, open_home
+from lobbylock.register import Register
 from lobbylock.trial import VIAS, TrialDoor, judge_at
 
 app = typer.Typer(help="Credentials for badges and phones.", no_args_is_help=True)
