@@ -81,6 +81,7 @@ def mint_command(
     folder = open_home(home)
     issuer = folder.issuer()
     data = mint(grant, issuer.name, issuer.signer)
+    Register(folder.path).add(data)
     outputs.write(data)
     code = make_code(folder, code_door, grant, now_s) if code_door else None
     if is_json:
