@@ -32,7 +32,7 @@ from lobbylock.files import check_writable, write_private
 from lobbylock.grant import key_id
 from lobbylock.install_dialog import Dialog
 from lobbylock.install_port import choose_port
-from lobbylock.moment import format_local
+from lobbylock.moment import format_local, parse_time
 from lobbylock.names import split_door
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.owner import find_owner, load_key
@@ -88,12 +88,14 @@ def show_list(
 def token(
     name: DoorArgument,
     nonce: Annotated[str, typer.Option("--nonce", metavar="HEX", help="What the door gave: 32 hex digits.")],
+    at: Annotated[str, typer.Option("--time", metavar="TIME", help="now, +2h, -1d, 14:30 or ISO 8601.")] = "now",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write its bytes here.")] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Sign the time for one door, in answer to its nonce. It goes by this machine's clock."""
+    """Sign the time for one door, in answer to its nonce; this machine's, if no other is given."""
     split_door(name)
-    data = make_token(open_home(home).issuer().signer, name, _parse_nonce(nonce), int(time.time()))
+    time_s = parse_time(at, int(time.time()))
+    data = make_token(open_home(home).issuer().signer, name, _parse_nonce(nonce), time_s)
     if out:
         check_writable(out.expanduser())
         write_private(out.expanduser(), data)
