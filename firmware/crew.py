@@ -29,7 +29,8 @@ _DEFAULT_HELD_MS = const(30_000)
 class Crew:
     """What a lock with these settings is made of. `settings` is None on a board without valid ones.
 
-    `known` are the issuers, None if there is to be no card reader; `radio` is None in the safe mode.
+    `known` are the issuers, None if nothing is to read credentials; `radio` is None in the safe mode. `ble` is the
+    Bluetooth radio, None if there is to be none.
     """
 
     def __init__(
@@ -48,15 +49,16 @@ class Crew:
         self._boot = boot
         self._seed = seed
         self._access = None
+        self.ble = None
         self.attention = Attention()
         self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))
         self._doorway = self._make_doorway(strike)
         self.console = None
 
-    def tasks(self, making: list, left_out: str, version: str, forget) -> list:
+    def tasks(self, making: list, left_out: str, version: str, forget, public: bytes) -> list:
         """Returns the tasks of the lock as (name, coroutine), without the one `left_out`. Makes `console`.
 
-        `making[0]` is kept at the name of what is being made.
+        `making[0]` is kept at the name of what is being made. `public` is the door's key.
         """
         settings = self._settings
         making[0] = "camera"
@@ -86,8 +88,13 @@ class Crew:
             tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
-            tap = self._make_tap(self._make_visit(news, forget))
-            tasks.append(("reader", tap.run()))
+            visit = self._make_visit(news, forget)
+            if settings.nfc != config.OFF:
+                tap = self._make_tap(visit)
+                tasks.append(("reader", tap.run()))
+            if self.ble:
+                making[0] = "ble"
+                tasks.append(("ble", self._make_phones(visit, forget, public).run()))
         making[0] = "console"
         console = self._make_console(forget)
         console.entry, console.photographer, console.uplink, console.tap = entry, photographer, uplink, tap
@@ -238,4 +245,20 @@ class Crew:
             self._indicator,
             self.attention,
             self._uptime,
+        )
+
+    def _make_phones(self, visit, forget, public: bytes):
+        from firmware.task.ble import Phones
+
+        return Phones(
+            self.ble,
+            visit,
+            public,
+            self._trail.sign,
+            os.urandom,
+            self._trail,
+            self._indicator,
+            self.attention,
+            self._uptime,
+            forget,
         )

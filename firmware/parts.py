@@ -39,6 +39,7 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     kept.put_integer(ledger.BOOT_COUNT, boot)
     settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept, chip.is_power_on(), pins.OFFERS)
     door_name = settings.full_name if settings else _NO_DOOR
+    ble = _open_ble() if radio and settings and settings.ble != config.OFF else None
 
     journal, seed, was_lost = opening.open_journal(flash.partition("journal"), kept, _make_seed)
     signer = ed25519.Signer(seed)
@@ -67,7 +68,7 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     forget(_BOOT_ONLY)
     left_out = failed if is_safe else ""
     known = None
-    if settings and settings.nfc != config.OFF and left_out != "reader":
+    if settings and (ble or settings.nfc != config.OFF) and left_out != "reader":
         # Tables of keys that are not there yet are made: while there is room.
         from firmware.store import issuers
 
@@ -77,10 +78,11 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     from firmware.crew import Crew
 
     crew = Crew(settings, known, strike, uptime, clock, kept, trail, journal, radio, timekeeping, boot, seed)
+    crew.ble = ble
     if not chip.is_power_on():
         # Whoever was there before the reset may still be.
         crew.attention.touch(uptime.now_ms())
-    tasks = crew.tasks(making, left_out, VERSION, forget)
+    tasks = crew.tasks(making, left_out, VERSION, forget, signer.public)
     _introduce(crew.console, door_name, signer.public, cause, is_trial, wrong or reverted, failed if is_safe else None)
     forget(("crew",))
     return tasks, trail, crew.attention, is_trial
@@ -92,6 +94,19 @@ def _wipe(kept, forget) -> None:
 
     wiping.wipe(kept, (flash.partition("journal"), flash.partition("photos")))
     forget(("store.wiping",))
+
+
+def _open_ble():
+    """Returns the Bluetooth radio, switched on while the chip's own memory still has room for its stack."""
+    from firmware.board.ble import Ble
+
+    ble = Ble()
+    try:
+        ble.start()
+    except OSError:
+        # Its task tries again, and says so.
+        pass
+    return ble
 
 
 def _introduce(console, door_name: str, public: bytes, cause: int, is_trial: bool, refused: str, failed) -> None:

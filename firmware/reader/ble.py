@@ -6,7 +6,7 @@ docs/protocol.md, section 15. Whatever goes wrong is PhoneGone or PhoneStrange, 
 import asyncio
 import time
 
-from micropython import const
+from constant import const
 
 from firmware.core import proof
 from firmware.core.channel import ChannelError

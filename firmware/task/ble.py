@@ -5,8 +5,8 @@ docs/protocol.md, section 15. A radio that fails is reported and tried again; th
 
 import asyncio
 
+from constant import const
 from hkdf import Hmac
-from micropython import const
 
 from firmware.core import event, indication
 from firmware.core.errors import FlashError, PhoneGone
@@ -123,14 +123,17 @@ class Phones:
                 return
         self._half = self._used_ms = None
         try:
-            from firmware.core import agreement
-
-            self._half = agreement.prepare(self._random, self._sign, self._public)
+            self._half = self._agreement().prepare(self._random, self._sign, self._public)
         except MemoryError:
             # Nobody is served meanwhile; the next round tries again.
             self._used_ms = now_ms
         if not served:
             self._forget_channel()
+
+    def _agreement(self):
+        from firmware.core import agreement
+
+        return agreement
 
     def _forget_channel(self) -> None:
         self._forget(("core.agreement", "core.channel"))
@@ -170,7 +173,6 @@ class Phones:
 
     async def _greet(self, phone, hello: bytes) -> None:
         """Agrees with `phone` on a channel; not more often than the door has time for."""
-        from firmware.core import agreement
         from firmware.core.channel import ChannelError
 
         while True:
@@ -186,7 +188,7 @@ class Phones:
         if half is None:
             raise PhoneGone
         try:
-            channel = agreement.open_channel(half, hello)
+            channel = self._agreement().open_channel(half, hello)
         except ChannelError:
             raise PhoneGone
         await phone.send(half.hello)
