@@ -229,11 +229,15 @@ class BlePhone:
                 return characteristic
         raise PhoneError("no such characteristic")
 
-    async def subscribe(self, uuid: str | int | None = None) -> None:
-        """Has notifications or indications of a characteristic (the last that has them) put into `notifications`."""
+    async def subscribe(self, uuid: str | int | None = None, indications: bool = False) -> None:
+        """Has notifications of a characteristic (the last that tells) put into `notifications`; or its indications."""
         characteristic = await self._characteristic(uuid, 0x30)
         name = _uuid(characteristic.uuid)
-        await self._ask(characteristic.subscribe(lambda data: self.notifications.put_nowait((name, bytes(data)))))
+
+        def take(data: bytes) -> None:
+            self.notifications.put_nowait((name, bytes(data)))
+
+        await self._ask(characteristic.subscribe(take, prefer_notify=not indications))
 
     async def write(self, data: bytes, with_response: bool = True, uuid: str | int | None = None) -> None:
         """Writes a characteristic (the last that takes writes). Raises PhoneError, bumble's ATT_Error."""

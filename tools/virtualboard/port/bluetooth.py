@@ -64,6 +64,8 @@ class UUID(bytes):
             return "UUID(0x%s)" % digits
         return "UUID('%s')" % "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
+    __str__ = __repr__
+
 
 def _setup(name: str, value):
     """Does what is done once, in a module that is let go again."""
