@@ -10,13 +10,16 @@ from pathlib import Path
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from scripted_door import encode
 
-from firmware.core import credential, event, event_names, keycode, ratchet, tz_string
+from firmware.core import chain, credential, event, event_names, keycode, ratchet, tz_string
 from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
+from lobbylock.delegation import is_signed_es256, keys_of
 from lobbylock.export import MAX_LINE_BYTES
 from lobbylock.grant import MAX_MINTED_BYTES, Grant, mint
 from lobbylock.journalkey import MAX_STEPS, JournalKey, KeyLine
@@ -79,6 +82,7 @@ def test_page_holds_the_examples():
         "code key", "public key", "head(0)", "record(1)", "head(1)", "record(2)", "head(2)", "signed", "signature",
         "record(3)", "head(3)", "tag(1)", "key(2)", "tag(2)", "key(3)", "tag(3)", "key(4)", "receipt", "events",
         "ack", "picture", "its ack", "issuer key", "kid", "claims", "credential",
+        "resident", "visitor claims", "visitor",
         "badge", "tag data", "select", "get", "challenge", "prove", "to sign", "proof", "result",
     }  # fmt: skip
 
@@ -306,6 +310,61 @@ def test_claims_of_the_page_are_those_of_the_code():
                 credential.read(message, issuer)
         else:
             assert credential.read(message, issuer).subject == "Anna"
+
+
+RESIDENT = {key: value for key, value in CLAIMS.items() if key not in (-70003, -70004)} | {-70001: 2}
+VISITOR = {
+    1: "Anna", 2: "Vera", 3: "maple-12", 4: 1790013600, 5: 1789984800, 6: 1789980000, 7: bytes(range(0x11, 0x19)),
+    -70001: 4, -70002: ["lobby"], -70003: 1,
+}  # fmt: skip
+# RFC 8392 appendix A.2.3.
+HOLDER_KEY = ec.derive_private_key(0x6C1382765AEC5358F117733D281C1C7BDC39884D04A45A1E6C67C858BC206C19, ec.SECP256R1())
+
+
+def test_delegation():
+    payload = encode(RESIDENT)
+    signature = Ed25519PrivateKey.from_private_bytes(ISSUER_SEED).sign(
+        encode(["Signature1", b"\xa1\x01\x27", b"", payload])
+    )
+    assert encode([b"\xa1\x01\x27", {4: EXAMPLES["kid"]}, payload, signature]) == EXAMPLES["resident"]
+    claims = encode(VISITOR)
+    assert claims == EXAMPLES["visitor claims"]
+    signed = encode(["Signature1", b"\xa1\x01\x26", b"", claims])
+    r, s = decode_dss_signature(HOLDER_KEY.sign(signed, ec.ECDSA(SHA256(), deterministic_signing=True)))
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    assert encode([b"\xa1\x01\x26", {}, claims, signature]) == EXAMPLES["visitor"]
+    joined = re.search(r"chain +([0-9a-f]+) \|\| resident \|\| ([0-9a-f]+) \|\| visitor", PAGE)
+    assert joined
+    link = encode([EXAMPLES["resident"], EXAMPLES["visitor"]])
+    assert link == bytes.fromhex(joined[1]) + EXAMPLES["resident"] + bytes.fromhex(joined[2]) + EXAMPLES["visitor"]
+    # As the lock reads it.
+    assert f"The chain has {len(link)}\n" in PAGE and f"at most {credential.MAX_CHAIN_BYTES:,} bytes" in PAGE
+    issuers = {EXAMPLES["kid"]: KnownIssuer("maple-office", EXAMPLES["issuer key"])}
+    found = chain.read(link, issuers, is_signed_es256)
+    assert (found.subject, found.role, found.parent.subject) == ("Vera", credential.VISITOR, "Anna")
+    inner = sha256(EXAMPLES["kid"] + bytes(range(1, 9))).digest()
+    assert found.key == sha256(inner + VISITOR[7]).digest()[:8] and f"`{found.key.hex()}`" in PAGE
+    assert keys_of(link) == [found.key, found.parent.key]
+
+
+def test_wider_is_what_the_page_says():
+    assert [row[0] for row in table("claim", "wider is")] == ["aud", "areas", "nbf", "exp", "uses"]
+    issuers = {EXAMPLES["kid"]: KnownIssuer("maple-office", EXAMPLES["issuer key"])}
+    wider = ({3: "oak-3"}, {-70002: ["lobby", "roof"]}, {5: None}, {5: 1789948799}, {4: 1790553601})
+    for changed in wider:
+        claims = {key: value for key, value in (VISITOR | changed).items() if value is not None}
+        signed = encode(["Signature1", b"\xa1\x01\x26", b"", encode(claims)])
+        r, s = decode_dss_signature(HOLDER_KEY.sign(signed, ec.ECDSA(SHA256())))
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        link = encode([EXAMPLES["resident"], encode([b"\xa1\x01\x26", {}, encode(claims), signature])])
+        with pytest.raises(credential.CredentialError) as refused:
+            chain.read(link, issuers, is_signed_es256)
+        assert refused.value.args[0] == event.WIDER, changed
+
+
+def test_reasons_of_a_chain_are_reasons():
+    names = {row[1] for row in table("what a lock checks, in this order", "reason")} - {"as above"}
+    assert names <= set(event_names.REASON_NAMES) and len(names) == 7
 
 
 class AnyIssuer:
