@@ -98,6 +98,7 @@ class Crew:
         making[0] = "console"
         console = self._make_console(forget)
         console.entry, console.photographer, console.uplink, console.tap = entry, photographer, uplink, tap
+        console.news = news
         tasks.append(("console", console.run()))
         return tasks
 

@@ -1,4 +1,5 @@
-"""What is longer than a line comes in pieces, straight into flash: settings here, an update through console/update.py.
+"""What is longer than a line comes in pieces, straight into flash: settings here, an update through console/update.py,
+lists through console/news.py.
 
     part.HHHHHHHHHHHHHHHH   settings that are coming in, by the first half of their SHA-256; never read by a start
 
@@ -71,8 +72,12 @@ async def _begin(console, request: dict) -> dict:
         from firmware.console import update
 
         session.upload = await update.begin(console, number(request, "bytes", 1, _MOST_UPDATE_BYTES), digest)
+    elif what == "list":
+        from firmware.console import news
+
+        session.upload = news.begin(console, number(request, "bytes", 1, _MOST_BYTES))
     else:
-        raise Refusal("value", "what is settings or update.")
+        raise Refusal("value", "what is settings, update or list.")
     return {"have": session.upload.have}
 
 
@@ -101,4 +106,17 @@ async def _update_commit(console, request: dict) -> dict:
     return await update.commit(console, request)
 
 
-WORDS = {"begin": _begin, "piece": _piece, "update_commit": _update_commit}
+async def _news(console, request: dict) -> dict:
+    from firmware.console import news
+
+    return await news.WORDS[request["do"]](console, request)
+
+
+WORDS = {
+    "begin": _begin,
+    "piece": _piece,
+    "update_commit": _update_commit,
+    "list": _news,
+    "time_nonce": _news,
+    "time_token": _news,
+}

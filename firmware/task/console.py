@@ -46,6 +46,7 @@ _LOADED = const(
         "console.update",
         "console.package",
         "console.other_slot",
+        "console.news",
         "store.claim",
         "console",
     )
@@ -85,6 +86,7 @@ class Console:
     photographer: "Any"
     uplink: "Any"
     tap: "Any"
+    news: "Any"
 
     def __init__(self, stream, attention, uptime, trail, journal, kept, forget, write=_write) -> None:
         self._stream = stream
