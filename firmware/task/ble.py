@@ -123,17 +123,22 @@ class Phones:
                 return
         self._half = self._used_ms = None
         try:
-            self._half = self._agreement().prepare(self._random, self._sign, self._public)
+            self._half = self._make_half()
         except MemoryError:
             # Nobody is served meanwhile; the next round tries again.
             self._used_ms = now_ms
         if not served:
             self._forget_channel()
 
-    def _agreement(self):
+    def _make_half(self):
         from firmware.core import agreement
 
-        return agreement
+        return agreement.prepare(self._random, self._sign, self._public)
+
+    def _agree(self, half, hello: bytes):
+        from firmware.core import agreement
+
+        return agreement.open_channel(half, hello)
 
     def _forget_channel(self) -> None:
         self._forget(("core.agreement", "core.channel"))
@@ -188,7 +193,7 @@ class Phones:
         if half is None:
             raise PhoneGone
         try:
-            channel = self._agreement().open_channel(half, hello)
+            channel = self._agree(half, hello)
         except ChannelError:
             raise PhoneGone
         await phone.send(half.hello)
