@@ -120,6 +120,16 @@ def _phone_scripts() -> list[bytes]:
     scripts.append(
         script(b"\x01\x00\x05\x90\x00", b"hel\x61\x02", b"lo\x90\x00", b"\x6c\x49", said + b"\x90\x00", b"\x90\x00")
     )
+    news = bytes(range(200)) * 3
+    for credential, wants, has, version in (
+        (wrap(CLAIMS), 1, 1, 7),
+        (wrap(BEARER) * 3, 1, 0, 0),
+        (b"c" * 1024, 0, 1, 9),
+    ):
+        answers = [proof.offer(len(credential), bool(wants), bool(has), version)]
+        answers += [credential[at : at + 240] for at in range(0, len(credential), 240)] + [said, b""]
+        answers += [b""] * wants + ([news[:240], news[240:247], news[247:400]] if version else []) + [bytes(190)] * has
+        scripts.append(script(*[answer + b"\x90\x00" for answer in answers]))
     return scripts
 
 

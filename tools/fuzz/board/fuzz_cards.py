@@ -4,7 +4,8 @@ import isodep
 import ndef
 from fuzz_formats import ok
 
-from firmware.core import proof
+from firmware.core import credential, proof
+from firmware.core.errors import PhoneGone
 from firmware.reader import badge, phone
 
 _CHALLENGE = proof.challenge("maple-12/front", bytes(range(16)))
@@ -76,19 +77,39 @@ def _type4():
 
 
 def _phone():
-    async def play(exchange):
+    async def play(exchange, heard):
         session = phone.PhoneSession(exchange)
-        credential = await session.credential()
-        said = await session.prove(_CHALLENGE)
-        await session.tell(0)
-        return credential, said
+        heard.append(await session.credential())
+        heard += [session.version, session.wants_receipt, session.has_token, session.list_version]
+        heard.append(await session.prove(_CHALLENGE))
+        await session.tell(b"result")
+        if session.wants_receipt:
+            await session.give(bytes(240))
+        at = 0
+        for most in (240, 7, 240) if session.list_version else ():
+            heard.append(await session.fetch(proof.LIST, at, most))
+            if not 0 < len(heard[-1]) <= most:
+                raise ValueError("a piece of another size")
+            at += len(heard[-1])
+        if session.has_token:
+            heard.append(await session.fetch(proof.TOKEN, 0, proof.MAX_TOKEN_BYTES))
+            if not 0 < len(heard[-1]) <= proof.MAX_TOKEN_BYTES:
+                raise ValueError("a token of another size")
 
     def check(data):
+        heard = []
         try:
-            credential, said = finish(play(_scripted(data)))
+            finish(play(_scripted(data), heard))
         except ndef.TagError as error:
+            # Before anything was shown; from then on a phone is gone or strange.
+            if heard:
+                raise
             return "no status" if isinstance(error, isodep.StatusError) else "no"
-        return ok(credential, said, proof.read(said))
+        except PhoneGone as error:
+            return ok(*heard) + " " + type(error).__name__
+        if len(heard[0]) > (credential.MAX_BYTES if heard[1] == 1 else proof.MAX_CREDENTIAL_BYTES):
+            raise ValueError("a credential too long")
+        return ok(*heard, proof.read(heard[5]))
 
     return check
 
