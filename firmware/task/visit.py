@@ -10,7 +10,7 @@ import asyncio
 import gc
 from hashlib import sha256
 
-from micropython import const
+from constant import const
 
 from firmware.core import event, proof
 from firmware.core.decision import Decision
