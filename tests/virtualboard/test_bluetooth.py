@@ -1,14 +1,20 @@
 """Bluetooth: small programs with MicroPython's `bluetooth` on the board, and phones of an independent stack."""
 
 import asyncio
+import subprocess
+import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from bleak import BleakClient, BleakScanner
+from bleak.exc import BleakError
 from bumble import att
 
 from virtualboard import Wiring
+from virtualboard.ble import bleak_backend
 from virtualboard.ble.phone import PhoneError
 
 # A service with a characteristic to write and one that tells. `show` prints an event, `names` its number.
@@ -33,6 +39,7 @@ def advertise():
 def show(event, data):
     print(event, *[bytes(item) if isinstance(item, memoryview) else item for item in data])
 """
+SERVICE_UUID = "f0bb0001-4c4f-4242-594c-4f434b000000"
 INBOX = "f0bb0002-4c4f-4242-594c-4f434b000000"
 OUTBOX = "f0bb0003-4c4f-4242-594c-4f434b000000"
 FOREVER = """
@@ -700,23 +707,87 @@ def test_a_day_of_advertising_costs_nothing_while_nobody_listens(make_peripheral
     assert len(play(board, board.ble.phone("anna").scan(100))) == 1
 
 
-def test_at_the_real_pace_a_thread_with_a_loop_of_its_own_uses_a_phone(make_peripheral):
-    board = make_peripheral(ECHO, pace="real")
+async def shout(scanner, client) -> list:
+    """What a program does that knows bleak alone: finds the service, writes, hears the answer, sees the end."""
+    ends, heard = [], asyncio.Queue()
+    device = await BleakScanner.find_device_by_filter(
+        lambda _, data: SERVICE_UUID in data.service_data, 30, backend=scanner
+    )
+    async with BleakClient(device, lambda _: ends.append("gone"), backend=client) as lock:
+        outbox = lock.services.get_characteristic(OUTBOX)
+        await lock.start_notify(outbox, lambda _, data: heard.put_nowait(bytes(data)))
+        await lock.write_gatt_char(INBOX, b"hello", response=False)
+        told = [await asyncio.wait_for(heard.get(), 30)]
+        await lock.write_gatt_char(INBOX, b"again", response=True)
+        told.append(await asyncio.wait_for(heard.get(), 30))
+        told.append(bytes(await lock.read_gatt_char(outbox)))
+        told += [lock.mtu_size, lock.is_connected, sorted(outbox.properties), device.name]
+    return [*told, lock.is_connected, ends]
+
+
+SHOUTED = [b"hello", b"again", b"", 256, True, ["indicate", "notify", "read"], "abc", False, ["gone"]]
+BEACON = """
+def take(event, data):
+    if event == 3:
+        ble.gatts_notify(data[0], outbox, ble.gatts_read(inbox))
+    elif event == 2:
+        show_up()
+
+def show_up():
+    ble.gap_advertise(100_000, b"\\x02\\x01\\x06\\x13\\x21" + bytes(SERVICE) + b"ab", resp_data=b"\\x04\\x09abc")
+
+ble.irq(take)
+show_up()
+"""
+
+
+def test_a_program_that_uses_bleak_meets_the_board_in_virtual_time(make_peripheral):
+    board = make_peripheral(BEACON)
+    assert play(board, shout(*bleak_backend.local(board.ble, "anna"))) == SHOUTED
+    # A second visit finds nothing left of the first.
+    assert play(board, shout(*bleak_backend.local(board.ble, "anna"))) == SHOUTED
+
+
+def test_bleak_says_that_nobody_is_there_and_that_the_lock_is_lost(make_peripheral):
+    board = make_peripheral(BEACON)
+    scanner, client = bleak_backend.local(board.ble, "anna")
+    ends = []
+
+    async def go():
+        with pytest.raises(BleakError):
+            await BleakClient("C0:00:00:00:00:01", backend=client, timeout=3).connect()
+        (device,) = await BleakScanner.discover(1, backend=scanner)
+        lock = BleakClient(device, lambda _: ends.append(board.now_ms), backend=client)
+        await lock.connect()
+        board.ble.phone("anna").lose()
+        begin_ms = board.now_ms
+        with pytest.raises(BleakError):
+            await lock.write_gatt_char(INBOX, b"x", response=True)
+        return begin_ms
+
+    begin_ms = play(board, go())
+    assert [end_ms - begin_ms for end_ms in ends] == [5_000]
+
+
+def test_at_the_real_pace_a_thread_with_a_loop_of_its_own_uses_bleak(make_peripheral):
+    board = make_peripheral(BEACON, pace="real")
     board.start_pump()
-    phone = board.ble.phone("anna")
-    heard = []
+    results = []
 
-    async def script():
-        await phone.connect()
-        await phone.subscribe(OUTBOX)
-        await phone.write(b"real")
-        return await phone.next_notification()
+    def elsewhere():
+        results.append(asyncio.run(asyncio.wait_for(shout(*bleak_backend.local(board.ble, "anna")), 60)))
 
-    async def elsewhere():
-        heard.append(await asyncio.wrap_future(board.ble.submit(script())))
-
-    thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(elsewhere(), 60)))
+    thread = threading.Thread(target=elsewhere)
     thread.start()
-    thread.join(60)
-    board.stop_pump()
-    assert heard == [b"real"]
+    thread.join(70)
+    assert results == [SHOUTED]
+
+
+def test_at_the_real_pace_another_process_uses_bleak(make_peripheral):
+    board = make_peripheral(BEACON, pace="real")
+    board.start_pump()
+    code = "import asyncio, test_bluetooth as t; from virtualboard.ble import bleak_backend; import sys; "
+    code += "print(asyncio.run(t.shout(*bleak_backend.remote(sys.argv[1], 'anna'))) == t.SHOUTED)"
+    command = [sys.executable, "-c", code, board.ble.lend()]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=100)
+    assert done.stdout == "True\n", done.stderr

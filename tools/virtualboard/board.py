@@ -122,6 +122,7 @@ class VirtualBoard:
     def close(self) -> None:
         """Power off, and give back what the board held open."""
         self.close_pty()
+        self.ble.close()
         self.stop_pump()
         with self.lock:
             self.cpu.power_off()

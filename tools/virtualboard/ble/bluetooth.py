@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import threading
 
     from virtualboard.ble.air import Air
+    from virtualboard.ble.handset import Counter
     from virtualboard.ble.phone import BlePhone
     from virtualboard.ble.stack import Stack
     from virtualboard.cpu import Cpu
@@ -74,6 +75,7 @@ class VirtualBluetooth:
         self._air: Air | None = None
         self._stack: Stack | None = None
         self._phones: dict[str, BlePhone] = {}
+        self._counter: Counter | None = None
 
     # For tests.
 
@@ -122,6 +124,19 @@ class VirtualBluetooth:
             task.add_done_callback(pass_on)
             self._cpu.wake()
         return done
+
+    def lend(self) -> str:
+        """Lends the phones to other processes; returns an address for `bleak_backend.remote`. At the real pace."""
+        if not self._counter:
+            from virtualboard.ble.handset import Counter
+
+            self._counter = Counter(self)
+        return self._counter.address
+
+    def close(self) -> None:
+        """Gives back what was opened for other processes."""
+        if self._counter:
+            self._counter.close()
 
     @property
     def is_active(self) -> bool:

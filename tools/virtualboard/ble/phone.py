@@ -68,10 +68,12 @@ class BlePhone:
         self.notifications: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self.disconnections: list[int] = []
         self.on_disconnected: Callable[[], object] | None = None
+        self.on_notified: Callable[[str, bytes], object] | None = None
         # Of its own for each phone, and the same in each run.
         chance = random.Random(number)
         digits = [0xC0 | chance.randrange(64), *chance.randbytes(5)]
         self.address = ":".join(f"{digit:02X}" for digit in digits)
+        self._listener: Any = None
         self._connection: Connection | None = None
         self._peers: list[Peer] = []
         self._found: dict[str, gatt_client.CharacteristicProxy] = {}
@@ -109,41 +111,53 @@ class BlePhone:
 
     # Finding.
 
+    async def listen(self, take: Callable[[Advertisement], object]) -> None:
+        """Has `take` called with what is heard, until `stop_listening`: the last of both packets of a sender."""
+        heard: dict[str, Advertisement] = {}
+
+        def sort(packet: Any) -> None:
+            report = Heard.from_advertising_report(packet)
+            if not report:
+                return
+            address = report.address.to_string()
+            entry = heard.get(address, Advertisement(address, b"", b"", 0, False, 0))
+            entry = entry._replace(at_ms=round(self._air.loop.time() * 1000))
+            if report.is_scan_response:
+                entry = entry._replace(response=bytes(report.data_bytes))
+            else:
+                data, rssi, is_connectable = bytes(report.data_bytes), report.rssi, report.is_connectable
+                entry = entry._replace(data=data, rssi=rssi, is_connectable=is_connectable)
+            heard[address] = entry
+            take(entry)
+
+        await self.stop_listening()
+        # Bumble puts the two packets of a sender together; a test wants to see each.
+        self._listener = self._device.host.on("advertising_report", sort)
+        await self._device.start_scanning()
+
+    async def stop_listening(self) -> None:
+        if self._listener:
+            self._device.host.remove_listener("advertising_report", self._listener)
+            self._listener = None
+            await self._device.stop_scanning()
+
     async def scan(self, ms: float = 1000, until: Callable[[Advertisement], bool] | None = None) -> list[Advertisement]:
         """Listens for `ms`, or until one is heard for which `until` is true; returns the last of each sender."""
         heard: dict[str, Advertisement] = {}
         done = asyncio.Event()
 
-        def take(packet: Any) -> None:
-            report = Heard.from_advertising_report(packet)
-            if not report:
-                return
-            address = report.address.to_string()
-            before = heard.get(address, Advertisement(address, b"", b"", 0, False, 0))
-            now_ms = round(self._air.loop.time() * 1000)
-            if report.is_scan_response:
-                entry = before._replace(response=bytes(report.data_bytes), at_ms=now_ms)
-            else:
-                entry = before._replace(
-                    data=bytes(report.data_bytes),
-                    rssi=report.rssi,
-                    is_connectable=report.is_connectable,
-                    at_ms=now_ms,
-                )
-            heard[address] = entry
+        def take(entry: Advertisement) -> None:
+            heard[entry.address] = entry
             if until and until(entry):
                 done.set()
 
-        # Bumble puts both packets of a sender together; a test wants to see each.
-        listener = self._device.host.on("advertising_report", take)
-        await self._device.start_scanning()
+        await self.listen(take)
         try:
             await asyncio.wait_for(done.wait(), ms / 1000)
         except asyncio.TimeoutError:
             pass
         finally:
-            await self._device.stop_scanning()
-            self._device.host.remove_listener("advertising_report", listener)
+            await self.stop_listening()
         return list(heard.values())
 
     # Connections.
@@ -217,6 +231,15 @@ class BlePhone:
                     self._found[_uuid(characteristic.uuid)] = characteristic
         return self._found
 
+    async def services(self) -> list[tuple[int, str, list[tuple[int, str, int]]]]:
+        """Returns (handle, UUID, [(handle, UUID, properties), ...]) of each service."""
+        await self.discover()
+        table = []
+        for service in self._peers[-1].services:
+            rows = [(row.handle, _uuid(row.uuid), int(row.properties)) for row in service.characteristics]
+            table.append((service.handle, _uuid(service.uuid), rows))
+        return table
+
     async def _characteristic(self, uuid: str | int | None, properties: int) -> gatt_client.CharacteristicProxy:
         found = await self.discover()
         if uuid is not None:
@@ -236,6 +259,8 @@ class BlePhone:
 
         def take(data: bytes) -> None:
             self.notifications.put_nowait((name, bytes(data)))
+            if self.on_notified:
+                self.on_notified(name, bytes(data))
 
         await self._ask(characteristic.subscribe(take, prefer_notify=not indications))
 
