@@ -7,14 +7,16 @@ import ndef
 import pytest
 import wiegand
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from scripted_door import encode
-from test_protocol import DOOR, EXAMPLES, PAGE, table
+from test_protocol import DOOR, DOOR_SEED, EXAMPLES, PAGE, table
 
-from firmware.core import credential, event, proof
+from firmware.core import credential, event, proof, receipt
 from lobbylock import badge
 from lobbylock.phone import Phone, holder
+from lobbylock.visit_receipt import read_visit_receipt
 
 NONCE = bytes(range(16))
 CREDENTIAL = EXAMPLES["credential"]
@@ -65,6 +67,48 @@ def test_proof():
     assert encode([b"\xa1\x01\x26", {}, None, signature]) == EXAMPLES["proof"]
     assert proof.read(EXAMPLES["proof"]) == signature
     assert f"detached payload, {len(EXAMPLES['proof'])} bytes" in PAGE
+
+
+def test_what_a_phone_of_version_2_says_and_hears():
+    assert "list 7" in PAGE and "wants a receipt, has a time token and brings" in PAGE
+    offered = b"\2" + len(CREDENTIAL).to_bytes(2, "big") + b"\3" + (7).to_bytes(4, "big")
+    assert EXAMPLES["offer"] == offered == proof.offer(len(CREDENTIAL), True, True, 7)
+    assert proof.read_offer(offered) == (len(CREDENTIAL), True, True, 7)
+    told = encode([2, event.GRANTED, 7, NONCE])
+    assert EXAMPLES["result(2)"] == b"\x80\xc4\0\0" + bytes([len(told)]) + told
+    assert told == proof.result(event.GRANTED, 7, NONCE)
+    assert f"(2 bytes, 1 to {proof.MAX_CREDENTIAL_BYTES})" in PAGE
+    assert f"the time token (section 16), 1 to {proof.MAX_TOKEN_BYTES} bytes" in PAGE
+    for version, news in ((1, {}), (2, {"wants_receipt": True, "token": b"t"})):
+        card = Phone(CREDENTIAL, KEY, **news)
+        answer = card.handle(EXAMPLES["select"])
+        assert answer[:3] == bytes([version]) + len(CREDENTIAL).to_bytes(2, "big")
+
+
+def test_proof_at_a_distance():
+    channel = bytes(range(32))
+    digest = sha256(CREDENTIAL + CHALLENGE + channel).digest()
+    payload = encode(["lobbylock proof 2", DOOR, NONCE, digest, 420])
+    assert encode(["Signature1", b"\xa1\x01\x26", b"", payload]) == EXAMPLES["far signed"]
+    assert proof.to_be_signed(CREDENTIAL, CHALLENGE, channel, 420) == EXAMPLES["far signed"]
+    assert f"than {proof.MAX_ACT_MS:,} is no_act" in PAGE
+
+
+def test_receipt():
+    record = EXAMPLES["record(7)"]
+    access = event.decode(record)
+    assert (access.seq, access.kind, access.uptime_ms) == (7, event.ACCESS, 61_000)
+    details = access.details
+    assert details[event.REASON] == event.GRANTED and details[event.SUBJECT] == "Anna"
+    fields = [7, sha256(record).digest(), access.time_s, EXAMPLES["kid"], bytes(range(1, 9))]
+    payload = encode(["lobbylock receipt 1", DOOR, *fields])
+    signer = Ed25519PrivateKey.from_private_bytes(DOOR_SEED)
+    made = encode([b"\xa1\x01\x27", {}, payload, signer.sign(encode(["Signature1", b"\xa1\x01\x27", b"", payload]))])
+    assert made == EXAMPLES["handed out"] == receipt.make(DOOR, record, signer.sign)
+    assert EXAMPLES["give"] == b"\x80\xc6\0\0" + bytes([len(made)])
+    assert f"the receipt (section 17) has at most {receipt.MAX_BYTES} bytes" in PAGE
+    found = read_visit_receipt(made, signer.public_key().public_bytes_raw())
+    assert found is not None and (found.seq, found.kid, found.credential_id) == (7, fields[3], fields[4])
 
 
 def _joined_key(data: bytes) -> bytes:
