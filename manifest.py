@@ -11,6 +11,7 @@ module("boot.py")
 module("main.py")
 package("firmware")
 
+module("bell.py", base_path="lib")
 module("cbor.py", base_path="lib")
 module("comb25519.py", base_path="lib")
 module("constant.py", base_path="lib")

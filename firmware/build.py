@@ -193,13 +193,16 @@ class _Mute:
 
 def _let_out(strike, uptime, duration_ms: int) -> None:
     """Lets people out and nobody in for so long; writes nothing."""
+    from bell import Interrupts
+
     from firmware.board.inputs import Input
     from firmware.core.door import Door
     from firmware.task.doorway import Doorway
 
     attention = Attention()
+    interrupts = Interrupts()
     door = Door(strike, _RELEASE_MS, _HELD_OPEN_MS)
-    doorway = Doorway(door, None, Input(pins.EXIT_BUTTON, 0), _Mute(), attention, uptime)
-    tasks = [("door", doorway.run()), ("exit", doorway.watch_exit())]
+    doorway = Doorway(door, None, Input(pins.EXIT_BUTTON, 0, interrupts), _Mute(), attention, uptime)
+    tasks = [("door", doorway.run()), ("exit", doorway.watch_exit()), ("interrupts", interrupts.run())]
     end_ms = uptime.now_ms() + duration_ms
     asyncio.run(supervise(tasks, chip.watchdog(), attention, uptime, None, end_ms))

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from bell import Interrupts
 from micropython import const
 
 from firmware.board import flash, pins
@@ -51,6 +52,7 @@ class Crew:
         self._access = None
         self.ble = None
         self.attention = Attention()
+        self._interrupts = Interrupts()
         self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))
         self._doorway = self._make_doorway(strike)
         self.console = None
@@ -74,6 +76,7 @@ class Crew:
             ("entry", entry.run()),
             ("door", self._doorway.run()),
             ("exit", self._doorway.watch_exit()),
+            ("interrupts", self._interrupts.run()),
             ("indicator", self._indicator.run()),
             ("sealing", Sealing(self._trail, self._journal, self.attention, self._uptime).run()),
             ("health", Health(self._timekeeping, self.attention, self._uptime).run()),
@@ -120,9 +123,10 @@ class Crew:
         settings = self._settings
         release_ms = settings.release_ms if settings else _DEFAULT_RELEASE_MS
         held_ms = settings.held_ms if settings else _DEFAULT_HELD_MS
-        contact = Input(pins.DOOR_CONTACT, 1) if settings is None or settings.has_contact else None
+        contact = Input(pins.DOOR_CONTACT, 1, self._interrupts) if settings is None or settings.has_contact else None
         door = Door(strike, release_ms, held_ms)
-        return Doorway(door, contact, Input(pins.EXIT_BUTTON, 0), self._trail, self.attention, self._uptime)
+        exit_button = Input(pins.EXIT_BUTTON, 0, self._interrupts)
+        return Doorway(door, contact, exit_button, self._trail, self.attention, self._uptime)
 
     # What a door may lack is imported when it is needed: every module takes its share of the heap.
 
@@ -155,10 +159,10 @@ class Crew:
             from firmware.board.wiegand import Wiegand
             from firmware.reader.wiegand import WiegandKeys
 
-            return WiegandKeys(Wiegand(*pins.WIEGAND))
+            return WiegandKeys(Wiegand(*pins.WIEGAND, self._interrupts))
         from firmware.board.keypad import Keypad
 
-        return Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS)
+        return Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS, self._interrupts)
 
     def _make_entry(self) -> Entry:
         settings = self._settings
@@ -236,7 +240,7 @@ class Crew:
         from firmware.reader.card import CardReader
         from firmware.task.tap import Tap
 
-        chip_reader = open_reader(self._settings.nfc)
+        chip_reader = open_reader(self._settings.nfc, self._interrupts)
         return Tap(
             chip_reader,
             CardReader(chip_reader, self._uptime),

@@ -11,7 +11,7 @@ from firmware.board import chip, flash, pins
 from firmware.board.radio import Radio
 from firmware.core import config, event
 from firmware.core.clock import Clock
-from firmware.store import claim, ledger, opening, trial
+from firmware.store import ledger
 from firmware.store.trail import Trail
 from firmware.task.timekeeping import Timekeeping
 from firmware.version import VERSION
@@ -19,7 +19,7 @@ from firmware.version import VERSION
 # What an unconfigured board goes by.
 _NO_DOOR = const("unset/unset")
 
-_BOOT_ONLY = ("store.trial", "store.settings", "store.opening", "store.claim", "core.tz_string")
+_BOOT_ONLY = ("store.trial", "store.settings", "store.opening", "core.tz_string")
 
 _SEED_BYTES = const(32)
 _RTC_UNCERTAINTY_S = const(5)
@@ -37,28 +37,26 @@ def assemble(strike, kept, uptime, begun: tuple, making: list, forget) -> tuple:
     radio = None if is_safe else Radio()
     boot = kept.integer(ledger.BOOT_COUNT) + 1
     kept.put_integer(ledger.BOOT_COUNT, boot)
-    settings, wrong, reverted, is_trial, is_accepted = trial.open_settings(kept, chip.is_power_on(), pins.OFFERS)
+    settings, wrong, reverted, is_trial, is_accepted = _open_settings(kept)
     door_name = settings.full_name if settings else _NO_DOOR
     ble = _open_ble() if radio and settings and settings.ble != config.OFF else None
 
-    journal, seed, was_lost = opening.open_journal(flash.partition("journal"), kept, _make_seed)
+    journal, seed, was_lost = _open_journal(kept)
     signer = ed25519.Signer(seed)
     clock = Clock(kept.integer(ledger.CLOCK_FLOOR))
     trail = Trail(journal, door_name, boot, uptime, clock, signer.sign)
     rtc = chip.Rtc()
     timekeeping = Timekeeping(clock, kept, trail, rtc, uptime)
     # Before the first record: then an installer's collector can check all of them.
-    _announce(door_name, signer.public, boot, wrong, journal, claim.is_claimed(kept))
+    _announce(door_name, signer.public, boot, wrong, journal, bool(kept.get(ledger.CLAIM)))
     cause = chip.reset_cause()
     trail.record(event.BOOT, {event.CAUSE: cause, event.VERSION: VERSION})
     if was_lost:
         trail.record(event.JOURNAL_LOST, {})
     if is_safe:
         trail.record(event.SAFE_MODE, {event.COUNT: count, event.NAME: failed})
-    if reverted:
-        trial.revert(kept, trail, reverted)
-    if is_accepted:
-        trial.note_accepted(kept, trail)
+    if reverted or is_accepted:
+        _note_trial(kept, trail, reverted)
     if wrong:
         trail.record(event.SETTINGS_REFUSED, {event.NAME: wrong})
     kept_s = rtc.now_s()
@@ -107,6 +105,30 @@ def _open_ble():
         # Its task tries again, and says so.
         pass
     return ble
+
+
+# What is imported in a function that returns is let go with `_BOOT_ONLY`; a variable of this module would keep it.
+
+
+def _open_settings(kept) -> tuple:
+    from firmware.store import trial
+
+    return trial.open_settings(kept, chip.is_power_on(), pins.OFFERS)
+
+
+def _open_journal(kept) -> tuple:
+    from firmware.store import opening
+
+    return opening.open_journal(flash.partition("journal"), kept, _make_seed)
+
+
+def _note_trial(kept, trail, reverted: str) -> None:
+    from firmware.store import trial
+
+    if reverted:
+        trial.revert(kept, trail, reverted)
+    else:
+        trial.note_accepted(kept, trail)
 
 
 def _introduce(console, door_name: str, public: bytes, cause: int, is_trial: bool, refused: str, failed) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from bell import readable, within
 from micropython import const
 
 # Its edges wake the chip; the zeros, noise to it, last until its oscillator is up (UM0701-02, 7.2.11).
@@ -37,10 +38,6 @@ class Hsu:
     async def wait(self, timeout_ms: int) -> None:
         """Returns when something is there to read, or after `timeout_ms`."""
         try:
-            await asyncio.wait_for_ms(self._readable(), timeout_ms)
+            await within(timeout_ms, readable(self._uart))
         except asyncio.TimeoutError:
             pass
-
-    def _readable(self):
-        # As StreamReader waits, but without taking anything.
-        yield asyncio.core._io_queue.queue_read(self._uart)  # pyright: ignore[reportAttributeAccessIssue]

@@ -20,9 +20,12 @@ _LONGEST_PAUSE_MS = const(20)
 
 
 class Spi:
-    """`spi` with the pins `select`, low while it is meant, and `irq`, an input, or None."""
+    """`spi` with the pins `select`, low while it is meant, and `irq`, an input, or None.
 
-    def __init__(self, spi, select, irq) -> None:
+    `interrupts`: a bell.Interrupts, if there is an `irq`.
+    """
+
+    def __init__(self, spi, select, irq, interrupts=None) -> None:
         self._spi = spi
         self._select = select
         self._irq = irq
@@ -32,11 +35,12 @@ class Spi:
         self._status = bytearray(2)
         select(1)
         if irq:
-            self._flag = asyncio.ThreadSafeFlag()
+            self._interrupts = interrupts
+            self._bell = interrupts.bell()
             irq.irq(self._note, irq.IRQ_FALLING)
 
     def _note(self, pin) -> None:
-        self._flag.set()
+        self._interrupts.ring(self._bell)
 
     async def wake(self) -> None:
         self._select(0)
@@ -81,10 +85,7 @@ class Spi:
             if left_ms <= 0:
                 return
             if self._is_told:
-                try:
-                    await asyncio.wait_for_ms(self._flag.wait(), left_ms)
-                except asyncio.TimeoutError:
-                    return
+                await self._bell.wait(left_ms)
             else:
                 await asyncio.sleep_ms(min(pause_ms, left_ms))
                 pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)

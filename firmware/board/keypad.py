@@ -5,7 +5,6 @@ Interrupt and timer callbacks run between the steps of any Python code, so keys 
 was pressed and released meanwhile the chip only keeps that there was an edge.
 """
 
-import asyncio
 import time
 
 import keypad_matrix
@@ -23,7 +22,7 @@ _RECHECK_MS = const(2_000)
 
 
 class Keypad:
-    """Rows and columns by their GPIO numbers, top and left first."""
+    """Rows and columns by their GPIO numbers, top and left first; `interrupts` is a bell.Interrupts."""
 
     # What `next` returns besides characters.
     TWO_KEYS = keypad_matrix.TWO_KEYS
@@ -32,11 +31,12 @@ class Keypad:
     # A key that is held when the board can look again is read; a Wiegand frame would be torn.
     READS_LATE = True
 
-    def __init__(self, rows: tuple, columns: tuple) -> None:
+    def __init__(self, rows: tuple, columns: tuple, interrupts) -> None:
         row_pins = [Pin(number, Pin.OPEN_DRAIN, value=1) for number in rows]
         self._columns = [Pin(number, Pin.IN, Pin.PULL_UP) for number in columns]
         self._matrix = keypad_matrix.Matrix(row_pins, self._columns, _KEYS)
-        self._flag = asyncio.ThreadSafeFlag()
+        self._interrupts = interrupts
+        self._bell = interrupts.bell()
         self._timer = Timer(_TIMER)
         self._scan_ms = None
         self._is_found = self._is_missed = False
@@ -48,12 +48,15 @@ class Keypad:
         self._on_tick = self._tick
         self._rest()
 
-    async def next(self):
+    async def next(self, limit_ms: int):
         """Returns the next key: its character, TWO_KEYS, STUCK, or MISSED for one that could not be read.
+
+        Returns None if `limit_ms` pass without any.
 
         A spike on a column is MISSED, too: whoever knows when nobody looked can tell them apart. Raises what a callback
         raised.
         """
+        end_ms = time.ticks_add(time.ticks_ms(), limit_ms)
         while True:
             if self._error:
                 raise self._error
@@ -63,9 +66,10 @@ class Keypad:
             key = self._matrix.next_event()
             if key is not None:
                 return key
-            try:
-                await asyncio.wait_for_ms(self._flag.wait(), _RECHECK_MS)
-            except asyncio.TimeoutError:
+            left_ms = time.ticks_diff(end_ms, time.ticks_ms())
+            if left_ms <= 0:
+                return None
+            if not await self._bell.wait(min(left_ms, _RECHECK_MS)):
                 self._look()
 
     def _look(self) -> bool:
@@ -92,7 +96,7 @@ class Keypad:
 
     def _fail(self, error) -> None:
         self._error = error
-        self._flag.set()
+        self._interrupts.ring(self._bell)
 
     # Timer and interrupts are never off at the same time: what was left undone is done by whichever comes next.
 
@@ -111,7 +115,7 @@ class Keypad:
         self._scan_ms = now_ms
         if self._matrix.scan(now_ms):
             self._is_found = True
-            self._flag.set()
+            self._interrupts.ring(self._bell)
         if self._matrix.is_idle:
             if not self._is_found:
                 self._miss()
@@ -121,7 +125,7 @@ class Keypad:
 
     def _miss(self) -> None:
         self._is_missed = True
-        self._flag.set()
+        self._interrupts.ring(self._bell)
 
     def _rest(self) -> bool:
         """Waits for an edge; returns False if a key is pressed already."""

@@ -12,10 +12,10 @@ _RX_BUFFER_BYTES = const(512)
 _SPI_HZ = const(1_000_000)
 
 
-def open_reader(line: str) -> Pn532:
-    """Returns the reader, in reset until its `start`. `line` is "uart" or "spi", as the settings say."""
+def open_reader(line: str, interrupts) -> Pn532:
+    """Returns the reader, in reset until its `start`. `line` is "uart" or "spi"; `interrupts`: a bell.Interrupts."""
     # Only one of the two is loaded: each takes its share of the heap.
-    link = _hsu() if line == "uart" else _spi()
+    link = _hsu() if line == "uart" else _spi(interrupts)
     return Pn532(link, Pin(pins.NFC_RESET, Pin.OUT, value=0))
 
 
@@ -25,7 +25,7 @@ def _hsu():
     return Hsu(UART(pins.NFC_UART, _BAUD, tx=pins.NFC_TX, rx=pins.NFC_RX, rxbuf=_RX_BUFFER_BYTES))
 
 
-def _spi():
+def _spi(interrupts):
     from pn532_spi import Spi
 
     spi = SPI(
@@ -36,4 +36,4 @@ def _spi():
         mosi=Pin(pins.NFC_MOSI),
         miso=Pin(pins.NFC_MISO),
     )
-    return Spi(spi, Pin(pins.NFC_SELECT, Pin.OUT, value=1), Pin(pins.NFC_IRQ, Pin.IN))
+    return Spi(spi, Pin(pins.NFC_SELECT, Pin.OUT, value=1), Pin(pins.NFC_IRQ, Pin.IN), interrupts)

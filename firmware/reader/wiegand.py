@@ -13,7 +13,7 @@ _SAME_MS = const(2_000)
 
 
 class WiegandKeys:
-    """What a keypad offers, over `line`, whose `next()` waits for the next frame of wiegand.Collector."""
+    """What a keypad offers, over `line`, whose `next(limit_ms)` waits for the next frame of wiegand.Collector."""
 
     # Such a keypad reports neither of the first two.
     TWO_KEYS = 1
@@ -28,14 +28,16 @@ class WiegandKeys:
         self._line = line
         self._card_ms = None
 
-    async def next(self):
+    async def next(self, limit_ms: int):
         """Returns the next key's character, MISSED for noise, or for a card number a Presentation of kind NOTHING.
+
+        Returns None if `limit_ms` pass without any.
 
         The number itself goes nowhere: it is neither secret nor signed, and in other buildings it may open doors.
         """
         while True:
-            frame = await self._line.next()
-            if isinstance(frame, str):
+            frame = await self._line.next(limit_ms)
+            if frame is None or isinstance(frame, str):
                 return frame
             if frame == NOISE:
                 return self.MISSED

@@ -10,6 +10,7 @@ import json
 import select
 from typing import TYPE_CHECKING
 
+from bell import readable, within
 from micropython import const
 
 if TYPE_CHECKING:
@@ -90,7 +91,6 @@ class Console:
 
     def __init__(self, stream, attention, uptime, trail, journal, kept, forget, write=_write) -> None:
         self._stream = stream
-        self._reader = asyncio.StreamReader(stream)
         self._poller = select.poll()
         self._poller.register(stream, select.POLLIN)
         self._line = bytearray(_MOST_BYTES)
@@ -218,9 +218,10 @@ class Console:
                 continue
             start_ms = self.uptime.now_ms()
             try:
-                got = await asyncio.wait_for_ms(self._reader.readinto(self._one), _ROUND_MS)
+                await within(_ROUND_MS, readable(self._stream))
             except asyncio.TimeoutError:
                 return None
+            got = self._stream.readinto(self._one)
             if self.uptime.now_ms() - start_ms >= _HALF_MS:
                 self._forget_half()
             size = self._take(self._one[0]) if got else 0

@@ -1,7 +1,6 @@
 """Runs the door: contact, exit button and the passing of time go into `core.door`, its events into the trail."""
 
-import asyncio
-
+from bell import Bell
 from micropython import const
 
 from firmware.core import event
@@ -27,30 +26,26 @@ class Doorway:
         self._trail = trail
         self._attention = attention
         self._uptime = uptime
-        self._due = asyncio.Event()
+        self._due = Bell()
 
     def release(self, access_seq, cause: int = event.BY_ACCESS) -> None:
         """Opens for somebody who was let in, or for a test. Raises StrikeError."""
         self._record(self.door.release(cause, access_seq, self._uptime.now_ms()))
-        self._due.set()
+        self._due.ring()
 
     async def run(self) -> None:
         """Notes the end of the pulse and a door held open, each at its time."""
         while True:
-            self._due.clear()
             now_ms = self._uptime.now_ms()
             self._record(self.door.tick(now_ms))
             next_ms = self.door.next_ms()
-            try:
-                wait_ms = _LONGEST_MS if next_ms is None else max(1, next_ms - self._uptime.now_ms())
-                await asyncio.wait_for_ms(self._due.wait(), min(wait_ms, _LONGEST_MS))
-            except asyncio.TimeoutError:
-                pass
+            wait_ms = _LONGEST_MS if next_ms is None else max(1, next_ms - self._uptime.now_ms())
+            await self._due.wait(min(wait_ms, _LONGEST_MS))
 
     async def watch_contact(self) -> None:
         is_open = await self._settled(self.contact)
         self._record(self.door.start(is_open, self._uptime.now_ms()))
-        self._due.set()
+        self._due.ring()
         while True:
             await self._changed(self.contact, is_open)
             is_now_open = await self._settled(self.contact)
@@ -60,7 +55,7 @@ class Doorway:
             now_ms = self._uptime.now_ms()
             self._attention.touch(now_ms)
             self._record(self.door.contact(is_open, now_ms))
-            self._due.set()
+            self._due.ring()
 
     async def watch_exit(self) -> None:
         # A button found pressed at power-on is a stuck button or a floating wire until it has been seen released.
@@ -83,27 +78,22 @@ class Doorway:
         except StrikeError:
             happened = [(event.STRIKE_FAILED, {event.REASON: event.STRIKE})]
         self._record([(event.EXIT_REQUESTED, {})] + happened)
-        self._due.set()
+        self._due.ring()
 
     async def _changed(self, source, before: bool) -> bool:
         """Returns whether there was an edge; without one the level is another one than `before`."""
         while True:
-            try:
-                await asyncio.wait_for_ms(source.changed(), _RECHECK_MS)
+            if await source.changed(_RECHECK_MS):
                 return True
-            except asyncio.TimeoutError:
-                if source.is_active() != before:
-                    return False
+            if source.is_active() != before:
+                return False
 
     async def _settled(self, source) -> bool:
         """Returns the level once it has stood still for the debounce time."""
         level = source.is_active()
         while True:
-            try:
-                await asyncio.wait_for_ms(source.changed(), _DEBOUNCE_MS)
-            except asyncio.TimeoutError:
-                if source.is_active() == level:
-                    return level
+            if not await source.changed(_DEBOUNCE_MS) and source.is_active() == level:
+                return level
             level = source.is_active()
 
     def _record(self, happened: list) -> None:

@@ -1,7 +1,5 @@
 """The keypad's way in: keys -> presentation -> claim -> decision. A Wiegand reader's card numbers come this way too."""
 
-import asyncio
-
 from micropython import const
 
 from firmware.core import event, indication, keycode
@@ -61,10 +59,7 @@ class Entry:
         wait_ms = _LONGEST_MS
         for due_ms in (self._entry.timeout_ms(now_ms), self.throttle.remaining_ms(now_ms)):
             wait_ms = min(wait_ms, due_ms or _LONGEST_MS)
-        try:
-            return await asyncio.wait_for_ms(self._keys.next(), wait_ms)
-        except asyncio.TimeoutError:
-            return None
+        return await self._keys.next(wait_ms)
 
     def _press(self, key, now_ms: int):
         """Feeds one key; returns a Presentation if it completes one."""

@@ -7,6 +7,7 @@ Freezing takes some milliseconds, reading a picture out over the serial line a s
 import asyncio
 
 import jpeg
+from bell import Bell, within
 from micropython import const
 from vc0706 import CameraError
 
@@ -24,6 +25,9 @@ _RETRY_MS = const(20_000)
 # So often it shows that it is alive.
 _ROUND_MS = const(20_000)
 _SMALLEST_BYTES = const(128)
+# Between two looks whether the camera is free.
+_LOOK_MS = const(10)
+_EVER_MS = const(1 << 29)
 
 
 class Photographer:
@@ -36,11 +40,12 @@ class Photographer:
         self._trail = trail
         self._uptime = uptime
         self.is_ready = False
-        self._lock = asyncio.Lock()
+        self._is_busy = False
         self._frozen: tuple | None = None
-        self._work = asyncio.Event()
-        self._may_read = asyncio.Event()
-        self._may_read.set()
+        # What `run` waits for: a frame to be read out, or a failure, and nobody who needs the time.
+        self._has_work = False
+        self._may_read = True
+        self._bell = Bell()
         self._shared = None
         self._shared_until_ms = 0
         self._buffer = bytearray(512)
@@ -62,25 +67,35 @@ class Photographer:
 
     def hold(self, is_held: bool) -> None:
         """Keeps a frozen frame waiting in the camera, or no longer: reading it out takes time that somebody needs."""
-        if is_held:
-            self._may_read.clear()
-        else:
-            self._may_read.set()
+        self._may_read = not is_held
+        self._bell.ring()
 
     async def _take(self, is_grant: bool, limit_ms: int):
         if not self.is_ready:
             self._note(event.NO_ANSWER)
             return None
-        try:
-            await asyncio.wait_for_ms(self._lock.acquire(), limit_ms)
-        except asyncio.TimeoutError:
+        if not await self._is_taken(limit_ms):
             # The picture before this one is still on its way into flash.
             self._note(event.CAMERA_BUSY)
             return None
         try:
-            return await self._guarded(asyncio.wait_for_ms(self._expose(is_grant), limit_ms))
+            return await self._guarded(within(limit_ms, self._expose(is_grant)))
         finally:
-            self._lock.release()
+            self._is_busy = False
+
+    async def _is_taken(self, limit_ms: int) -> bool:
+        """Takes the camera as soon as it is free; returns False if that takes longer than `limit_ms`."""
+        end_ms = self._uptime.now_ms() + limit_ms
+        while self._is_busy:
+            if self._uptime.now_ms() >= end_ms:
+                return False
+            await asyncio.sleep_ms(_LOOK_MS)
+        self._is_busy = True
+        return True
+
+    def _wake(self) -> None:
+        self._has_work = True
+        self._bell.ring()
 
     async def _expose(self, is_grant: bool) -> int:
         number = await self._freeze()
@@ -93,7 +108,7 @@ class Photographer:
         if length < _SMALLEST_BYTES or length > self._photos.max_bytes:
             raise CameraError(event.BAD_PICTURE)
         self._frozen = self._photos.begin(length), length
-        self._work.set()
+        self._wake()
         return self._frozen[0]
 
     async def _store(self) -> None:
@@ -137,7 +152,7 @@ class Photographer:
         number = self._frozen[0] if self._frozen else None
         self._frozen = None
         self.is_ready = False
-        self._work.set()
+        self._wake()
         self._note(reason, number)
         try:
             self._photos.abandon()
@@ -159,29 +174,36 @@ class Photographer:
         while True:
             if not self.is_ready:
                 await self._start()
-            if not await _is_set(self._work) or not await _is_set(self._may_read):
+            if not (self._has_work and self._may_read):
+                await self._bell.wait(_ROUND_MS)
                 continue
-            async with self._lock:
-                self._work.clear()
+            await self._is_taken(_EVER_MS)
+            try:
+                self._has_work = False
                 if self._frozen:
                     await self._guarded(self._store())
                 if self.is_ready:
                     self._prepare()
+            finally:
+                self._is_busy = False
 
     async def _start(self) -> None:
         """Starts the camera, however long it takes; says so once when it does not answer."""
         is_noted = False
         while not self.is_ready:
+            await self._is_taken(_EVER_MS)
             try:
-                async with self._lock:
-                    await self._camera.start()
-                    self._prepare()
+                await self._camera.start()
+                self._prepare()
                 self.is_ready = True
+                continue
             except CameraError as error:
                 if not is_noted:
                     self._note(error.reason)
                 is_noted = True
-                await asyncio.sleep_ms(_RETRY_MS)
+            finally:
+                self._is_busy = False
+            await asyncio.sleep_ms(_RETRY_MS)
 
     def _prepare(self) -> None:
         try:
@@ -196,12 +218,3 @@ class Photographer:
                 self._photos.give_up(picture)
             except FlashError:
                 pass
-
-
-async def _is_set(happened) -> bool:
-    """Waits for the asyncio.Event one round; returns whether it is set."""
-    try:
-        await asyncio.wait_for_ms(happened.wait(), _ROUND_MS)
-        return True
-    except asyncio.TimeoutError:
-        return False

@@ -5,6 +5,7 @@ Every six hours there is a seal even if nothing happened: so whoever reads the t
 
 import asyncio
 
+from bell import Bell
 from micropython import const
 
 from firmware.core.errors import FlashError
@@ -23,22 +24,20 @@ class Sealing:
         self._journal = journal
         self._attention = attention
         self._uptime = uptime
-        self._changed = asyncio.Event()
-        trail.changed = self._changed.set
+        self._changed = Bell()
+        trail.changed = self._changed.ring
         if trail.unsealed:
-            self._changed.set()
+            self._changed.ring()
 
     async def run(self) -> None:
         sealed_ms = self._uptime.now_ms()
         while True:
-            try:
-                await asyncio.wait_for_ms(self._changed.wait(), _ROUND_MS)
-            except asyncio.TimeoutError:
+            if not await self._changed.wait(_ROUND_MS):
                 # A round before it is due, so that six hours are the longest.
                 if self._uptime.now_ms() - sealed_ms < _HEARTBEAT_MS - 2 * _ROUND_MS:
                     continue
             await self._wait_for_quiet()
-            self._changed.clear()
+            self._changed.is_rung = False
             try:
                 self._trail.seal()
                 sealed_ms = self._uptime.now_ms()
@@ -47,7 +46,7 @@ class Sealing:
             except FlashError:
                 # Tried again; entry refuses by itself while the flash does not take anything.
                 await asyncio.sleep_ms(_ROUND_MS)
-                self._changed.set()
+                self._changed.ring()
 
     async def _wait_for_quiet(self) -> None:
         start_ms = self._uptime.now_ms()

@@ -81,22 +81,14 @@ class Time:
             self.due.remove(item)
             item[1]()
 
-    class StreamReader:
-        def __init__(self, stream):
-            self.stream = stream
-
-        async def readinto(self, buffer):
-            return self.stream.readinto(buffer)
-
-    async def wait_for_ms(self, reading, ms):
-        end_ms = self.ms + ms
+    async def within(self, limit_ms, waiting):
+        end_ms = self.ms + limit_ms
         while self.line.is_empty:
             if self.ms >= self.until_ms:
                 raise Silence
             if self.ms >= end_ms:
                 raise self.TimeoutError
             await self.sleep_ms(min(1_000, end_ms - self.ms))
-        return await reading
 
 
 class Trail:
@@ -150,6 +142,7 @@ class Case:
     def __init__(self):
         self.time = Time()
         module.asyncio = desk.asyncio = self.time
+        module.within = self.time.within
         assert knock.WORDS
         self.kept = Kept()
         self.trail = Trail()

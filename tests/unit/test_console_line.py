@@ -1,7 +1,7 @@
 import gc
 import random
 
-from console_case import Case
+from console_case import Case, module
 
 BAD = {"id": None, "ok": False, "error": "bad_line"}
 
@@ -138,12 +138,11 @@ def test_a_line_that_is_closed_is_looked_at_once_a_second():
 
     case.line.readinto = readinto
 
-    async def wait_for_ms(reading, ms):
+    async def within(limit_ms, waiting):
         if case.time.ms >= 10_000:
             raise SystemExit("over")
-        return await reading
 
-    case.time.wait_for_ms = wait_for_ms
+    module.within = within
     case.run()
     assert case.ended == "over" and 10 <= looks <= 30
 

@@ -22,10 +22,10 @@ class ScriptedKeys:
     def __init__(self):
         self.keys = []
 
-    async def next(self):
-        while not self.keys:
-            await asyncio.sleep_ms(1000)
-        return self.keys.pop(0)
+    async def next(self, limit_ms):
+        if not self.keys:
+            await asyncio.sleep_ms(limit_ms)
+        return self.keys.pop(0) if self.keys else None
 
 
 class Scene:

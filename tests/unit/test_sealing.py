@@ -1,5 +1,7 @@
 import asyncio
 
+import bell
+
 from firmware.core.errors import FlashError
 from firmware.task import sealing
 from firmware.task.sealing import Sealing
@@ -30,20 +32,9 @@ class Uptime:
 class Waits:
     """What Sealing uses of asyncio, on that time."""
 
-    Event = asyncio.Event
-    TimeoutError = asyncio.TimeoutError
-
     def __init__(self, uptime):
         self._uptime = uptime
         self.longest_ms = 0
-        self.changed = None
-
-    async def wait_for_ms(self, waiting, ms):
-        waiting.close()
-        if self.changed():
-            return
-        self._pass(ms)
-        raise asyncio.TimeoutError
 
     async def sleep_ms(self, ms):
         self._pass(ms)
@@ -85,15 +76,14 @@ def seals(hours, unsealed=0, failures=0):
     trail.unsealed = unsealed
     trail.failures = failures
     waits = Waits(uptime)
-    sealing.asyncio = waits
+    sealing.asyncio = bell.asyncio = waits
     task = Sealing(trail, Journal(), Attention(), uptime)
-    waits.changed = task._changed.is_set
     try:
         asyncio.run(task.run())
     except Over:
         return trail.seals, waits.longest_ms
     finally:
-        sealing.asyncio = asyncio
+        sealing.asyncio = bell.asyncio = asyncio
     raise AssertionError("ended")
 
 

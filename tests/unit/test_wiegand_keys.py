@@ -10,18 +10,18 @@ class Line:
     def __init__(self, *frames):
         self._frames = list(frames)
 
-    async def next(self):
+    async def next(self, limit_ms):
         return self._frames.pop(0)
 
 
 async def test_keys_pass_and_noise_is_something_missed():
     keys = WiegandKeys(Line("3", wiegand.NOISE, "#", wiegand.NOISE, wiegand.NOISE, "*"))
     for key in ("3", keys.MISSED, "#", keys.MISSED, keys.MISSED, "*"):
-        assert await keys.next() == key
+        assert await keys.next(1_000) == key
 
 
 async def test_card_number_is_nothing():
-    shown = await WiegandKeys(Line((7, 1234))).next()
+    shown = await WiegandKeys(Line((7, 1234))).next(1_000)
     assert (shown.kind, shown.via, shown.reason) == (NOTHING, event.CARD_NUMBER, event.UNREADABLE)
     assert (shown.digits, shown.credential, shown.session) == ("", b"", None)
 

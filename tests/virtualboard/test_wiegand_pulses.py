@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import asyncio, time
 from firmware.board import pins
+from bell import Interrupts
 from firmware.board.wiegand import Wiegand
 
 async def work():
@@ -23,10 +24,12 @@ async def work():
         await asyncio.sleep_ms({rest_ms})
 
 async def main():
-    keys = Wiegand(*pins.WIEGAND)
+    interrupts = Interrupts()
+    keys = Wiegand(*pins.WIEGAND, interrupts)
+    ringing = asyncio.create_task(interrupts.run())
     working = asyncio.create_task(work())
     while True:
-        print(await keys.next())
+        print(await keys.next(1 << 28))
 
 asyncio.run(main())
 """

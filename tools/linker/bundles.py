@@ -8,6 +8,7 @@ each has its own. A module that stands nowhere here is a file by itself.
 BUNDLES = {
     # What a lock needs to count its start, and to let people out if that fails.
     "firmware.build": (
+        "bell",
         "cbor",
         "constant",
         "typing",

@@ -47,15 +47,8 @@ class Lock:
     async def sleep_ms(self, ms: int) -> None:
         self.ms += ms
 
-    async def wait_for_ms(self, reading, ms: int):
+    async def within(self, limit_ms: int, waiting):
         raise Over
-
-    class StreamReader:
-        def __init__(self, stream) -> None:
-            pass
-
-        def readinto(self, buffer) -> None:
-            pass
 
     # The ledger and the trail.
 
@@ -105,6 +98,7 @@ class Line:
 def _target(has_session: bool):
     lock = Lock()
     console.asyncio = desk.asyncio = lock
+    console.within = lock.within
     line = console.select = Line()
     said = []
     served = console.Console(line, Attention(), lock, lock, lock, lock, lambda names: None, said.append)
