@@ -24,6 +24,8 @@ _COMBINE_SIGNED = const(3)  # the same, PLUS and MINUS exchanged if the last ent
 _LOAD = const(4)  # OUT, COUNT: the next entry's numbers go to OUT + 6, OUT, OUT + 12, OUT + 24; see `run`
 _COPY = const(5)  # A, OUT: OUT = A, with sums
 _END = const(6)
+_SWAP = const(7)  # A, B: the two units from A and those from B change places if the next entry's word is 1, not if 0
+_SCALE = const(8)  # A, B, OUT: OUT = 121,666 A + B, with sums; A and B have to be products
 _NOWHERE = const(255)
 
 # Products grow in units 53 to 58.
@@ -222,7 +224,7 @@ def run(m: ptr32, s: int, r: ptr32, area: ptr32, program: ptr8, entry: ptr16):  
                 entry = ptr16(int(entry) + 40)
                 part += 1
             program = ptr8(int(program) + 3)
-        else:
+        elif op == _COPY:
             m = ptr32(int(area) + 40 * program[1])
             r = ptr32(int(area) + 40 * program[2])
             r[0] = m[0]; r[1] = m[1]; r[2] = m[2]; r[3] = m[3]; r[4] = m[4]; r[5] = m[5]
@@ -231,5 +233,45 @@ def run(m: ptr32, s: int, r: ptr32, area: ptr32, program: ptr8, entry: ptr16):  
             r[18] = m[18]; r[19] = m[19]; r[20] = m[20]; r[21] = m[21]; r[22] = m[22]; r[23] = m[23]
             r[24] = m[24]; r[25] = m[25]; r[26] = m[26]; r[27] = m[27]; r[28] = m[28]; r[29] = m[29]
             program = ptr8(int(program) + 3)
+        elif op == _SWAP:
+            m = ptr32(int(area) + 40 * program[1])
+            r = ptr32(int(area) + 40 * program[2])
+            is_minus = 0 - int(entry[0])
+            entry = ptr16(int(entry) + 2)
+            part = 10
+            while part:
+                s = (m[0] ^ r[0]) & is_minus; m[0] = m[0] ^ s; r[0] = r[0] ^ s
+                s = (m[1] ^ r[1]) & is_minus; m[1] = m[1] ^ s; r[1] = r[1] ^ s
+                s = (m[2] ^ r[2]) & is_minus; m[2] = m[2] ^ s; r[2] = r[2] ^ s
+                s = (m[3] ^ r[3]) & is_minus; m[3] = m[3] ^ s; r[3] = r[3] ^ s
+                m = ptr32(int(m) + 16)
+                r = ptr32(int(r) + 16)
+                part -= 1
+            program = ptr8(int(program) + 3)
+        else:
+            m = ptr32(int(area) + 40 * program[1])
+            b = ptr32(int(area) + 40 * program[2])
+            r = ptr32(int(area) + 40 * program[3])
+            s = 0
+            part = 5
+            while part:
+                # Below 2^31: factors of products are below 8,200.
+                s = m[0] * 121666 + s; s = b[0] + s; r[0] = 8191 & s; s = s >> 13
+                s = m[1] * 121666 + s; s = b[1] + s; r[1] = 8191 & s; s = s >> 13
+                s = m[2] * 121666 + s; s = b[2] + s; r[2] = 8191 & s; s = s >> 13
+                s = m[3] * 121666 + s; s = b[3] + s; r[3] = 8191 & s; s = s >> 13
+                m = ptr32(int(m) + 16)
+                b = ptr32(int(b) + 16)
+                r = ptr32(int(r) + 16)
+                part -= 1
+            r = ptr32(int(r) - 80)
+            s = r[0] + s * 608; r[0] = 8191 & s; s = r[1] + (s >> 13); r[1] = 8191 & s
+            s = r[2] + (s >> 13); r[2] = 8191 & s; r[3] = r[3] + (s >> 13)
+            part = 10
+            while part:
+                r[20] = r[0] + r[10]
+                r = ptr32(int(r) + 4)
+                part -= 1
+            program = ptr8(int(program) + 4)
         op = int(program[0])
 # fmt: on

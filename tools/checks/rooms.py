@@ -5,7 +5,7 @@ from typing import NamedTuple
 # The parts of lib/ that only compute. Both sides use them, so they keep to what both interpreters have.
 PURE_LIB = frozenset(
     ("cbor", "comb25519", "constant", "cose", "ed25519", "edwards25519", "field25519", "hkdf", "ndef", "number25519")
-    + ("inverse", "p256", "p256_field", "p256_point", "sha512", "table25519", "typing", "workspace")
+    + ("inverse", "p256", "p256_field", "p256_point", "sha512", "table25519", "typing", "workspace", "x25519")
 )
 
 HARDWARE = frozenset(("bluetooth", "esp32", "machine", "network"))
@@ -33,7 +33,7 @@ ROOMS = {
     # Not "task": a task is given what it needs from another one by build.py. The MQTT client and its TLS are no tasks.
     # Nor is what the serial line loads for who asks.
     "task": Room(
-        ("firmware.task.mqtt", "firmware.task.handshake", "console", "core", "store", "reader", "pure lib", "lib"),
+        ("firmware.task.mqtt", "firmware.task.handshake", "firmware.task.pieces", "console", "core", "store", "reader", "pure lib", "lib"),
         BUILT_IN | {"umqtt"},
     ),
     "console": Room(("console", "core", "store", "pure lib", "lib", "firmware.version"), BUILT_IN),

@@ -68,6 +68,8 @@ BUNDLES = {
         "firmware.task.indicate",
         "firmware.task.sealing",
     ),
+    # What a phone by Bluetooth needs for a moment.
+    "firmware.core.agreement": ("x25519",),
     # What a door may lack.
     "firmware.board.keypad": ("keypad_matrix",),
     "firmware.board.wiegand": ("wiegand", "firmware.reader.wiegand"),
