@@ -80,6 +80,38 @@ def test_any_event_is_one_clean_line(report, output, is_json, found):
         assert json.loads(line)["type"] == "event"
 
 
+def test_visitor_by_bluetooth(report, output, is_json):
+    details = {event.REASON: event.WIDER, event.VIA: event.BLE, event.SUBJECT: "Plumber", event.ROLE: 4}
+    details.update({event.CREDENTIAL_ID: b"visitors", event.KID: b"\xfe\x81", event.PARENT_ID: b"resident"})
+    report.event(DOOR, event.Event(2, event.ACCESS, 1, 61250, NOW_S, details))
+    line = output.getvalue()
+    for word in ("wider", "ble", "visitor", "Plumber", b"resident".hex()):
+        assert word in line
+    assert not is_json or json.loads(line)["details"]["role"] == "visitor"
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "shown"),
+    [
+        (event.RECEIPT, {event.ACCESS_SEQ: 118, event.SHA256: bytes(32)}, "receipt"),
+        (event.NOT_OPENED, {event.ACCESS_SEQ: 118}, "not_opened"),
+        (event.LIST_TAKEN, {event.LIST_VERSION: 118, event.COUNT: 5, event.NAME: "phone"}, "list_taken"),
+        (event.LIST_REFUSED, {event.REASON: event.OLDER, event.NAME: "118"}, "list_refused"),
+        (event.LIST_LOST, {event.LIST_VERSION: 118}, "list_lost"),
+        (event.DOOR_CLOSED, {event.DURATION_S: 3, event.ACCESS_SEQ: 118}, "door_closed"),
+        (event.RADIO_FAULT, {event.REASON: 118}, "radio_fault"),
+    ],
+)
+def test_what_phones_bring_and_get(report, output, is_json, kind, details, shown):
+    report.event(DOOR, event.Event(119, kind, 1, 61250, NOW_S, details))
+    line = output.getvalue()
+    assert shown in line and "118" in line
+    assert kind != event.LIST_REFUSED or "older" in line
+    if is_json:
+        value = json.loads(line)
+        assert value["kind"] == shown and len(value["details"]) == len(details)
+
+
 def test_topics_of_strangers(report, output):
     report.refused("lobbylock/\x1b[2J\n" + "x" * 60_000, Refusal(MALFORMED, "not CBOR"))
     line = output.getvalue()
