@@ -28,6 +28,7 @@ from lobbylock import (
     news_command,
     owner_command,
     phone_command,
+    present_command,
     receipt_command,
     release_command,
     revoke_command,
@@ -46,6 +47,7 @@ app.add_typer(issuer_command.app, name="issuer")
 app.add_typer(door_command.app, name="door")
 app.add_typer(driver_command.app, name="driver")
 app.add_typer(phone_command.app, name="phone")
+phone_command.app.command("present")(present_command.present)
 app.add_typer(receipt_command.app, name="receipt")
 app.add_typer(owner_command.app, name="owner")
 app.command("install")(install_command.install)
