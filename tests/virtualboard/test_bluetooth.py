@@ -713,8 +713,10 @@ async def shout(scanner, client) -> list:
     device = await BleakScanner.find_device_by_filter(
         lambda _, data: SERVICE_UUID in data.service_data, 30, backend=scanner
     )
+    assert device
     async with BleakClient(device, lambda _: ends.append("gone"), backend=client) as lock:
         outbox = lock.services.get_characteristic(OUTBOX)
+        assert outbox
         await lock.start_notify(outbox, lambda _, data: heard.put_nowait(bytes(data)))
         await lock.write_gatt_char(INBOX, b"hello", response=False)
         told = [await asyncio.wait_for(heard.get(), 30)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from virtualboard import link
 from virtualboard.bus import Buses
@@ -21,7 +21,6 @@ from virtualboard.watchdog import Watchdog
 from virtualboard.wlan import AccessPoint
 
 if TYPE_CHECKING:
-    from virtualboard.ble import VirtualBluetooth
     from virtualboard.link import Request
 
 # machine.reset_cause()
@@ -47,6 +46,18 @@ _IDF_HEAP = (
     (15072, 15036, 15036, 15036),
     (113840, 0, 0, 0),
 )
+
+
+class Bluetooth(Protocol):
+    """The radio that is not Wi-Fi."""
+
+    def reset(self, is_soft: bool) -> None:
+        """The chip starts again, or has no power any more."""
+        ...
+
+    def handle(self, op: int, value: int, data: bytes) -> tuple[int, bytes] | None:
+        """Returns an errno and data, None if nothing is to be answered."""
+        ...
 
 
 class BoardError(Exception):
@@ -85,7 +96,7 @@ class Cpu:
         self._frames = 0
         self.is_roused = False
         self._interrupts: list[int] = []
-        self.ble: VirtualBluetooth | None = None
+        self.ble: Bluetooth | None = None
         self._ble_events: list[tuple[int, int, bytes]] = []
         self.holds: list[tuple[int, int]] = []
         # (size, free, largest free, least free so far) of each heap of ESP-IDF.

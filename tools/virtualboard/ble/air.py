@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bumble import hci, ll
 from bumble.controller import Connection, Controller, LegacyAdvertiser
@@ -41,15 +41,18 @@ class Beacon(ll.AdvInd):
 class Advertiser(LegacyAdvertiser):
     """Sends at multiples of its interval since it was started, but only while somebody can hear it."""
 
-    controller: Radio
     _began_s = 0.0
     _claimed = False
+
+    @property
+    def _air(self) -> Air:
+        return cast(Radio, self.controller).air
 
     def start(self) -> None:
         self.stop()
         self.enabled = True
         self._claimed = False
-        self._began_s = self.controller.air.loop.time()
+        self._began_s = self._air.loop.time()
         self.attend()
 
     def claim(self) -> bool:
@@ -60,7 +63,7 @@ class Advertiser(LegacyAdvertiser):
 
     def attend(self) -> None:
         """Arranges the next advertisement, if anybody listens."""
-        air = self.controller.air
+        air = self._air
         if not self.enabled or self.timer_handle or not air.has_listener(self.controller):
             return
         interval_s = self.advertising_interval_min * _UNIT_S
@@ -69,7 +72,7 @@ class Advertiser(LegacyAdvertiser):
 
     def _fire(self) -> None:
         self.timer_handle = None
-        air = self.controller.air
+        air = self._air
         if not self.enabled or not air.has_listener(self.controller):
             return
         pdu = Beacon(self.address, self.advertising_data, self, self.scan_response_data)
@@ -280,8 +283,8 @@ class Air(LocalLink):
     def remove_controller(self, controller: Any) -> None:
         self.radios.remove(controller)
 
-    def has_listener(self, speaker: Radio) -> bool:
-        return speaker.is_near and any(radio is not speaker and radio.is_listening for radio in self.radios)
+    def has_listener(self, speaker: Controller) -> bool:
+        return speaker in self.radios and any(radio is not speaker and radio.is_listening for radio in self.radios)
 
     def attend(self) -> None:
         """Somebody began to listen, or came near."""

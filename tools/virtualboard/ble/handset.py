@@ -12,10 +12,12 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from virtualboard.ble.bluetooth import VirtualBluetooth
+    from concurrent.futures import Future
+
+    from virtualboard.ble.loop import VirtualLoop
     from virtualboard.ble.phone import Advertisement, BlePhone
 
 # A phone's own stack asks for as much as there is when it connects.
@@ -24,6 +26,17 @@ _MTU = 517
 _LINE_BYTES = 1 << 16
 
 Tell = Callable[..., object]
+
+
+class Shop(Protocol):
+    """Who has the phones: the board's VirtualBluetooth."""
+
+    @property
+    def loop(self) -> VirtualLoop: ...
+
+    def phone(self, name: str) -> BlePhone: ...
+
+    def submit(self, coroutine: Any) -> Future[Any]: ...
 
 
 class HandsetError(Exception):
@@ -83,7 +96,7 @@ class Keys:
 class LocalHandset:
     """A phone at a board in this process, for whatever event loop runs: another thread's, or the board's own."""
 
-    def __init__(self, ble: VirtualBluetooth, name: str) -> None:
+    def __init__(self, ble: Shop, name: str) -> None:
         self._ble = ble
         self._keys = Keys(ble.phone(name), self._pass_on)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -147,7 +160,7 @@ class RemoteHandset:
 class Counter:
     """Lends the phones of a board to other processes of this machine. `address` is "127.0.0.1:port"."""
 
-    def __init__(self, ble: VirtualBluetooth) -> None:
+    def __init__(self, ble: Shop) -> None:
         self._ble = ble
         self._server = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._server.getsockname()[1]}"

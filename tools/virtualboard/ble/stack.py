@@ -14,7 +14,7 @@ from bumble.device import AdvertisingType, Connection, Device, DeviceConfigurati
 from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
-from virtualboard.ble import bluetooth as ask
+from virtualboard.ble import operation as ask
 from virtualboard.ble.air import Air, Radio
 
 _IRQ_CONNECT = 1
@@ -349,6 +349,8 @@ class Stack:
 
     def _tell_change(self, value_handle: int, data: bytes) -> None:
         for bearer, wishes in list(self._server.subscribers.items()):
+            if not isinstance(bearer, Connection):
+                continue
             wish = wishes.get(value_handle, b"\0")[0]
             if wish & 1:
                 self._send(ask.NOTIFY, bearer.handle, value_handle, data)
