@@ -99,9 +99,8 @@ class Lock:
         secret = X25519PrivateKey.generate()
         point = secret.public_key().public_bytes_raw()
         self.send(b"\x01" + point + self._key.key.sign(TITLE + self._key.public_key + point))
-        # A real lock gets there by the multiples in the greeting.
-        name = sha256(TITLE + self._key.public_key + hello + point).digest()
-        shared = secret.exchange(X25519PublicKey.from_public_bytes(PUBLIC[hello]))
+        name = sha256(TITLE + self._key.public_key + hello[1:] + point).digest()
+        shared = secret.exchange(X25519PublicKey.from_public_bytes(hello[1:]))
         keys = HKDF(SHA256(), 96, salt=name, info=b"lobbylock channel keys 1").derive(shared)
         self.channel = Channel(name, keys[:48], keys[48:])
         kind, body = await self.hear()
@@ -118,24 +117,6 @@ class Lock:
 
     def hang_up(self) -> None:
         self.line.to_phone.put_nowait(None)
-
-
-PUBLIC: dict[bytes, bytes] = {}
-
-
-@pytest.fixture(autouse=True)
-def known_halves(monkeypatch):
-    """Lets the scripted lock look up the X25519 key behind a greeting, which has only multiples of it."""
-    from lobbylock import ble_phone
-
-    class Half(ble_phone.PhoneHalf):
-        def __init__(self) -> None:
-            super().__init__()
-            PUBLIC[self.hello] = self._key.public_key().public_bytes_raw()
-
-    monkeypatch.setattr(ble_phone, "PhoneHalf", Half)
-    yield
-    PUBLIC.clear()
 
 
 def play(lock_plays, phone: Phone | None = None, mtu: int = 247, key=LOCK, press_s: float | None = 0.0, **options):
