@@ -87,7 +87,7 @@ class Crew:
             tasks.append(("camera", photographer.run()))
         if settings and self._radio:
             making[0] = "uplink"
-            uplink = self._make_uplink(version)
+            uplink = self._make_uplink(version, news)
             tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
@@ -181,7 +181,7 @@ class Crew:
             self._timekeeping,
         )
 
-    def _make_uplink(self, version: str):
+    def _make_uplink(self, version: str, news):
         from firmware.task.courier import Courier
         from firmware.task.uplink import Uplink
 
@@ -197,6 +197,7 @@ class Crew:
             self._timekeeping,
             self.attention,
             self._uptime,
+            news,
         )
 
     def _make_news(self, forget):

@@ -33,7 +33,7 @@ class Upload:
         self._console = console
         self._size = size
         self._start = b""
-        self._head = None
+        self._head = b""
         self._coming = intake.enter(console.news)
 
     async def take(self, at: int, data: bytes) -> int:
@@ -53,7 +53,7 @@ class Upload:
             except bulletin.BulletinError as error:
                 raise _refused(self._console, error.args[0], self._start)
             if have > 0:
-                self._head = coming.head
+                self._head = coming.head or b""
                 if coming.size != self._size:
                     raise Refusal("value", "The list has %d bytes." % coming.size)
                 have = coming.take(self._head, len(self._head), self._start[len(self._head) :])

@@ -1,4 +1,4 @@
-"""Takes in what somebody brings: lists of revoked credentials, and the time. Loaded for as long as somebody does.
+"""Takes in lists of revoked credentials, whoever brings them. Loaded for as long as somebody does.
 
     revoked         the list in force (store/revoked.py)
     revoked.new     one that is coming in; never read for a decision
@@ -15,8 +15,8 @@ from struct import pack
 
 from constant import const
 
-from firmware.core import bulletin, clock, event
-from firmware.core.errors import FlashError, PhoneGone
+from firmware.core import bulletin, event
+from firmware.core.errors import FlashError
 from firmware.store import ledger, revoked
 
 _COMING = const("revoked.new")
@@ -27,15 +27,6 @@ _FLUSH_BYTES = const(1_024)
 # An older list than the one that is coming in waits for so long after its last piece.
 _STILL_MS = const(30_000)
 _NOTE_MS = const(60_000)
-# After a forged token none is looked at for a while: a signature takes long.
-_IGNORE_MS = const(5_000)
-_NONCE_MS = const(1_200_000)
-
-# What is asked for, in pieces of so many bytes; and how often at most, should they be shorter.
-_LIST = const(1)
-_PIECE_BYTES = const(240)
-_REMOTE_PIECE_BYTES = const(480)
-_MOST_PIECES = const(80)
 
 
 class Incoming:
@@ -78,7 +69,7 @@ class Incoming:
         have = _begun(head)
         if not size <= have <= whole:
             # One that is there was looked at when it was begun.
-            bulletin.read_head(head, news.config.building, lambda *message: _verify(news, *message))
+            bulletin.read_head(head, news.config.building, lambda *message: verify(news, *message))
             have = 0
         self.close()
         self._file = open(_COMING, "ab" if have else "wb")
@@ -119,7 +110,7 @@ class Incoming:
         news = self._news
         self.close()
         try:
-            version, _, count = look(_COMING, news.config.building, lambda *message: _verify(news, *message))
+            version, _, count = look(_COMING, news.config.building, lambda *message: verify(news, *message))
         except bulletin.BulletinError:
             os.remove(_COMING)
             raise
@@ -241,85 +232,7 @@ def note_refusal(news, reason: int, source: str, head) -> None:
         pass
 
 
-async def collect(news, session, source: str) -> None:
-    """Takes the list that `session` brings, as far as it comes. Raises what the session does, but PhoneGone."""
-    coming = enter(news)
-    try:
-        # What somebody else had begun may prove to be torn: then all of it is asked for.
-        for _ in range(2):
-            start = bytearray()
-            try:
-                if await _find_head(coming, session, start):
-                    await _fetch(coming, session, source, start)
-                break
-            except bulletin.BulletinError as error:
-                reason = error.args[0]
-                note_refusal(news, reason, source, start)
-                if reason != event.TORN:
-                    break
-    except PhoneGone:
-        pass
-    except (FlashError, OSError):
-        # It may be brought again; what is in force stays.
-        pass
-    finally:
-        leave(news)
-
-
-async def _find_head(coming: Incoming, session, start: bytearray) -> bool:
-    """Asks for the beginning of the session's list, into `start`; returns whether the list is begun."""
-    most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
-    have = 0
-    while not have:
-        piece = await session.fetch(_LIST, len(start), bulletin.MAX_HEAD_BYTES - len(start) if start else most)
-        if not piece:
-            return False
-        start.extend(piece)
-        have = coming.begin(start)
-    return have > 0
-
-
-async def _fetch(coming: Incoming, session, source: str, start) -> None:
-    """Asks for the rest of the list that begins with `start`, and puts it in force."""
-    head = coming.head
-    most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
-    have = coming.take(head, len(head), start[len(head) : coming.size])
-    for _ in range(_MOST_PIECES):
-        size = coming.size
-        if not 0 <= have < size:
-            break
-        at = have
-        piece = await session.fetch(_LIST, at, min(most, size - at))
-        if not piece:
-            return
-        have = coming.take(head, at, piece)
-    coming.commit(head, source)
-
-
-def take_token(news, data) -> bool:
-    """Takes a time token; returns whether the clock goes by it now."""
-    now_ms = news.uptime.now_ms()
-    elapsed_ms = now_ms - news.nonce_ms
-    if not news.asked or elapsed_ms >= _NONCE_MS or now_ms < news.ignore_until_ms:
-        return False
-    try:
-        told_s = bulletin.read_time(
-            bytes(data), news.config.full_name, news.asked, lambda *message: _verify(news, *message)
-        )
-    except bulletin.BulletinError as error:
-        if error.args[0] == event.FORGED:
-            news.ignore_until_ms = news.uptime.now_ms() + _IGNORE_MS
-        return False
-    news.asked = None
-    # It was signed at some time between.
-    elapsed_s = (elapsed_ms + 999) // 1_000
-    uncertainty_s = (elapsed_s + 1) // 2 + 2
-    if news.clock.now_s(now_ms) is not None and news.clock.uncertainty_s(now_ms) <= uncertainty_s:
-        return False
-    return news.timekeeping.tell(told_s + elapsed_s // 2, uncertainty_s, 0, "token") != clock.REFUSED
-
-
-def _verify(news, kid: bytes, message: bytes, signature: bytes) -> int:
+def verify(news, kid: bytes, message: bytes, signature: bytes) -> int:
     """Returns 0 if an issuer of the settings signed it, else the reason."""
     for known, _, public in news.config.issuers:
         if known == kid:

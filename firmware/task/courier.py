@@ -35,7 +35,7 @@ _STACK_BYTES = const(16 * 1024)
 
 
 class Courier:
-    """Carries one message at a time to the broker, and brings back acknowledgements and the time.
+    """Carries one message at a time to the broker, and brings back acknowledgements, the time, and issuers' news.
 
     `prefix` is "lobbylock/building/door/"; `version` goes into the status message.
     """
@@ -48,6 +48,10 @@ class Courier:
         self._lock = _thread.allocate_lock()
         self._outbox = None
         self._inbox = []
+        # Retained messages that came, by topic suffix; what is waited for beside the usual ones, and whether the broker
+        # was asked for it. One that ends the connection over it is not asked next time.
+        self._post = {}
+        self._wanted, self._is_asked, self._has_news = None, False, True
         self._answer = None
         self._is_allowed = False
         self._pending = 0
@@ -125,6 +129,18 @@ class Courier:
         with self._lock:
             return self._inbox.pop(0) if self._inbox else None
 
+    def ask(self, topic) -> None:
+        """Has the retained message of topic suffix `topic` fetched; None ends that, and what came late is gone."""
+        with self._lock:
+            self._post.pop(self._wanted, None)
+            self._wanted = topic
+            self._is_asked = False
+
+    def take_post(self, topic: str):
+        """Returns what arrived last for topic suffix `topic` ("time", "list/head", or what was asked for), or None."""
+        with self._lock:
+            return self._post.pop(topic, None)
+
     def take_time(self):
         """Returns (Unix seconds, uncertainty in ms, ticks_ms of the answer) once for each answer, or None."""
         with self._lock:
@@ -167,7 +183,7 @@ class Courier:
         if shake:
             shake.is_spent = False
         try:
-            client = self._make_client(self._settings, self._client_id)
+            client = self._make_client(self._settings, self._client_id)  # type: ignore[misc]
             client.beat = self._beat
             client.handshake = shake
             self._open(client)
@@ -204,6 +220,11 @@ class Courier:
         client.connect()
         client.subscribe(self._topic("ack"), 1)
         self._publish_status(client)
+        self._wanted = None
+        if self._has_news:
+            self._listen(client, "list/head")
+            self._listen(client, "time")
+        self._has_news = True
         with self._lock:
             self.is_connected = True
             self.last_error = ""
@@ -213,9 +234,13 @@ class Courier:
         while self._is_allowed:
             message = self._outbox
             if message:
-                client.publish(self._topic(message[0]), message[1], qos=1)
+                # Whoever answers a nonce may come later.
+                client.publish(self._topic(message[0]), message[1], retain=message[0] == "nonce", qos=1)
                 with self._lock:
                     self._outbox = None
+            if self._wanted and not self._is_asked:
+                self._is_asked = True
+                self._listen(client, self._wanted)
             client.serve()
             if time.ticks_diff(time.ticks_ms(), ping_ms) > _PING_MS:
                 ping_ms = time.ticks_ms()
@@ -232,13 +257,21 @@ class Courier:
         status = {"online": True, "pending": self._pending, "version": self._version}
         client.publish(self._topic("status"), json.dumps(status).encode(), retain=True, qos=1)
 
+    def _listen(self, client, topic: str) -> None:
+        self._has_news = False
+        client.subscribe(self._topic(topic), 1)
+        self._has_news = True
+
     def _receive(self, topic: bytes, message: bytes) -> None:
-        if topic != self._topic("ack"):
-            return
         with self._lock:
-            # A flood pushes itself out; a lost acknowledgement is asked for again.
-            if len(self._inbox) < _INBOX:
-                self._inbox.append(bytes(message))
+            if topic == self._topic("ack"):
+                # A flood pushes itself out; a lost acknowledgement is asked for again.
+                if len(self._inbox) < _INBOX:
+                    self._inbox.append(bytes(message))
+                return
+            for suffix in ("list/head", "time", self._wanted):
+                if suffix and topic == self._topic(suffix):
+                    self._post[suffix] = bytes(message)
 
     def _is_time_due(self) -> bool:
         return self._settings.ntp is not None and time.ticks_diff(time.ticks_ms(), self._time_due_ms) >= 0

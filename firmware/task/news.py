@@ -18,7 +18,7 @@ _NONCE_MS = const(1_200_000)
 # A clock that may be further off would like to be told the time.
 _GOOD_S = const(60)
 _LABEL = const(b"lobbylock time nonce key 1")
-_LOADED = const(("store.intake", "core.bulletin"))
+_LOADED = const(("store.asking", "store.intake", "core.bulletin"))
 
 
 class News:
@@ -83,11 +83,11 @@ class News:
         Raises nothing of the phone's; what else `session.fetch` raises goes through.
         """
         if self.wants(session.list_version):
-            from firmware.store import intake
+            from firmware.store import asking
 
             self._is_loaded = True
             try:
-                await intake.collect(self, session, source)
+                await asking.collect(self, session, source)
             finally:
                 self.rest()
         elif self._is_loaded:
@@ -111,13 +111,15 @@ class News:
         """Returns whether the clock goes by the time token `data` now; what it needs stays loaded until `rest`."""
         if self.asked is None:
             return False
-        from firmware.store import intake
+        from firmware.store import asking
 
         self._is_loaded = True
-        return intake.take_token(self, data)
+        return asking.take_token(self, data)
 
-    def rest(self) -> None:
-        """Lets go of what was loaded, unless somebody still brings something."""
+    def rest(self, more: tuple = ()) -> None:
+        """Lets go of what was loaded, unless somebody still brings something, and of the modules `more`."""
         if not self.coming:
+            more += _LOADED
             self._is_loaded = False
-            self._forget(_LOADED)
+        if more:
+            self._forget(more)

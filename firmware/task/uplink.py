@@ -1,8 +1,12 @@
-"""Brings events and pictures to the collector, and lets go of what it has acknowledged by its signature."""
+"""Brings events and pictures to the collector, and lets go of what it has acknowledged by its signature.
+
+And the other way: what issuers have to tell, which they sign as well (task/news.py).
+"""
 
 import asyncio
 import gc
 import time
+from binascii import hexlify
 
 import cbor
 import cose
@@ -34,7 +38,7 @@ _PICTURE_STORED = const(2)
 class Uplink:
     """Runs on the door's side of the courier. `radio` is the Wi-Fi station."""
 
-    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime) -> None:
+    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime, news) -> None:
         self.courier = courier
         self._radio = radio
         self._settings = settings
@@ -44,6 +48,9 @@ class Uplink:
         self._timekeeping = timekeeping
         self._attention = attention
         self._uptime = uptime
+        self._news = news
+        # The nonce that the broker has from us, in hex.
+        self._nonce = b""
         # What was sent and not yet acknowledged: (last seq, its head), and when.
         self._sent: tuple | None = None
         self._sent_ms = 0
@@ -61,10 +68,13 @@ class Uplink:
             self._take_time()
             if not self.courier.is_connected:
                 self._sent = self._sending = None
+                self._nonce = b""
             if self._is_our_turn():
                 self._take_acknowledgement()
                 if self.courier.is_free():
                     self._send()
+                    self._ask_time()
+                await self._take_news()
             await asyncio.sleep_ms(_POLL_MS)
 
     def _is_our_turn(self) -> bool:
@@ -81,6 +91,29 @@ class Uplink:
             time_s, uncertainty_ms, ticks_ms = answer
             age_ms = time.ticks_diff(time.ticks_ms(), ticks_ms)
             self._timekeeping.tell(time_s, 1 + uncertainty_ms // 1000, age_ms, "ntp")
+
+    # News.
+
+    def _ask_time(self) -> None:
+        """Has a nonce lie at the broker for as long as the lock would like to know the time."""
+        nonce = self._news.nonce()
+        nonce = hexlify(nonce) if nonce else b""
+        if nonce != self._nonce and self.courier.offer("nonce", nonce):
+            self._nonce = nonce
+
+    async def _take_news(self) -> None:
+        news = self._news
+        token = self.courier.take_post("time")
+        if token:
+            news.take_token(token)
+            news.rest()
+        head = self.courier.take_post("list/head")
+        if head:
+            from firmware.task import pieces
+
+            await pieces.take(news, head, self.courier, self._is_our_turn)
+            del pieces
+            news.rest(("task.pieces",))
 
     # Sending.
 

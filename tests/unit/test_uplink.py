@@ -88,7 +88,7 @@ class Scene:
         self.time_ms = 100_000
         self.full_name = DOOR
         self.collector_key = ed25519.public_key(SEED)
-        self.uplink = Uplink(self.courier, None, self, self.journal, self.photos, self, None, Attention(), self)
+        self.uplink = Uplink(self.courier, None, self, self.journal, self.photos, self, None, Attention(), self, None)
 
     def now_ms(self):
         return self.time_ms
