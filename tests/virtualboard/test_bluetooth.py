@@ -637,6 +637,29 @@ def test_settings_and_roles_as_on_an_esp32(run):
     ]
 
 
+def test_random_addresses_are_new_ones_and_phones_see_them(make_board):
+    board = make_board(
+        """
+        import bluetooth, time
+        ble = bluetooth.BLE()
+        seen = []
+        for mode in (1, 1, 3, 3):
+            ble.active(True)
+            ble.config(addr_mode=mode)
+            seen.append(ble.config("mac")[1])
+            ble.gap_advertise(100_000, b"")
+            time.sleep(1)
+        print(len(set(seen)), [":".join(["%02X" % byte for byte in address]) for address in seen])
+        """
+    )
+    heard = [play(board, board.ble.phone("anna").scan(900))]
+    for _ in range(3):
+        board.run_for(100)
+        heard.append(play(board, board.ble.phone("anna").scan(900)))
+    assert board.run_until(lambda: board.at_repl, 10_000)
+    assert board.console == [f"4 {[entry.address for (entry,) in heard]}"]
+
+
 def test_uuids_are_buffers_without_a_length(run):
     assert run(
         """

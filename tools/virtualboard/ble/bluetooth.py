@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
+import random
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -56,7 +58,7 @@ class VirtualBluetooth:
         self._cpu = cpu
         self._lock = lock
         self._connection_limit = _CONNECTION_LIMITS[chip]
-        self._seed = seed
+        self._random = random.Random(seed)
         self.loop = VirtualLoop(cpu.clock, lock)
         self.errno = 0
         self._air: Air | None = None
@@ -73,6 +75,8 @@ class VirtualBluetooth:
             # Bumble is half a second of work that most boards never need.
             from virtualboard.ble.air import Air
 
+            # Its warnings are for who asks for them, not for the terminal of a demonstration.
+            logging.getLogger("bumble").addHandler(logging.NullHandler())
             self._air = Air(self.loop)
         return self._air
 
@@ -88,9 +92,7 @@ class VirtualBluetooth:
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Task[T]:
         """Starts a coroutine in the loop of the board's time. It goes on with `board.run_for` and `run_until`."""
         with self._lock:
-            task = Task(self.loop.create_task(coroutine))
-            self._cpu.wake()
-            return task
+            return Task(self.loop.create_task(coroutine))
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """As `start`, for another thread than the one that lets the board's time pass."""
@@ -109,7 +111,6 @@ class VirtualBluetooth:
         with self._lock:
             task = self.loop.create_task(coroutine)
             task.add_done_callback(pass_on)
-            self._cpu.wake()
         return done
 
     def lend(self) -> str:
@@ -170,5 +171,5 @@ class VirtualBluetooth:
             return self.errno
         from virtualboard.ble.stack import Stack
 
-        self._stack = Stack(self.air, self._cpu.send_ble, _MAC, self._connection_limit, self._seed)
+        self._stack = Stack(self.air, self._cpu.send_ble, _MAC, self._connection_limit, self._random)
         return 0

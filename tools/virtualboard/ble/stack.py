@@ -83,13 +83,13 @@ class Stack:
     `post` takes an event to the board, which says when its handler has returned: then the next one goes.
     """
 
-    def __init__(self, air: Air, post: Post, mac: str, connection_limit: int, seed: int) -> None:
+    def __init__(self, air: Air, post: Post, mac: str, connection_limit: int, chance: random.Random) -> None:
         self._air = air
         self._loop = air.loop
         self._post = post
         self._mac = hci.Address(mac, hci.Address.PUBLIC_DEVICE_ADDRESS)
         self._connection_limit = connection_limit
-        self._random = random.Random(seed)
+        self._random = chance
         self._events: deque[tuple[int, int, bytes, asyncio.Future[tuple[int, bytes]]]] = deque()
         self._under_way: asyncio.Future[tuple[int, bytes]] | None = None
         self._is_closed = False

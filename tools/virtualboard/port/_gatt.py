@@ -22,7 +22,7 @@ def _row(kind: int, uuid, flags: int) -> bytes:
     if not isinstance(uuid, bluetooth.UUID):
         raise ValueError("invalid UUID")
     data = bytes(uuid)
-    return bytes((kind, flags & 255, flags >> 8, len(data))) + data
+    return bytes((kind, flags & 255, flags >> 8 & 255, len(data))) + data
 
 
 def table(services) -> bytes:
