@@ -32,6 +32,19 @@ CLAIMS: dict[Any, Any] = {
     -70004: [[31, 480, 1080]],
 }
 BEARER = {key: value for key, value in CLAIMS.items() if key not in (8, -70004)}
+RESIDENT = {**CLAIMS, -70001: 2}
+VISITOR: dict[Any, Any] = {
+    1: "Anna",
+    2: "Vera",
+    3: "maple-12",
+    4: 1_790_013_600,
+    5: 1_789_984_800,
+    7: bytes(range(8, 16)),
+    8: CLAIMS[8],
+    -70001: 4,
+    -70002: ["lobby"],
+    -70003: 1,
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,15 @@ def wrap(claims: Any) -> bytes:
     """Returns the credential with these claims; only their form may be wrong."""
     payload = cbor.encode(claims)
     return cbor.encode([cose.EDDSA, {4: KID}, payload, _sign(cose.to_be_signed(payload, cose.EDDSA))])
+
+
+def link(claims: Any) -> bytes:
+    """Returns the chain with the claims of a resident's and a visitor's credential; only their form may be wrong."""
+    parts = [wrap(each) for each in claims]
+    if len(parts) > 1:
+        payload = cbor.encode(claims[1])
+        parts[1] = cose.pack(payload, _sign(cose.to_be_signed(payload, cose.ES256)), cose.ES256)
+    return cbor.encode(parts)
 
 
 def script(*answers: bytes) -> bytes:
@@ -228,6 +250,8 @@ def corpora() -> dict[str, Corpus]:
         ),
         "credential": Corpus(credentials, [CLAIMS, BEARER], wrap),
         "claims": Corpus(credentials, [CLAIMS, BEARER], wrap),
+        "chain": Corpus([link([RESIDENT, VISITOR])], [[RESIDENT, VISITOR]], link),
+        "chain claims": Corpus([link([RESIDENT, VISITOR])], [[RESIDENT, VISITOR], [CLAIMS, VISITOR]], link),
         "ndef": Corpus(_messages()),
         "tlv": Corpus([known + area for area in areas for known in (b"\xff", b"\x04")]),
         "type2": Corpus(_type2_tags()),

@@ -72,6 +72,29 @@ def _credential(is_credulous: bool):
     return check
 
 
+def _chain(is_credulous: bool):
+    from firmware.core import chain, credential
+
+    issuer = Issuer(is_credulous)
+    issuers = {b"\x0a\x0b\x0c\x0d": issuer}
+
+    def verify(holder, message, signature):
+        return len(holder) == 64 and issuer.verify(message, signature)
+
+    def check(data):
+        try:
+            found = chain.read(data, issuers, verify)
+        except credential.CredentialError as error:
+            return "no %d" % error.args[0]
+        parent = found.parent
+        if not (parent.is_resident and parent.holder and found.role == 4 and chain.is_within(found, parent)):
+            return "!! taken"
+        said = sorted(found.details().items()) + sorted(parent.details().items())
+        return ok(said, found.key, found.holder, found.areas, found.uses, found.hours)
+
+    return check
+
+
 def _ndef():
     import ndef
 
@@ -191,6 +214,8 @@ TARGETS = {
     "cose": _cose,
     "credential": lambda: _credential(False),
     "claims": lambda: _credential(True),
+    "chain": lambda: _chain(False),
+    "chain claims": lambda: _chain(True),
     "ndef": _ndef,
     "tlv": _tlv,
     "proof": _proof,
