@@ -136,9 +136,11 @@ class Phones:
         return agreement.prepare(self._random, self._sign, self._public)
 
     def _agree(self, half, hello: bytes):
+        from cryptolib import aes
+
         from firmware.core import agreement
 
-        return agreement.open_channel(half, hello)
+        return agreement.open_channel(half, hello, aes)
 
     def _forget_channel(self) -> None:
         self._forget(("core.agreement", "core.channel"))
@@ -196,7 +198,7 @@ class Phones:
             channel = self._agree(half, hello)
         except ChannelError:
             raise PhoneGone
-        await phone.send(half.hello)
+        await phone.send(half[0])
         phone.use(channel)
 
     async def _rest(self) -> None:
