@@ -250,10 +250,14 @@ def test_a_board_agrees_to_an_mtu_of_256(make_peripheral):
         # A board's own limit is 256 unless it says otherwise.
         assert phone.att_mtu == 256
         await phone.write(bytes(253), with_response=False)
+        with pytest.raises(PhoneError):
+            await phone.write(bytes(254), with_response=False)
+        # A long write: prepared in two parts, one event when it is carried out.
+        await phone.write(bytes(400))
 
     play(board, write())
     board.run_for(100)
-    assert board.console == ["3 253"]
+    assert board.console == ["3 253", "3 400"]
 
 
 def test_indications_are_confirmed_and_a_subscriber_hears_of_a_change(make_peripheral):

@@ -265,7 +265,12 @@ class BlePhone:
         await self._ask(characteristic.subscribe(take, prefer_notify=not indications))
 
     async def write(self, data: bytes, with_response: bool = True, uuid: str | int | None = None) -> None:
-        """Writes a characteristic (the last that takes writes). Raises PhoneError, bumble's ATT_Error."""
+        """Writes a characteristic (the last that takes writes). Raises PhoneError, bumble's ATT_Error.
+
+        Without a response it has to fit into one packet, as phones have it; with one it may be a long write.
+        """
+        if not with_response and len(data) > self.att_mtu - 3:
+            raise PhoneError(f"{len(data)} bytes do not fit into one packet of {self.att_mtu - 3}")
         characteristic = await self._characteristic(uuid, 0x0C)
         await self._ask(characteristic.write_value(data, with_response=with_response))
 
