@@ -68,6 +68,9 @@ updatecut: $(READY) ## Cut the power at every flash operation of an update, and 
 	@$(BIN)/python tests/update
 	@$(BIN)/pytest -q tests/update -m slow
 
+listcut: $(READY) ## Cut the power at every flash operation while a list of revoked credentials is taken: a minute
+	@$(BIN)/python tests/news
+
 configurecut: $(READY) ## Cut the power at every flash operation of a board's configuration: some minutes
 	@$(BIN)/python tests/install/configurecut.py
 
