@@ -72,8 +72,8 @@ class Rtc:
 class Case:
     """One lock. `start()` starts it again with what its folder and ledger hold."""
 
-    def __init__(self, floor_s=0):
-        self.kept = Kept()
+    def __init__(self, floor_s=0, kept=None):
+        self.kept = kept or Kept()
         self.trail = Trail()
         self.config = Config()
         self.uptime = Uptime()
