@@ -128,6 +128,18 @@ def test_a_single_use_code_is_spent_before_the_strike():
     assert Scene().type(code(9)) == ["save 1", "save 0", "shoot", "use", "event 2", "release"]
 
 
+def test_a_single_use_code_that_is_spent_while_the_picture_is_taken_opens_no_more():
+    scene = Scene()
+
+    async def shoot(is_grant):
+        scene.used.add((7, keycode.window_at(9, NOW_S)))
+        return 1
+
+    scene.shoot = shoot
+    assert "release" not in scene.type(code(9))
+    assert scene.reason() == event.ALREADY_USED
+
+
 def test_a_wrong_code_is_counted_before_it_is_known_to_be_wrong():
     scene = Scene()
     assert scene.type("3407000001#") == ["save 1", "shoot", "event 2"]
