@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from typing import Any
 
 import ndef
 import pytest
@@ -29,7 +30,8 @@ def anna(run, home, tmp_path):
     return str(file), str(key)
 
 
-def delegate(run, anna, *arguments):
+def delegate(run, anna, *arguments) -> tuple[Any, str]:
+    """Returns what was made, None if nothing, and what was said."""
     file, key = anna
     code, text, error = run("credential", "delegate", file, "Vera", "--key", key, *arguments, "--json")
     return (json.loads(text) if code == 0 else None), error
@@ -52,7 +54,8 @@ def test_a_visitor_is_let_in(run, home, anna):
     assert made["size"] == len(data) <= credential.MAX_CHAIN_BYTES
     issuer = home.issuer().keys[-1]
     found = chain.read(data, {issuer.kid: KnownIssuer(issuer.name, issuer.public_key)}, is_signed_es256)
-    assert found.role == credential.VISITOR and keys_of(data) == [found.key, found.parent.key]
+    assert found.role == credential.VISITOR and found.parent is not None
+    assert keys_of(data) == [found.key, found.parent.key]
     assert check(run, made["base64url"]) == "granted"
     assert check(run, made["base64url"], "--used", "1") == "already_used"
     assert check(run, made["base64url"], "--via", "ble") == "no_bearer"
@@ -73,7 +76,7 @@ def test_onto_a_badge_and_a_phone(run, anna, tmp_path):
     ndef_file, out = tmp_path / "vera.ndef", tmp_path / "vera.cred"
     made, error = delegate(run, anna, "--ndef", str(ndef_file), "--tag", "ntag216", "--out", str(out))
     assert error == "" and made is not None
-    assert bytes(ndef.find(ndef_file.read_bytes(), proof.MEDIA_TYPE)) == out.read_bytes() == bytes.fromhex(made["hex"])
+    assert ndef.find(ndef_file.read_bytes(), proof.MEDIA_TYPE) == out.read_bytes() == bytes.fromhex(made["hex"])
     assert check(run, str(ndef_file)) == check(run, str(out)) == "granted"
     made, error = delegate(run, anna, "--tag", "ntag213")
     assert made is None and "The tag has room for 144 bytes" in error

@@ -341,6 +341,7 @@ def test_delegation():
     assert f"The chain has {len(link)}\n" in PAGE and f"at most {credential.MAX_CHAIN_BYTES:,} bytes" in PAGE
     issuers = {EXAMPLES["kid"]: KnownIssuer("maple-office", EXAMPLES["issuer key"])}
     found = chain.read(link, issuers, is_signed_es256)
+    assert found.parent is not None
     assert (found.subject, found.role, found.parent.subject) == ("Vera", credential.VISITOR, "Anna")
     inner = sha256(EXAMPLES["kid"] + bytes(range(1, 9))).digest()
     assert found.key == sha256(inner + VISITOR[7]).digest()[:8] and f"`{found.key.hex()}`" in PAGE

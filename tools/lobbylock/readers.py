@@ -6,6 +6,7 @@ Residents see who delivers, whom they let in themselves and their own comings; n
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from firmware.core import event
 from firmware.core.credential import DRIVER, RESIDENT, STAFF, VISITOR
@@ -39,7 +40,7 @@ _SHOWN = {
     "owner": (ALL,) * 7,
 }
 # What an access is to each reader, by whose it is.
-TABLE = {role: dict(zip(WHOSE, levels, strict=True)) for role, levels in _SHOWN.items()}
+TABLE: dict[str, dict[str, int]] = {role: dict(zip(WHOSE, levels, strict=True)) for role, levels in _SHOWN.items()}
 # Only one of several, so they say which one.
 PERSONS = {"driver": DRIVER, "resident": RESIDENT, "staff": STAFF}
 
@@ -75,7 +76,9 @@ class Reader:
         """Returns what of one board's `events` the reader may see, with the fields they may see."""
         taken = list(events)
         levels = {found.seq: self.level(door, found) for found in taken if found.kind == event.ACCESS}
-        pictures = {found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) == ALL}
+        pictures: set[Any] = {
+            found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) == ALL
+        }
         shown = []
         for found in taken:
             if found.kind == event.ACCESS:
@@ -116,7 +119,7 @@ class Reader:
         parent = (found.details.get(event.KID), found.details.get(event.PARENT_ID))
         if role == VISITOR and parent in self._ids:
             return OWN_VISITOR
-        return _WHOSE_BY_ROLE.get(role, NOBODY)
+        return NOBODY if role is None else _WHOSE_BY_ROLE.get(role, NOBODY)
 
     def _is_own(self, door: Door, found: event.Event) -> bool:
         if found.kind != event.ACCESS or self.role not in PERSONS or _role(found) != PERSONS[self.role]:
@@ -131,7 +134,7 @@ class Reader:
         details = {key: value for key, value in found.details.items() if key in _FIELDS[level]}
         return [event.Event(found.seq, found.kind, found.boot, found.uptime_ms, found.time_s, details)]
 
-    def _sees(self, found: event.Event, levels: dict[int, int], pictures: set[object]) -> bool:
+    def _sees(self, found: event.Event, levels: dict[int, int], pictures: set[Any]) -> bool:
         if found.kind == event.PICTURE:
             return found.details.get(event.PICTURE_NUMBER) in pictures
         if self.role not in PERSONS or found.kind in _FOR_ALL:

@@ -239,10 +239,10 @@ class _Teller:
         self._is_open = False
 
 
-def _name(names: tuple[str, ...], number: object) -> Any:
+def _name(names: tuple[str, ...], number: Any) -> Any:
     """Returns what `number` stands for; None without one, and numbers of a later version as they are."""
     is_known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(names)
-    return names[number] or number if is_known else number  # pyright: ignore[reportIndexIssue] looked at above
+    return (names[number] or number) if is_known else number
 
 
 def _hex(digest: bytes | None) -> str | None:
