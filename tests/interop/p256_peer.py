@@ -32,7 +32,9 @@ def _sum(public: bytes, base_factor: bytes, factor: bytes, x: bytes) -> str:
     point = p256_point.Point()
     if not point.enter(_number(public[:32]), _number(public[32:])):
         return "not on the curve"
-    if not point.combine(_number(base_factor), _number(factor)):
+    table = point.tabulate()
+    point = p256_point.Point()
+    if not point.combine(_number(base_factor), _number(factor), table):
         return "neutral"
     return str(int(point.has_x(_number(x))))
 

@@ -4,7 +4,9 @@ import gc
 from binascii import unhexlify
 
 import p256
+import p256_field
 import p256_point
+import p256_table
 
 _P = (1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -103,45 +105,114 @@ def _power(number: int) -> int:
     return result
 
 
-def test_base_table_holds_the_multiples_it_says():
-    point = (_BASE_X, _BASE_Y)
-    double = _add(point, point)
-    for number in range((len(p256_point._BASE) - 1) // 64):
-        entry = p256_point._BASE[64 * number : 64 * number + 64]
-        assert int.from_bytes(entry[:32], "little") == (point[0] << 260) % _P, number
-        assert int.from_bytes(entry[32:], "little") == (point[1] << 261) % _P, number
-        point = _add(point, double)
+def _limbs(data: bytes) -> int:
+    """Returns the number that 20 limbs of two bytes make, modulo p."""
+    return sum((data[at] | data[at + 1] << 8) << 13 * (at >> 1) for at in range(0, 40, 2)) % _P
+
+
+def test_tables_hold_the_multiples_they_say():
+    point = p256_point.Point()
+    assert point.enter(_BASE_X, _BASE_Y)
+    table = point.tabulate()
+    assert len(table) == len(p256_table.BASE) == 1280
+    first = (_BASE_X, _BASE_Y)
+    for piece in range(4):
+        point = first
+        double = _add(point, point)
+        for number in range(4 * piece, 4 * piece + 4):
+            for entries in (table, p256_table.BASE):
+                entry = entries[80 * number : 80 * number + 80]
+                assert _limbs(entry[:40]) == (point[0] << 260) % _P, number
+                assert _limbs(entry[40:]) == (point[1] << 261) % _P, number
+            point = _add(point, double)
+        for _ in range(64):
+            first = _add(first, first)
+
+
+def _combined(base_factor: int, factor: int, table: bytes):
+    """Returns the sum, or None if it is the neutral element."""
+    point = p256_point.Point()
+    return point if point.combine(base_factor, factor, table) else None
 
 
 def test_small_multiples_of_the_base():
     expected = (_BASE_X, _BASE_Y)
     for factor in range(1, 41):
         for split in (0, 1, factor // 2, factor):
-            point = p256_point.Point()
-            assert point.enter(_BASE_X, _BASE_Y)
-            assert point.combine(factor - split, split)
+            point = _combined(factor - split, split, p256_table.BASE)
             assert point.has_x(expected[0]), (factor, split)
             assert not point.has_x(expected[0] ^ 1)
         expected = _add(expected, (_BASE_X, _BASE_Y))
 
 
+def test_pieces_of_factors():
+    # Ones and gaps where one piece ends and the next begins; the sum of both factors is what counts.
+    for one, other in (
+        (1 << 64, (1 << 64) - 1),
+        ((1 << 256) - 1, 1),
+        ((1 << 128) - 1, 1 << 192),
+        ((1 << 255) | (1 << 63), (1 << 191) - 1),
+        (0xF0F0F0F0F0F0F0F1, 0x8888888888888888 << 128),
+    ):
+        total = (one + other) % _ORDER
+        # Read at once: the next sum has the same memory.
+        expected = _x_of(_combined(0, total, p256_table.BASE))
+        parts = _combined(one, other, p256_table.BASE)
+        assert expected == _x_of(parts), (one, other)
+    assert _combined(0, 0, p256_table.BASE) is None
+    assert _combined(5, _ORDER - 5, p256_table.BASE) is None
+    assert _combined(_ORDER - 1, 1, p256_table.BASE) is None
+
+
+def _x_of(point) -> int:
+    """Returns the affine x, by Fermat's inverse of Z^2."""
+    data = bytearray(33)
+    p256_field.store(point._memory, data, 0)
+    x = int.from_bytes(data, "little")
+    p256_field.store(point._memory, data, 2)
+    z = int.from_bytes(data, "little")
+    # Montgomery's factor is in x once and in Z^2 twice.
+    return x * _power(z * z) * (1 << 260) % _P
+
+
+def test_prepared_keys():
+    prepared = p256.prepare(_PUBLIC)
+    # One key, any number of signatures, in any order.
+    for _ in range(2):
+        assert p256.verify_prepared(prepared, b"sample", _SIGNATURE)
+        assert p256.verify_prepared(prepared, b"test", _OTHER_SIGNATURE)
+        assert not p256.verify_prepared(prepared, b"test", _SIGNATURE)
+    for length in (0, 63, 65):
+        assert not p256.verify_prepared(prepared, b"sample", (_SIGNATURE * 2)[:length])
+        assert p256.prepare((_PUBLIC * 2)[:length]) is None
+    assert p256.prepare(_flipped(_PUBLIC, 7)) is None
+    assert p256.prepare(bytes(64)) is None
+
+
 def test_x_is_compared_modulo_the_order():
     # The x of a point may be r or r + order, if that is below p: Wycheproof has a signature of the latter kind.
-    point = p256_point.Point()
-    assert point.enter(_BASE_X, _BASE_Y)
-    assert point.combine(1, 0)
+    point = _combined(1, 0, p256_table.BASE)
+    assert point.has_x(_BASE_X)
     assert not point.has_x(_BASE_X + _P)
     assert not point.has_x(0)
 
 
-def test_garbage_of_a_verification():
-    p256.verify(_PUBLIC, b"sample", _SIGNATURE)
+def _garbage(work) -> int:
+    """Returns how many bytes `work` allocates."""
+    work()
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()
-    assert p256.verify(_PUBLIC, b"sample", _SIGNATURE)
-    assert gc.mem_alloc() - before <= 8192
+    work()
+    allocated = gc.mem_alloc() - before
     gc.enable()
+    return allocated
+
+
+def test_garbage_of_a_verification():
+    prepared = p256.prepare(_PUBLIC)
+    assert _garbage(lambda: p256.prepare(_PUBLIC)) <= 8192
+    assert _garbage(lambda: p256.verify_prepared(prepared, b"sample", _SIGNATURE)) <= 4096
 
 
 def test_leaves_nothing_behind():

@@ -5,7 +5,8 @@ from typing import NamedTuple
 # The parts of lib/ that only compute. Both sides use them, so they keep to what both interpreters have.
 PURE_LIB = frozenset(
     ("cbor", "comb25519", "constant", "cose", "ed25519", "edwards25519", "field25519", "hkdf", "ndef", "number25519")
-    + ("inverse", "p256", "p256_field", "p256_point", "sha512", "table25519", "typing", "workspace", "x25519")
+    + ("inverse", "p256", "p256_field", "p256_point", "p256_table", "sha512", "table25519", "typing", "workspace")
+    + ("x25519",)
 )
 
 HARDWARE = frozenset(("bluetooth", "esp32", "machine", "network"))

@@ -79,6 +79,7 @@ BUNDLES = {
         "p256",
         "p256_field",
         "p256_point",
+        "p256_table",
         "firmware.core.credential",
         "firmware.core.proof",
         "firmware.task.gate",
