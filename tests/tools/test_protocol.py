@@ -260,7 +260,7 @@ def test_settings():
         fields.update(name.strip(" `") for name in row[0].split(","))
     written = compose("maple-12", "front", 3, EXAMPLES["code key"], EXAMPLES["public key"], Options())
     # Left out where there are none, for locks that do not know them.
-    assert set(json.loads(written)) == fields - {"mqtt_cert", "mqtt_key"}
+    assert set(json.loads(written)) == fields - {"ble", "mqtt_cert", "mqtt_key"}
 
 
 ISSUER_SEED = b"\x03" * 32
