@@ -3,13 +3,15 @@
 from hashlib import sha256
 from pathlib import Path
 
+import blecase
 import cardcase
 import pytest
 from cardcase import OTHER_KEY, SIGNER, badge
 from lockfixtures import make_room
-from lockroom import NOON_S
+from lockroom import NOON_S, Lockroom
 from rolecase import (
     BADGE,
+    BLE,
     CLASSES,
     GETS,
     KEYPAD,
@@ -67,8 +69,6 @@ def judged(found, cell) -> None:
 @pytest.fixture(scope="module")
 def door(tmp_path_factory):
     """A lock that is up, for all who come: nobody here is in another one's way."""
-    from lockroom import Lockroom
-
     made = Lockroom(tmp_path_factory.mktemp("matrix") / "board", **cardcase.SETTINGS)
     made.power_on()
     yield made
@@ -137,6 +137,46 @@ def test_who_lets_others_in(door, role):
         assert found.reason == event.GRANTED and found.details[event.ROLE] == 4
     else:
         assert found.reason == NO_DELEGATION[role]
+
+
+@pytest.fixture(scope="module")
+def air(tmp_path_factory):
+    """A lock that phones reach by Bluetooth, without a card reader."""
+    made = Lockroom(tmp_path_factory.mktemp("air") / "board", **blecase.SETTINGS)
+    made.power_on()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_bluetooth(air, role):
+    """The same of somebody in front of the door who presses the button."""
+    data, key = credential_of(role, BLE, number_of(role, BLE))
+    version = (air.last(event.LIST_TAKEN).details[event.LIST_VERSION] if air.count(event.LIST_TAKEN) else 0) + 1
+    phone = Phone(data, key, wants_receipt=True, list_file=listed(version))
+    before, taken = air.count(event.ACCESS), air.count(event.LIST_TAKEN)
+    reason = blecase.Visitor(air, phone, role).come()
+    found = air.last(event.ACCESS)
+    assert air.count(event.ACCESS) == before + 1 and found.details[event.VIA] == event.BLE
+    assert reason == found.reason
+    judged(found, OPENS[role][BLE])
+    gets = PHONES[role]
+    assert bool(phone.receipts) == gets["receipt"] == (found.seq in handed(air))
+    assert air.count(event.LIST_TAKEN) - taken == gets["list taken"]
+    # Without the button nobody comes in.
+    air.board.run_for(6_000)
+    data, key = credential_of(role, BLE, number_of(role, BLE, "passing by"))
+    blecase.Visitor(air, Phone(data, key), role + " passing by").come(pressed_s=None)
+    assert air.last(event.ACCESS).reason in (event.NO_ACT, event.UNKNOWN_ISSUER)
+    air.board.run_for(6_000)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_lets_others_in_by_bluetooth(air, role):
+    data = delegation_of(role, number_of(role, BLE, "delegation"))
+    reason = blecase.Visitor(air, Phone(data, OTHER_KEY), role + " lets in").come()
+    assert reason == (event.GRANTED if PHONES[role]["lets others in"] else NO_DELEGATION[role])
+    air.board.run_for(6_000)
 
 
 @pytest.mark.parametrize("role", [RESIDENT, NOBODY])
