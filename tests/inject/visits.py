@@ -14,8 +14,10 @@ import lockroom
 from lockroom import FlashImage, Lockroom
 from probetree import Tree
 
+from lobbylock.phone import Phone
 from lobbylock.signature import Signer
 from virtualboard import VirtualBoard
+from virtualboard.chip.isodep_card import IsoDepCard
 
 __all__ = ("VISITS", "FlashImage", "Lockroom", "Stage")
 
@@ -61,7 +63,7 @@ def visit_wiegand(room: Lockroom) -> None:
 
 
 def visit_phone(room: Lockroom) -> None:
-    """A phone with a credential for one use, with a camera that is required; then somebody leaves."""
+    """A phone with a credential for one use, that wants a receipt; the camera is required; then somebody leaves."""
     tap_phone(room)
     _open_and_close(room)
     room.board.exit_button.press()
@@ -98,7 +100,8 @@ def single_use_code(room: Lockroom) -> str:
 
 
 def tap_phone(room: Lockroom) -> None:
-    card, _ = cardcase.phone(cardcase.phone_credential(uses=1))
+    made = Phone(cardcase.phone_credential(uses=1), cardcase.PHONE_KEY, wants_receipt=True)
+    card = IsoDepCard(made.handle)
     room.board.nfc.place(card)
     room.board.run_for(3_000)
     room.board.nfc.remove(card)

@@ -34,6 +34,9 @@ class Courier:
     def offer(self, topic, payload):
         if not self.is_connected:
             return False
+        if topic == "nonce":
+            # Nobody there signs the time.
+            return True
         fields = cbor.decode(payload, 9000)
         if topic == "events":
             self._store_events(*fields)
@@ -70,4 +73,7 @@ class Courier:
         return self._inbox.pop(0) if self._inbox else None
 
     def take_time(self):
+        return None
+
+    def take_post(self, topic):
         return None
