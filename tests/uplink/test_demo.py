@@ -12,7 +12,7 @@ import time
 import pytest
 
 COMMAND = [sys.executable, "-m", "lobbylock", "demo"]
-STEPS = 23
+STEPS = 29
 
 
 # A minute and a half in real time; more on a busy machine.

@@ -13,9 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from firmware.core import event_names
+from lobbylock.ble_phone import CarrierLost, StrangeLock
 from lobbylock.code_command import group_digits
+from lobbylock.demo.air import visit
 from lobbylock.demo.deck import Deck, forge
 from lobbylock.demo.stage import DOOR, Stage
+from lobbylock.phone import Phone
+from virtualboard.ble import Task
 from virtualboard.chip.card import Card
 
 _KEYPAD = "0123456789*#"
@@ -25,7 +30,7 @@ _KEY_MS = 220
 _GAP_MS = 50
 _STILL_S = 3.0
 _HELP = (
-    "0-9 * #: keypad   b: badge   f: forged badge   t: phone   "
+    "0-9 * #: keypad   b: badge   f: forged badge   t: phone   u: phone by Bluetooth   "
     "o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
 )
 _HELD_MS = 1_500
@@ -47,6 +52,9 @@ class Live:
         self._said = 0
         self._is_networked = True
         self._deck = Deck(stage)
+        # A visit over Bluetooth that goes on, and whose it is.
+        self._visit: Task[int | None] | None = None
+        self._visitor: Phone | None = None
 
     def run(self) -> None:
         """Returns when `q` is typed or the input ends."""
@@ -84,6 +92,8 @@ class Live:
             self._echo(key)
         elif key in _CARDS:
             self._hold(key)
+        elif key == "u":
+            self._come()
         elif key == "o":
             board.contact.open()
             self._say("door", "opened")
@@ -113,6 +123,27 @@ class Live:
             card = self._deck.badge(credential if key == "b" else forge(credential))
         self._board.nfc.place(card)
         self._board.at(_HELD_MS, lambda: self._board.nfc.remove(card))
+
+    def _come(self) -> None:
+        """Has the driver press the button on the phone, which is in the pocket otherwise."""
+        if self._visit is not None:
+            return
+        self._say("phone", "the driver presses the button")
+        _, self._visitor = self._deck.phone(wants_receipt=True, door_key=self._stage.door_key)
+        radio = self._board.ble.phone("phone")
+        self._visit = self._board.ble.start(visit(self._visitor, radio, self._stage.door_key))
+
+    def _show_visit(self) -> None:
+        if self._visit is None or self._visitor is None or not self._visit.done():
+            return
+        try:
+            reason = self._visit.result()
+            told = "nothing" if reason is None else event_names.REASON_NAMES[reason]
+        except (CarrierLost, StrangeLock) as error:
+            told = str(error)
+        receipts = f", with a receipt of {len(self._visitor.receipts[0])} bytes" if self._visitor.receipts else ""
+        self._say("phone", f"was told: {told}{receipts}")
+        self._visit = None
 
     def _type(self, key: str) -> None:
         """Presses a key behind the one before: two that overlap would be two at once."""
@@ -152,6 +183,7 @@ class Live:
         if len(frozen) > self._frames:
             self._say("camera", "frame frozen")
         self._frames = len(frozen)
+        self._show_visit()
         self._stage.events()
         for line in self._stage.lines[self._said :]:
             self._show_line(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lobbylock.demo.stage import OTHER_DOOR, RELEASE_MS, Stage
-from lobbylock.demo.taps import Taps
+from lobbylock.demo.visits import Visits
 from lobbylock.demo.witness import ARRIVAL_LIMIT_MS, CALM_MS, LIMIT_MS, SLACK_MS, Failed, Step
 from lobbylock.errors import UserError
 
@@ -29,7 +29,7 @@ _MOST_SLOWER = 1.2
 _KILL_AFTER_MS = (5, 40, 300, 700, 1_000, 1_060, 1_120, 1_300, 1_800)
 
 
-class Show(Taps):
+class Show(Visits):
     """Plays the steps of one delivery."""
 
     _last_press_ms = 0.0
@@ -46,11 +46,13 @@ class Show(Taps):
         yield "a code not yet valid is refused", lambda: self._refused(self._shifted(2), "not_yet_valid")
         yield "a single-use code works once", self._single_use
         yield from self.tap_steps()
+        yield from self.visit_steps()
         yield "without a broker the door opens and the event arrives later", self._without_broker
         yield "a broker that never answers does not slow the door", self._stalled_broker
         yield "six wrong codes lock out and a power cut does not lift it", self._lockout
         yield "killed at any moment, the strike is at rest", self._killed
         yield "a hanging CPU does not hold the strike", self._hung
+        yield from self.news_steps()
         yield "an edited row makes the audit fail", self._edited
 
     # What is typed.

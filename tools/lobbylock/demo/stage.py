@@ -53,7 +53,9 @@ class Stage:
         self.lines: list[dict[str, Any]] = []
         self._on_line = on_line
         self._log = folder / "collector.log"
-        self._boot = 0
+        # Which start of the lock it is, and its public key, once it has started.
+        self.boot = 0
+        self.door_key = b""
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
         self._closing = contextlib.ExitStack()
         self._collector: subprocess.Popen[str] | None = None
@@ -198,12 +200,14 @@ class Stage:
             raise UserError("The virtual board does not start: " + " / ".join(self.board.console[-3:]))
         line = self.board.console[before]
         self._must("door", "enrol", DOOR, "--console-line", line)
-        self._boot = json.loads(line)["boot"]
+        said = json.loads(line)
+        self.boot = said["boot"]
+        self.door_key = bytes.fromhex(said["public_key"])
 
     def wait_for_time(self) -> bool:
         """Waits until the lock knows the time since its last start; returns whether it does."""
         # A time server that is asked in vain is asked again after 15 s, and the event has to come all the way.
-        return self.wait(lambda: any(found["boot"] == self._boot for found in self.events("clock_set")), 2 * _START_MS)
+        return self.wait(lambda: any(found["boot"] == self.boot for found in self.events("clock_set")), 2 * _START_MS)
 
     def wait(self, condition: Callable[[], bool], limit_ms: int = _START_MS) -> bool:
         """Runs the board until `condition` holds; returns whether it came to hold."""

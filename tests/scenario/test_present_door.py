@@ -1,0 +1,101 @@
+"""`lobbylock phone present`, with bleak, at a virtual door: what a person does with a laptop, receipt included."""
+
+import json
+
+import blecase
+import cardcase
+import pytest
+
+from firmware.core import event
+from lobbylock import command, present_command
+from lobbylock.ble_radio import Radio
+from lobbylock.phone import Phone, save_key
+from lobbylock.present_command import Presentation
+from lobbylock.visit_receipt import read_visit_receipt
+from lobbylock.wallet import Wallet
+from virtualboard.ble import bleak_backend
+
+DOOR = "maple-12/front"
+
+
+@pytest.fixture
+def room(make_room):
+    made = make_room(**blecase.SETTINGS)
+    made.power_on()
+    return made
+
+
+def radio(room, name: str = "laptop") -> Radio:
+    scanner, client = bleak_backend.local(room.board.ble, name)
+    return Radio({"backend": scanner}, {"backend": client})
+
+
+def held(room, tmp_path, door_key: bytes | None = None, **changed) -> Wallet:
+    path = tmp_path / "phone.pem"
+    if not path.exists():
+        save_key(path, cardcase.PHONE_KEY)
+    return Wallet(cardcase.phone_credential(**changed), path, {DOOR: door_key or room.public_key})
+
+
+def present(room, wallet: Wallet, wait_for_act=None, limit_s: float = 10, **wants):
+    phone = Phone(wallet.credential, cardcase.PHONE_KEY, version=2, **wants)
+    visit = Presentation(wallet, phone, None)
+    task = room.board.ble.start(visit.play(radio(room), limit_s, wait_for_act))
+    assert room.board.run_until(task.done, 60_000), "the visit does not end"
+    return task.result(), phone
+
+
+def test_laptop_opens_the_door_and_gets_a_receipt(room, tmp_path):
+    outcome, phone = present(room, held(room, tmp_path), wants_receipt=True)
+    assert (outcome.door, outcome.reason, outcome.trouble) == (DOOR, event.GRANTED, "")
+    access = room.last(event.ACCESS)
+    assert access.details[event.VIA] == event.BLE
+    said = read_visit_receipt(phone.receipts[0], room.public_key)
+    assert (said.door, said.seq) == (DOOR, access.seq)
+    assert room.last(event.RECEIPT).details == {event.ACCESS_SEQ: access.seq, event.SHA256: said.sha256}
+
+
+def test_nobody_presses_anything_for_a_long_time(room, tmp_path):
+    import asyncio
+
+    asked = []
+
+    async def slow(door: str) -> None:
+        asked.append(door)
+        await asyncio.sleep(30)
+
+    outcome, _ = present(room, held(room, tmp_path), slow)
+    # The press is what counts, not how long it was waited for.
+    assert (asked, outcome.reason) == ([DOOR], event.GRANTED)
+
+
+def test_only_doors_that_are_known_are_shown_anything(room, tmp_path):
+    outcome, _ = present(room, held(room, tmp_path, door_key=bytes(32)))
+    assert (outcome.door, outcome.reason) == (None, None)
+    assert "in reach" in outcome.text()
+    assert room.count(event.ACCESS) == 0
+
+
+def test_refusal_in_words(room, tmp_path):
+    outcome, _ = present(room, held(room, tmp_path, areas=["mailroom"]))
+    assert outcome.reason == event.WRONG_AREA
+    assert outcome.text().startswith("This credential does not lead through this door.")
+
+
+def test_the_whole_command(room, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "wallet.json"
+    held(room, tmp_path).save(path)
+    monkeypatch.setattr(present_command, "Radio", lambda: radio(room))
+    room.board.set_pace("real")
+    room.board.start_pump()
+    try:
+        code = command.main(["phone", "present", str(path), "--yes-i-am-at-the-door", "--json"])
+    finally:
+        room.board.stop_pump()
+        room.board.set_pace("fast")
+    said = json.loads(capsys.readouterr().out)
+    assert code == 0, said
+    assert (said["door"], said["reason"], said["list_version"]) == (DOOR, "granted", 0)
+    (file,) = said["receipts"]
+    code = command.main(["receipt", "verify", file, "--door-key", room.public_key.hex(), "--door", DOOR])
+    assert code == 0 and capsys.readouterr().out.startswith("It holds: maple-12/front")
