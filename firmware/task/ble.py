@@ -128,7 +128,8 @@ class Phones:
             # Nobody is served meanwhile; the next round tries again.
             self._used_ms = now_ms
         if not served:
-            self._forget_channel()
+            # All of them, since they go by one another's exceptions.
+            self._forget(("core.agreement", "core.channel", "reader.ble"))
 
     def _make_half(self):
         from firmware.core import agreement
@@ -141,9 +142,6 @@ class Phones:
         from firmware.core import agreement
 
         return agreement.open_channel(half, hello, aes)
-
-    def _forget_channel(self) -> None:
-        self._forget(("core.agreement", "core.channel"))
 
     # One phone.
 
