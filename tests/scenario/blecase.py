@@ -27,6 +27,9 @@ class AirCarrier:
         self.log: list[tuple[bool, bytes]] = []
 
     async def open(self, mtu: int = 247) -> "AirCarrier":
+        # What came for the connection before this one.
+        while not self._radio.notifications.empty():
+            self._radio.notifications.get_nowait()
         await self._radio.connect(timeout_s=WAIT_S)
         if mtu > self.mtu:
             self.mtu = await self._radio.mtu(mtu)
@@ -87,9 +90,10 @@ class Visitor:
         return task.result()
 
 
-def driver(room: Lockroom, name: str = "phone", key=cardcase.PHONE_KEY, **changed) -> Visitor:
+def driver(room: Lockroom, name: str = "phone", *, wants_receipt: bool = False, **changed) -> Visitor:
     """Returns a visitor whose credential opens unless `changed`."""
-    return Visitor(room, Phone(cardcase.phone_credential(key, **changed), key), name)
+    data = cardcase.phone_credential(**changed)
+    return Visitor(room, Phone(data, cardcase.PHONE_KEY, wants_receipt=wants_receipt, version=2), name)
 
 
 def granted(room: Lockroom) -> int:
