@@ -181,7 +181,7 @@ def opens_alone(values, door, number, now_s, used):
     )
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(
     families(),
     st.integers(34, 42) | st.integers(20, 61),

@@ -136,6 +136,6 @@ class PresenceMachine(RuleBasedStateMachine):
 
 
 PresenceMachine.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, database=None, derandomize=True
+    max_examples=100, stateful_step_count=30, deadline=None, database=None, derandomize=True
 )
 TestPresence = PresenceMachine.TestCase

@@ -20,7 +20,6 @@ from rolecase import (
     OPENS,
     PHONE,
     PHONES,
-    RESIDENT,
     ROLES,
     WAYS,
     credential_of,
@@ -179,13 +178,13 @@ def test_who_lets_others_in_by_bluetooth(air, role):
     air.board.run_for(6_000)
 
 
-@pytest.mark.parametrize("role", [RESIDENT, NOBODY])
+@pytest.mark.parametrize("role", [NOBODY])
 def test_token(make_room, role):
     bring_token(make_room, role)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", [role for role in ROLES if role not in (RESIDENT, NOBODY)])
+@pytest.mark.parametrize("role", [role for role in ROLES if role != NOBODY])
 def test_token_of_the_others(make_room, role):
     bring_token(make_room, role)
 
