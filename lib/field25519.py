@@ -25,7 +25,7 @@ _LOAD = const(4)  # OUT, COUNT: the next entry's numbers go to OUT + 6, OUT, OUT
 _COPY = const(5)  # A, OUT: OUT = A, with sums
 _END = const(6)
 _SWAP = const(7)  # A, B: the two units from A and those from B change places if the next entry's word is 1, not if 0
-_SCALE = const(8)  # A, B, OUT: OUT = 121,666 A + B, with sums; A and B have to be products
+_SCALE = const(8)  # A, B, OUT: OUT = 121,666 A + B, with sums
 _NOWHERE = const(255)
 
 # Products grow in units 53 to 58.
@@ -255,7 +255,7 @@ def run(m: ptr32, s: int, r: ptr32, area: ptr32, program: ptr8, entry: ptr16):  
             s = 0
             part = 5
             while part:
-                # Below 2^31: factors of products are below 8,200.
+                # Below 2^31, since no limb is more than 10,015.
                 s = m[0] * 121666 + s; s = b[0] + s; r[0] = 8191 & s; s = s >> 13
                 s = m[1] * 121666 + s; s = b[1] + s; r[1] = 8191 & s; s = s >> 13
                 s = m[2] * 121666 + s; s = b[2] + s; r[2] = 8191 & s; s = s >> 13

@@ -46,6 +46,9 @@ class Word:
     def __and__(self, other):
         return self._like(self.raw & _raw(other))
 
+    def __rand__(self, other):
+        return type(self)(_raw(other) & self.raw)
+
     def __or__(self, other):
         return self._like(self.raw | _raw(other))
 
@@ -61,6 +64,17 @@ class Word:
     def __lt__(self, other):
         right = type(self)(other, self.is_signed)
         return self.value < right.value
+
+    def __eq__(self, other):
+        return self.raw == type(self)(other).raw
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+    def __rsub__(self, other):
+        return type(self)(_raw(other) - self.raw)
+
+    __hash__ = None
 
 
 def _raw(value) -> int:
@@ -103,6 +117,10 @@ class Pointer:
         return self._moved(-_raw(other))
 
 
+class Pointer16(Pointer):
+    size = 2
+
+
 class Pointer8(Pointer):
     size = 1
 
@@ -120,7 +138,7 @@ def load(path: Path, bits: int) -> types.ModuleType:
     def as_uint(value):
         return word(value, False)
 
-    casts = {"ptr32": Pointer, "ptr8": Pointer8, "int": as_int, "uint": as_uint}
+    casts = {"ptr32": Pointer, "ptr16": Pointer16, "ptr8": Pointer8, "int": as_int, "uint": as_uint}
 
     def viper(function):
         kinds = [casts[kind] for kind in function.__annotations__.values()]
