@@ -1,5 +1,6 @@
 """Right input for each target, to make wrong input of."""
 
+import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -169,6 +170,18 @@ def _ble_scripts() -> list[bytes]:
     return scripts
 
 
+def _plaintexts() -> list[bytes]:
+    """Returns what records of the channel hold, each length of them twice."""
+    sizes = [(0, 64), (62, 64), (63, 256), (254, 256), (255, 512), (510, 512), (511, 768), (766, 768), (1150, 1152)]
+    return [(length.to_bytes(2, "big") + b"r" * length).ljust(size, b"\0") for length, size in sizes]
+
+
+def _records() -> list[bytes]:
+    """Returns records whose keystream is zeros."""
+    key = sha256(SECRET).digest() * 2
+    return [text + hmac.digest(key[16:48], bytes(4) + text, "sha256")[:16] for text in _plaintexts()]
+
+
 def _codes() -> list[bytes]:
     classes = [(code_class, keycode.window_at(code_class, 1_789_992_000)) for code_class in keycode.WINDOW_S]
     key = bytes(range(32))
@@ -258,6 +271,8 @@ def corpora() -> dict[str, Corpus]:
         "type4": Corpus(_type4_scripts()),
         "phone": Corpus(_phone_scripts()),
         "ble": Corpus(_ble_scripts(), has_peer=False, heap_kib=300),
+        "record": Corpus(_records()),
+        "record plain": Corpus(_plaintexts()),
         "proof": Corpus([said, proof.pack(bytes(64))]),
         "wiegand": Corpus(_bits()),
         "keycode": Corpus(_codes(), [[int(digit) for digit in code.decode()] for code in _codes()], _type_digits),

@@ -18,6 +18,8 @@ def _load(name: str):
         from fuzz_reader import TARGETS
     elif name.startswith("console"):
         from fuzz_console import TARGETS
+    elif name.startswith("record"):
+        from fuzz_channel import TARGETS
     elif name == "ble":
         from fuzz_ble import TARGETS
     elif name in ("type2", "type4", "phone"):
