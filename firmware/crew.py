@@ -234,7 +234,7 @@ class Crew:
             forget,
         )
         nonces = Nonces(self._seed, self._boot, os.urandom)
-        return Visit(gate, nonces, self._access, self._trail, news, forget)
+        return Visit(gate, nonces, p256.prepare, p256.verify_prepared, self._access, self._trail, news, forget)
 
     def _make_tap(self, visit):
         from firmware.board.nfc import open_reader

@@ -104,7 +104,7 @@ def read(proof: bytes):
 
 
 def holds(holder: bytes, credential: bytes, challenge: bytes, proof: bytes, verify, channel=b"", act_ms=None) -> bool:
-    """Whether `proof` answers the lock's own `challenge` after `credential`, by the key `holder` (x || y, 64 bytes).
+    """Whether `proof` answers the lock's own `challenge` after `credential`, by the key `holder`.
 
     `verify(holder, message, signature) -> bool` checks ES256; all else as in `to_be_signed`. No proof raises anything.
     """

@@ -27,11 +27,16 @@ _PROOF_MS = const(2_000)
 
 
 class Visit:
-    """`gate` judges credentials, `news` takes what visitors bring, `access` does what follows a decision."""
+    """`gate` judges credentials, `news` takes what visitors bring, `access` does what follows a decision.
 
-    def __init__(self, gate, nonces, access, trail, news, forget) -> None:
+    `prepare(holder)` returns what `verify(prepared, message, signature) -> bool` wants of a key, None if it is none.
+    """
+
+    def __init__(self, gate, nonces, prepare, verify, access, trail, news, forget) -> None:
         self._gate = gate
         self._nonces = nonces
+        self._prepare = prepare
+        self._verify = verify
         self._access = access
         self._trail = trail
         self._news = news
@@ -51,10 +56,13 @@ class Visit:
             challenge = proof.challenge(self._gate.door, self._nonces.next())
             asking = asyncio.create_task(_ask(session, challenge))
             exposure = self._access.expose(decision) if is_trusted else None
-            # While the phone computes, garbage is collected: nothing is in the way of its answer then.
+            # While the phone computes, so does the lock: nothing is in the way of the answer then.
             await asyncio.sleep_ms(_ASKED_MS)
             gc.collect()
-            decision = self._weigh(session, data, challenge, await asking, decision)
+            prepared = self._prepare(decision.claim.holder)
+            decision = self._weigh(session, decision, prepared, data, challenge, await asking)
+            # A KB that the rest of a visit has better use for.
+            prepared = None
             if decision.reason == event.CARD_LOST and is_news and not is_news() and exposure is None:
                 return decision
         decision = await self._access.act(decision, exposure, self._gate.revoked)
@@ -89,7 +97,7 @@ class Visit:
             return decision.refused(_reason(gone))
         return decision.refused(event.TOO_SLOW)
 
-    def _weigh(self, session, data: bytes, challenge: bytes, said, decision: Decision) -> Decision:
+    def _weigh(self, session, decision: Decision, prepared, data: bytes, challenge: bytes, said) -> Decision:
         """Returns `decision` if `said` proves that the phone holds the credential's key, a refusal otherwise."""
         if isinstance(said, int):
             return decision.refused(said)
@@ -100,8 +108,7 @@ class Visit:
             act_ms = session.act_ms
             if act_ms is None or act_ms > proof.MAX_ACT_MS:
                 return decision.refused(event.NO_ACT)
-        holder = decision.claim.holder
-        if proof.holds(holder, data, challenge, said, self._gate.verify, session.channel, act_ms):
+        if prepared and proof.holds(prepared, data, challenge, said, self._verify, session.channel, act_ms):
             return decision
         return decision.refused(event.WRONG_HOLDER)
 

@@ -62,7 +62,7 @@ class Scene:
         self.kept = Ledger(FakeFlash(3))
         self.gate = Gate(self, {KID: self.issuer}, self.kept, clock, self, self, self.verify, self, None)
         access = Access(self.kept, None, self, self.opened.append, self)
-        self.visit = Visit(self.gate, self, access, self, self, None)
+        self.visit = Visit(self.gate, self, lambda holder: holder, self.verify, access, self, self, None)
 
     def now_ms(self):
         return 0

@@ -129,6 +129,15 @@ def test_a_phone_that_proves_nothing_is_refused():
         assert session.results == [proof.result(event.WRONG_HOLDER)]
 
 
+def test_a_key_is_prepared_while_the_phone_signs():
+    log = served(Session()).log
+    assert log.index("challenge") < log.index("prepare") < log.index("proof")
+    # No point of the curve: nobody holds it.
+    scene = Scene()
+    scene.has_key = False
+    assert "release" not in scene.serve(Session()) and scene.reasons == [event.WRONG_HOLDER]
+
+
 def test_a_phone_that_goes_before_its_proof():
     for error, reason in ((PhoneGone(), event.CARD_LOST), (PhoneGone(event.READER), event.READER)):
         session = Session(error=error)

@@ -56,10 +56,6 @@ class Gate:
     def revoked(self, claim):
         return self.later
 
-    def verify(self, holder, message, signature):
-        self._scene.signed = message
-        return signature == b"\x01" * 64
-
 
 class Session:
     """A phone of version 1 that says `said` to a challenge, or fails with `error`."""
@@ -176,10 +172,11 @@ class Scene:
         self.counter = 0
         self.last = b""
         self.signed = None
+        self.has_key = True
         self.gate = Gate(self, reason, Claim(self, holder, left))
         self.news = News(self)
         self.access = Access(self, self, self, self.release, self.Lamp())
-        self.visit = Visit(self.gate, self, self.access, self, self.news, self.forget)
+        self.visit = Visit(self.gate, self, self.prepare, self.verify, self.access, self, self.news, self.forget)
 
     class Lamp:
         def show(self, pattern):
@@ -189,6 +186,16 @@ class Scene:
         if self.broken == what:
             raise FlashError(what)
         self.log.append(what)
+
+    # The check of signatures.
+    def prepare(self, holder):
+        self.do("prepare")
+        return b"prepared" if self.has_key else None
+
+    def verify(self, prepared, message, signature):
+        assert prepared == b"prepared"
+        self.signed = message
+        return signature == b"\x01" * 64
 
     # Nonces, the camera, the trail, the strike, what is let go.
     def next(self):
