@@ -124,7 +124,9 @@ class Ble:
     def hang_up(self, link) -> None:
         """Ends the connection; the place stays taken."""
         if not link.is_gone:
+            link.is_gone = True
             self._hang_up(link.handle)
+        link.changed.set()
 
     def free(self, link) -> None:
         """Gives the place to whoever comes next; the phone that had it has to be gone, or to have been hung up on."""

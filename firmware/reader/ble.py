@@ -56,6 +56,7 @@ class BlePhone:
         self._out = self._in = 0
         self._message = None
         self._sealed = None
+        self._is_over = False
         self.channel = b""
         self.wants_receipt = self.has_token = False
         self.list_version = self.took_ms = 0
@@ -127,12 +128,20 @@ class BlePhone:
             plain = self._sealed.open(await self.receive(limit_ms))
         except ChannelError:
             raise PhoneStrange
+        if plain[:1] == b"\x7f":
+            # It says no, and may be asked for something else.
+            self._is_over = False
+            raise PhoneGone
         if plain[:1] != bytes((kind,)):
-            raise PhoneStrange if plain[:1] != b"\x7f" else PhoneGone
+            raise PhoneStrange
         return plain[1:]
 
     async def _ask(self, kind: int, body: bytes, most: int):
         """Returns what the phone answers to a command, at most `most` bytes. Raises PhoneGone, PhoneStrange."""
+        if self._is_over:
+            raise PhoneGone
+        # Unless all goes well.
+        self._is_over = True
         await self.send(self._sealed.seal(bytes((kind,)) + body))
         asked = time.ticks_ms()
         answer = await self._record(kind, _ANSWER_MS)
@@ -140,6 +149,7 @@ class BlePhone:
             raise PhoneStrange
         # By when the radio had it: somebody else may have been computing since.
         self.took_ms = max(0, time.ticks_diff(self._link.arrived, asked))
+        self._is_over = False
         return answer
 
     async def credential(self) -> bytes:

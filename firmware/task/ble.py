@@ -17,6 +17,8 @@ _ROUND_MS = const(10_000)
 # While the channel's half waits to be replaced.
 _LOOK_MS = const(1_000)
 _SALT_MS = const(900_000)
+_PARTING_TURNS = const(3)
+_PARTING_MS = const(5)
 _SALT_BYTES = const(4)
 # A half that is in use is replaced once nobody is there; after so long in any case.
 _HALF_MS = const(600_000)
@@ -157,6 +159,9 @@ class Phones:
         except Exception as error:  # noqa: BLE001 - a task of its own would end without a word
             self._ble.error = error
         self._ble.hang_up(link)
+        for _ in range(_PARTING_TURNS):
+            # Whoever still waits for the phone finds that it is gone, before the place is another one's.
+            await asyncio.sleep_ms(_PARTING_MS)
         self._ble.free(link)
         self._ble.changed.set()
 
@@ -196,6 +201,8 @@ class Phones:
             channel = self._agree(half, hello)
         except ChannelError:
             raise PhoneGone
+        # The larger half of what a phone needs was needed for this.
+        self._forget(("core.agreement",))
         await phone.send(half[0])
         phone.use(channel)
 
