@@ -53,9 +53,9 @@ class Upload:
             except bulletin.BulletinError as error:
                 raise _refused(self._console, error.args[0], self._start)
             if have > 0:
-                self._head = coming.head or b""
                 if coming.size != self._size:
                     raise Refusal("value", "The list has %d bytes." % coming.size)
+                self._head = coming.head or b""
                 have = coming.take(self._head, len(self._head), self._start[len(self._head) :])
             self.have = have or len(self._start)
         if self.have < 0:
