@@ -10,7 +10,7 @@ from typing import Any
 import cbor
 import cose
 
-from firmware.core import event, keycode, proof
+from firmware.core import bulletin, event, keycode, proof
 from lobbylock import badge
 from lobbylock.ble_chunks import Splitter
 
@@ -32,6 +32,8 @@ CLAIMS: dict[Any, Any] = {
     -70003: 3,
     -70004: [[31, 480, 1080]],
 }
+_REVOKED: list[Any] = ["lobbylock revoked 1", "maple-12", 7, 2, bytes(range(32))]
+_TIME: list[Any] = ["lobbylock time 1", "maple-12/front", bytes(range(16)), 1_789_992_000]
 BEARER = {key: value for key, value in CLAIMS.items() if key not in (8, -70004)}
 RESIDENT = {**CLAIMS, -70001: 2}
 VISITOR: dict[Any, Any] = {
@@ -182,6 +184,21 @@ def _records() -> list[bytes]:
     return [text + hmac.digest(key[16:48], bytes(4) + text, "sha256")[:16] for text in _plaintexts()]
 
 
+def announce(payload: Any) -> bytes:
+    """Returns what an issuer signs for doors; only the form of the payload may be wrong."""
+    return cose.pack(cbor.encode(payload), bytes(64), bulletin.protected(KID))
+
+
+def _lists() -> list[bytes]:
+    """Returns lists of revoked credentials, in front of each how many bytes a phone gives at once."""
+    lists = []
+    for count in (0, 1, 3, 40):
+        body = b"".join((1 + 77 * number).to_bytes(8, "big") for number in range(count))
+        payload = ["lobbylock revoked 1", "maple-12", 7 + count, count, sha256(body).digest()]
+        lists += [b"\xdc" + announce(payload) + body, b"\x10" + announce(payload) + body]
+    return lists
+
+
 def _codes() -> list[bytes]:
     classes = [(code_class, keycode.window_at(code_class, 1_789_992_000)) for code_class in keycode.WINDOW_S]
     key = bytes(range(32))
@@ -273,6 +290,9 @@ def corpora() -> dict[str, Corpus]:
         "ble": Corpus(_ble_scripts(), has_peer=False, heap_kib=300),
         "record": Corpus(_records()),
         "record plain": Corpus(_plaintexts()),
+        "news head": Corpus([each[1:] for each in _lists()], [_REVOKED], announce),
+        "news token": Corpus([announce(_TIME)], [_TIME], announce),
+        "news list": Corpus(_lists(), has_peer=False, heap_kib=300),
         "proof": Corpus([said, proof.pack(bytes(64))]),
         "wiegand": Corpus(_bits()),
         "keycode": Corpus(_codes(), [[int(digit) for digit in code.decode()] for code in _codes()], _type_digits),

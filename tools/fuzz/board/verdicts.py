@@ -20,6 +20,10 @@ def _load(name: str):
         from fuzz_console import TARGETS
     elif name.startswith("record"):
         from fuzz_channel import TARGETS
+    elif name == "news list":
+        from fuzz_list import TARGETS
+    elif name.startswith("news"):
+        from fuzz_news import TARGETS
     elif name == "ble":
         from fuzz_ble import TARGETS
     elif name in ("type2", "type4", "phone"):
