@@ -1,6 +1,7 @@
 """Who can come to a door, as what, and with what in hand: the rows and columns of the matrix."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cardcase
 import cbor
@@ -81,7 +82,7 @@ def credential_of(role: str, way: str, number: bytes) -> tuple[bytes, ec.Ellipti
     signer = STRANGER if role == NOBODY else SIGNER
     if role == VISITOR:
         parent = phone_credential(role=credential.RESIDENT, id=b"resident", subject="Anna")
-        more = {} if way == BADGE else {"holder": holder(OTHER_KEY)}
+        more: dict[str, Any] = {} if way == BADGE else {"holder": holder(OTHER_KEY)}
         return sign_child(parent, "Anna", number, **more), OTHER_KEY
     changed = {"role": _NUMBERS[role], "id": number, "subject": role.title()}
     if way == BADGE:

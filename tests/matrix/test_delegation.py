@@ -198,6 +198,7 @@ def test_a_visitor_opens_only_what_both_open(family, now_s, revoked, parent_used
         return
     door = Door(revoked)
     found = chain.read(data, {KID: ISSUER}, verify)
+    assert found.parent is not None
     counts = {found.key: used, found.parent.key: parent_used}
     decision = judge(found, door, now_s, event.BADGE, counts.__getitem__)
     both = opens_alone(parent, door, b"\1\2\3\4\5\6\7\x08", now_s, parent_used)

@@ -195,11 +195,13 @@ def bring_token(make_room, role):
     # Somebody else has asked for the time.
     first = Phone(*credential_of("driver", PHONE, b"earlier1"), wants_receipt=True)
     assert come(room, IsoDepCard(first.handle)).reason == event.TIME_UNKNOWN
+    assert first.nonce is not None
     told_s = int(NOON_S + room.board.now_ms / 1000)
     data, key = credential_of(role, PHONE, number_of(role, PHONE, "token"))
     phone = Phone(data, key, token=make_token(SIGNER, DOOR, first.nonce, told_s))
     found = come(room, IsoDepCard(phone.handle))
-    assert found.reason == OPENS[role][PHONE].reason
+    cell = OPENS[role][PHONE]
+    assert cell is not None and found.reason == cell.reason
     assert (room.count(event.CLOCK_SET) == 1) == PHONES[role]["time taken"]
 
 

@@ -85,12 +85,13 @@ def test_uses_of_the_resident_spent_by_visitors(door):
 
 
 def test_what_reaches_further_is_refused(door):
-    usual = replace(GRANT, subject="Vera", role=credential.VISITOR, id=b"visitor1").claims("Anna")
+    granted = replace(GRANT, subject="Vera", role=credential.VISITOR, id=b"visitor1")
+    usual = granted.claims("Anna")
     parent = resident(uses=3, hours=[[127, 0, 1440]])
     for number, changed in enumerate(
         (
-            {4: usual[4] + 1},
-            {5: usual[5] - 1},
+            {4: granted.until_s + 1},
+            {5: granted.from_s - 1},
             {3: "oak-3"},
             {-70002: ["lobby", "garage"]},
             {-70003: 4},
