@@ -12,8 +12,8 @@
 The strike ends its pulse by itself (`board.strike`); here the end is only noted. Every method returns the events that
 it caused, as a list of (kind, details) in order; the caller records each one.
 
-One release lasts from the first pulse until the strike rests. Whoever is let in meanwhile belongs to it; an opening in it
-is that of the last one let in, and a release without any is said for each of them, if there is a contact to tell.
+One release lasts from the first pulse until the strike rests. Whoever is let in meanwhile belongs to it; an opening in
+it is that of the last one let in, and a release without any is said for each of them, if there is a contact to tell.
 """
 
 from constant import const
