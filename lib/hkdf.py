@@ -27,10 +27,11 @@ class Hmac:
         self._inner = _pad(key, 0x36)
         self._outer = _pad(key, 0x5C)
 
-    def digest(self, message: bytes) -> bytes:
-        """Returns the 32-byte code of `message`."""
+    def digest(self, message: bytes, more: bytes = b"") -> bytes:
+        """Returns the 32-byte code of `message` with `more` behind it."""
         inner = sha256(self._inner)
         inner.update(message)
+        inner.update(more)
         outer = sha256(self._outer)
         outer.update(inner.digest())
         return outer.digest()

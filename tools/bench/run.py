@@ -14,7 +14,7 @@ house.open_path()
 
 from rich.console import Console  # noqa: E402
 
-from bench import brokers, crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
+from bench import brokers, channel, crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
 from bench.figure import Figure, show, write  # noqa: E402
 from lobbylock.broker import find_mosquitto  # noqa: E402
 
@@ -33,6 +33,7 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
         measures.insert(2, ("from a phone to the strike", delivery.proof_to_strike))
         measures.insert(1, ("Ed25519", crypto_ed25519.costs))
         measures.insert(2, ("P-256", crypto_p256.costs))
+        measures.insert(3, ("channel", channel.costs))
     return measures
 
 
