@@ -21,11 +21,17 @@ class Access:
         self._indicator = indicator
 
     def expose(self, decision: Decision):
-        """Starts on the picture for what will probably be a grant; returns a task for `act`, or None."""
+        """Starts on the picture for what will probably be a grant; returns a task for `act`, or None.
+
+        Whoever gets one calls `end_exposure` afterwards: until then nobody reads the picture out.
+        """
         if self._photographer is None or not decision.is_pictured:
             return None
         self._photographer.hold(True)
         return asyncio.create_task(self._photographer.shoot(True))
+
+    def end_exposure(self) -> None:
+        self._photographer.hold(False)
 
     async def act(self, decision: Decision, exposure=None, revoked=None) -> Decision:
         """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked.
@@ -36,7 +42,6 @@ class Access:
         picture = None
         if exposure is not None:
             picture = await exposure
-            self._photographer.hold(False)
         elif self._photographer is not None and decision.is_pictured:
             picture = await self._photographer.shoot(decision.is_granted)
         if self._photographer is not None and decision.is_pictured:

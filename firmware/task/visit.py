@@ -8,7 +8,6 @@ once, so what others may change is looked at again by `Access` right before it c
 
 import asyncio
 import gc
-from hashlib import sha256
 
 from constant import const
 
@@ -49,26 +48,42 @@ class Visit:
         whether a phone that goes before it has proved anything is recorded; one that was pictured is.
         """
         decision = await self._judge(session, data, via)
-        exposure = None
         if session and decision.is_granted and session.is_remote:
             decision = await self._echo(session, decision)
-        if decision.is_granted and decision.claim.holder is not None:
-            challenge = proof.challenge(self._gate.door, self._nonces.next())
-            asking = asyncio.create_task(_ask(session, challenge))
-            exposure = self._access.expose(decision) if is_trusted else None
-            # While the phone computes, so does the lock: nothing is in the way of the answer then.
-            await asyncio.sleep_ms(_ASKED_MS)
-            gc.collect()
-            prepared = self._prepare(decision.claim.holder)
-            decision = self._weigh(session, decision, prepared, data, challenge, await asking)
-            # A KB that the rest of a visit has better use for.
-            prepared = None
-            if decision.reason == event.CARD_LOST and is_news and not is_news() and exposure is None:
-                return decision
-        decision = await self._access.act(decision, exposure, self._gate.revoked)
+        exposure = None
+        try:
+            if decision.is_granted and decision.claim.holder is not None:
+                challenge = proof.challenge(self._gate.door, self._nonces.next())
+                asking = asyncio.create_task(_ask(session, challenge))
+                exposure = self._access.expose(decision) if is_trusted else None
+                # While the phone computes, so does the lock: nothing is in the way of the answer then.
+                await asyncio.sleep_ms(_ASKED_MS)
+                gc.collect()
+                prepared = self._prepare(decision.claim.holder)
+                decision = self._weigh(session, decision, prepared, data, challenge, await asking)
+                # A KB that the rest of a visit has better use for.
+                prepared = None
+                if decision.reason == event.CARD_LOST and is_news and not is_news() and exposure is None:
+                    return decision
+            decision = await self._access.act(decision, exposure, self._gate.revoked)
+        finally:
+            # Whatever went wrong, the camera goes on.
+            if exposure is not None:
+                self._access.end_exposure()
         if session and decision.reason != event.CARD_LOST:
             await self._part(session, decision)
         return decision
+
+    async def _part(self, session, decision: Decision) -> None:
+        try:
+            # Loaded for the moment: while a proof is checked there is less room.
+            from firmware.task import farewell
+
+            await farewell.say(session, decision, self._gate.door, self._news, self._trail)
+        except (PhoneGone, FlashError, MemoryError):
+            # The door has been served; what was not brought or handed out is not.
+            pass
+        self._forget(("task.farewell", "core.receipt"))
 
     async def _judge(self, session, data: bytes, via: int) -> Decision:
         """Returns the Decision, after news that it depends on; a grant to a key's holder still wants the proof."""
@@ -111,33 +126,6 @@ class Visit:
         if prepared and proof.holds(prepared, data, challenge, said, self._verify, session.channel, act_ms):
             return decision
         return decision.refused(event.WRONG_HOLDER)
-
-    async def _part(self, session, decision: Decision) -> None:
-        """Tells the phone what became of it, hands out the receipt, and takes the list that it brings."""
-        news = self._news
-        try:
-            if session.version < proof.VERSION_2:
-                await session.tell(proof.result(decision.reason))
-                return
-            await session.tell(proof.result(decision.reason, news.version, news.nonce()))
-            if session.wants_receipt and decision.record:
-                await session.give(self._receipt(decision.record))
-            # Whoever has a genuine credential may bring news, also one that does not open.
-            if decision.claim:
-                await news.collect(session)
-        except (PhoneGone, FlashError):
-            # The door has been served; what was not brought or handed out is not.
-            pass
-
-    def _receipt(self, record: bytes) -> bytes:
-        """Returns the receipt for the access event in `record`. It is recorded: there is none that the trail lacks."""
-        from firmware.core import receipt
-
-        made = receipt.make(self._gate.door, record, self._trail.sign)
-        self._forget(("core.receipt",))
-        seq = event.decode(record).seq
-        self._trail.record(event.RECEIPT, {event.ACCESS_SEQ: seq, event.SHA256: sha256(made).digest()})
-        return made
 
 
 async def _ask(session, challenge: bytes):

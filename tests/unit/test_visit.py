@@ -245,5 +245,28 @@ def test_a_flash_that_fails_keeps_the_door_locked():
             assert scene.held in ([], [True, False])
 
 
+def test_without_room_nothing_opens_and_the_camera_goes_on():
+    for place in ("prepare", "verify"):
+        scene = Scene()
+
+        def fail(*arguments):
+            raise MemoryError()
+
+        setattr(scene, place, fail)
+        scene.visit = scene.make_visit()
+        try:
+            scene.serve(Session())
+            raise AssertionError("it was not said")
+        except MemoryError:
+            assert scene.held == [True, False] and "release" not in scene.log and "spend" not in scene.log
+
+
+def test_a_phone_that_nobody_has_room_to_talk_to_was_let_in():
+    phone = Phone2(error=MemoryError())
+    phone.fails = "tell"
+    scene = served(phone)
+    assert scene.log[-1] == "release" and scene.decision.is_granted
+
+
 def test_good_is_what_the_tests_say():
     assert proof.read(GOOD) == b"\x01" * 64

@@ -176,7 +176,10 @@ class Scene:
         self.gate = Gate(self, reason, Claim(self, holder, left))
         self.news = News(self)
         self.access = Access(self, self, self, self.release, self.Lamp())
-        self.visit = Visit(self.gate, self, self.prepare, self.verify, self.access, self, self.news, self.forget)
+        self.visit = self.make_visit()
+
+    def make_visit(self):
+        return Visit(self.gate, self, self.prepare, self.verify, self.access, self, self.news, self.forget)
 
     class Lamp:
         def show(self, pattern):

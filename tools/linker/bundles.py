@@ -86,6 +86,7 @@ BUNDLES = {
         "firmware.core.proof",
         "firmware.task.gate",
     ),
+    "firmware.task.farewell": ("firmware.core.receipt",),
     "firmware.task.news": ("firmware.store.revoked",),
     "firmware.task.tap": (
         "isodep",
