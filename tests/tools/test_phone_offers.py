@@ -193,6 +193,7 @@ def test_proof_covers_channel_and_act():
         for act_ms in (0, 9)
     }
     for shown, proved in said.items():
+        assert proved is not None
         for other in said:
             holds = proof.holds(phone.holder(KEY), CREDENTIAL, challenge, proved, verify, *other)
             assert holds == (other == shown)

@@ -83,9 +83,10 @@ def test_without_bleak(run, wallet, monkeypatch):
 
 def test_without_an_adapter(run, wallet, monkeypatch):
     import bleak
+    from bleak.exc import BleakError
 
     async def find(*_, **__):
-        raise bleak.exc.BleakError("No Bluetooth adapters found.")
+        raise BleakError("No Bluetooth adapters found.")
 
     monkeypatch.setattr(bleak.BleakScanner, "find_device_by_filter", find)
     code, _, error = run("phone", "present", str(wallet))
@@ -114,7 +115,10 @@ def test_news_that_are_none(run, wallet, tmp_path, data):
 
 
 def test_nobody_presses_enter(monkeypatch, key):
-    class NoRadio:
+    class NoRadio(Radio):
+        def __init__(self) -> None:
+            pass
+
         async def find(self, doors, limit_s):
             return next(iter(doors)), object()
 

@@ -41,28 +41,29 @@ def enter(lock: ScriptedDoor, via: int = BLE, reason: int = 0, is_given: bool = 
 
 @pytest.fixture
 def audit(run, collector, store, tmp_path):
-    """`audit(locks, receipts, *options)` -> (exit code, JSON), after all of the locks' events have been collected."""
+    """`audit(locks, receipts, *options)` -> (exit code, JSON), after all of the locks' events have been collected;
+    `audit.judge(receipts, *options)` collects nothing."""
 
-    def call(locks: list[ScriptedDoor], receipts: list[bytes], *options: str) -> tuple[int, dict]:
-        for lock in locks:
-            assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
-        return judge(receipts, *options)
+    class Audit:
+        def __call__(self, locks: list[ScriptedDoor], receipts: list[bytes], *options: str) -> tuple[int, dict]:
+            for lock in locks:
+                assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
+            return self.judge(receipts, *options)
 
-    def judge(receipts: list[bytes], *options: str) -> tuple[int, dict]:
-        files = []
-        for number, data in enumerate(receipts):
-            files.append(tmp_path / f"{number}.receipt")
-            files[-1].write_bytes(data)
-        code, text, _ = run("audit", "receipts", "--json", *options, *map(str, files))
-        plain_code, plain, _ = run("audit", "receipts", *options, *map(str, files))
-        found = json.loads(text)
-        assert code == plain_code
-        for finding in found["findings"]:
-            assert finding["what"] in plain, "the two ways of saying it differ"
-        return code, found
+        def judge(self, receipts: list[bytes], *options: str) -> tuple[int, dict]:
+            files = []
+            for number, data in enumerate(receipts):
+                files.append(tmp_path / f"{number}.receipt")
+                files[-1].write_bytes(data)
+            code, text, _ = run("audit", "receipts", "--json", *options, *map(str, files))
+            plain_code, plain, _ = run("audit", "receipts", *options, *map(str, files))
+            found = json.loads(text)
+            assert code == plain_code
+            for finding in found["findings"]:
+                assert finding["what"] in plain, "the two ways of saying it differ"
+            return code, found
 
-    call.judge = judge
-    return call
+    return Audit()
 
 
 def whats(found: dict) -> list[str]:

@@ -53,12 +53,15 @@ class Carrier(Protocol):
 
     async def write(self, chunk: bytes) -> None:
         """Writes to the write characteristic. Raises CarrierLost."""
+        ...
 
     async def receive(self) -> bytes:
         """Returns the next notification. Raises CarrierLost."""
+        ...
 
     async def close(self) -> None:
         """Ends the connection; one that is gone already is no error."""
+        ...
 
 
 def is_beacon(service_data: bytes, door_key: bytes) -> bool:

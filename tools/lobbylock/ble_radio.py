@@ -28,9 +28,11 @@ class Radio:
     def __init__(self, scanner_options: dict[str, Any] | None = None, client_options: dict[str, Any] | None = None):
         try:
             import bleak
+            from bleak.exc import BleakError
         except ImportError:
             raise UserError("Bluetooth needs one more package: `pip install bleak`.") from None
         self._bleak = bleak
+        self._errors = (BleakError, OSError)
         self._scanner_options = scanner_options or {}
         self._client_options = client_options or {}
 
@@ -50,16 +52,16 @@ class Radio:
         try:
             scanner = self._bleak.BleakScanner
             device = await scanner.find_device_by_filter(is_known, timeout=limit_s, **self._scanner_options)
-        except (self._bleak.exc.BleakError, OSError) as error:
+        except self._errors as error:
             raise UserError(f"There is no Bluetooth that works here: {_words(error)}") from None
         return (heard, device) if device is not None and heard is not None else None
 
     async def connect(self, device: BLEDevice) -> BleakCarrier:
         """Returns the connection. Raises CarrierLost if there is none in time."""
-        client = BleakCarrier(self._bleak, device, self._client_options)
+        client = BleakCarrier(self._bleak.BleakClient, device, self._client_options, self._errors)
         try:
             await asyncio.wait_for(client.open(), _CONNECT_S)
-        except (self._bleak.exc.BleakError, OSError, TimeoutError, asyncio.TimeoutError) as error:
+        except (*self._errors, TimeoutError, asyncio.TimeoutError) as error:
             await client.close()
             raise CarrierLost(_words(error)) from None
         return client
@@ -73,10 +75,12 @@ def _words(error: Exception) -> str:
 class BleakCarrier:
     """One connection by bleak; `mtu` is ATT's."""
 
-    def __init__(self, library: Any, device: BLEDevice, options: dict[str, Any]) -> None:
-        self._errors = (library.exc.BleakError, OSError)
+    def __init__(
+        self, kind: type[bleak.BleakClient], device: BLEDevice, options: dict[str, Any], errors: tuple[Any, ...]
+    ) -> None:
+        self._errors = errors
         self._heard: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._client: bleak.BleakClient = library.BleakClient(device, lambda _: self._heard.put_nowait(None), **options)
+        self._client = kind(device, lambda _: self._heard.put_nowait(None), **options)
         self.mtu = 23
 
     async def open(self) -> None:

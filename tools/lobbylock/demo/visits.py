@@ -120,16 +120,15 @@ class Visits(Taps):
         return {"reason": told}
 
     def _stolen(self) -> dict[str, Any]:
-        stolen = self._deck.phone_credential(DRIVER)
         self._courier = self._deck.phone_credential(_COURIER)
         file = self._stage.home / "revoked.list"
         self._board.wlan.available = False
         try:
-            before = self._come(self._phone(stolen))
-            done = self._stage.run("revoke", stolen.hex(), "--out", str(file), "--json")
+            before = self._come(self._phone(self._credential))
+            done = self._stage.run("revoke", self._credential.hex(), "--out", str(file), "--json")
             self._require(done.returncode == 0, done.stderr)
             brought = self._hold(self._phone(self._courier, list_file=file.read_bytes()))
-            after = self._come(self._phone(stolen))
+            after = self._come(self._phone(self._credential))
         finally:
             self._board.wlan.available = True
         told = [before, brought, after]
