@@ -14,7 +14,7 @@ house.open_path()
 
 from rich.console import Console  # noqa: E402
 
-from bench import brokers, channel, crypto_ed25519, crypto_p256, delivery, throughput  # noqa: E402
+from bench import brokers, channel, crypto_ed25519, crypto_p256, delivery, revoked, throughput  # noqa: E402
 from bench.figure import Figure, show, write  # noqa: E402
 from lobbylock.broker import find_mosquitto  # noqa: E402
 
