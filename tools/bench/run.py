@@ -34,6 +34,7 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
         measures.insert(1, ("Ed25519", crypto_ed25519.costs))
         measures.insert(2, ("P-256", crypto_p256.costs))
         measures.insert(3, ("channel", channel.costs))
+        measures.insert(4, ("revoked or not", revoked.costs))
     return measures
 
 
