@@ -5,6 +5,7 @@ The lock's end is made of `cryptography` here; tests/scenario plays the same vis
 
 import asyncio
 from hashlib import sha256
+from typing import Any
 
 import cbor2
 import pytest
@@ -78,7 +79,7 @@ class Lock:
         self.line = line
         self._key = key
         self._splitter, self._joiner = Splitter(), Joiner()
-        self.channel: Channel | None = None
+        self.channel: Any = None
 
     async def message(self) -> bytes:
         while True:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_nobody_presses_enter(monkeypatch, key):
         def __init__(self) -> None:
             pass
 
-        async def find(self, doors, limit_s):
+        async def find(self, doors, limit_s) -> Any:
             return next(iter(doors)), object()
 
         async def connect(self, device):
