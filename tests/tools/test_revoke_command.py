@@ -1,0 +1,221 @@
+"""`lobbylock revoke` and `lobbylock news`: what they keep, make and say, and what reaches a broker."""
+
+import json
+import os
+import time
+from hashlib import sha256
+
+import pytest
+
+from firmware.core import bulletin
+from lobbylock.address import Address
+from lobbylock.broker import Broker
+from lobbylock.bulletin import make_token, read_list, read_version
+from lobbylock.carriers import Server, list_messages, publish
+from lobbylock.errors import UserError
+from lobbylock.register import Register
+from lobbylock.revocation import Book, Entry
+from lobbylock.settings import Options
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def mint(run, tmp_path):
+    """`mint("Anna", ...)` -> (file of the credential, what the command said of it)."""
+
+    def make(subject, *options, building="maple-12"):
+        path = tmp_path / f"{subject}{len(os.listdir(tmp_path))}.cwt"
+        code, out, err = run(
+            "credential", "mint", subject, "--building", building, "--json", "--out", str(path), *options
+        )
+        assert code == 0, err
+        return path, json.loads(out)
+
+    return make
+
+
+def key_of(said):
+    return sha256(bytes.fromhex(said["kid"]) + bytes.fromhex(said["id"])).digest()[:8]
+
+
+def keys_of(home):
+    return {key.kid: key.public_key for key in home.issuer().keys}
+
+
+def on_list(home, building="maple-12"):
+    """Returns (version, ids) of the last list, whose signature is looked at."""
+    name, version, ids = read_list(Book(home, building).list(), keys_of(home))
+    assert name == building
+    return version, ids
+
+
+def test_by_file_id_and_subject(home, run, mint):
+    anna_path, anna = mint("Anna")
+    _, bert = mint("Bert", "--for", "2d")
+    _, twice = mint("Bert", "--for", "3d")
+    code, out, _ = run("revoke", str(anna_path))
+    assert code == 0 and "Anna: revoked; drops out of lists" in out and "List 1 of maple-12" in out
+    assert on_list(home) == (1, [key_of(anna)])
+    # Once more changes nothing.
+    code, out, _ = run("revoke", anna["id"], "--json")
+    assert (json.loads(out)["version"], json.loads(out)["changed"]) == (1, [])
+    code, out, _ = run("revoke", "Bert", "--json")
+    said = json.loads(out)
+    assert said["version"] == 2 and said["count"] == 3 and len(said["changed"]) == 2
+    assert {each["until_s"] for each in said["changed"]} == {bert["expires_s"] + DAY_S, twice["expires_s"] + DAY_S}
+    assert on_list(home) == (2, sorted(map(key_of, (anna, bert, twice))))
+    code, out, _ = run("revoke", anna["base64url"], "--undo")
+    assert code == 0 and "off the list" in out
+    assert on_list(home) == (3, sorted(map(key_of, (bert, twice))))
+
+
+def test_until_and_ids_without_a_record(home, run):
+    number = bytes(range(1, 9))
+    assert "say for which --building" in run("revoke", number.hex())[2]
+    assert "say for which --building" in run("revoke", number.hex(), "--building", "maple-12")[2]
+    code, _, err = run("revoke", number.hex(), "--building", "maple-12", "--until", "-1d")
+    assert code == 2 and "over already" in err
+    home.rotate_issuer()
+    code, out, _ = run("revoke", number.hex(), "--building", "maple-12", "--until", "+5d", "--json")
+    assert code == 0 and json.loads(out)["count"] == 2
+    # Nobody knows which of the issuer's keys had signed it.
+    expected = sorted(sha256(key.kid + number).digest()[:8] for key in home.issuer().keys)
+    assert on_list(home) == (1, expected)
+
+
+def test_what_is_no_credential(run, mint):
+    code, _, err = run("revoke", "nobody")
+    assert code == 2 and "is no credential" in err
+    mint("Anna")
+    code, _, err = run("revoke", "Anna", "--building", "oak-1")
+    assert code == 2 and "no credential for oak-1" in err
+    mint("Anna", building="oak-1")
+    code, _, err = run("revoke", "Anna")
+    assert code == 2 and "say which, --building" in err
+    assert run("revoke", "Anna", "--building", "oak-1")[0] == 0
+
+
+def test_expired_ones_are_not_revoked_and_drop_out(home, run, mint):
+    now_s = int(time.time())
+    _, said = mint("Anna", "--from", "-3d", "--for", "4d")
+    assert run("revoke", "Anna")[0] == 0
+    book = Book(home, "maple-12")
+    with home.locked():
+        book.add([Entry("00" * 8, now_s + 100, "Bert", now_s)])
+        book.make(now_s)
+    assert on_list(home) == (2, [bytes(8), key_of(said)])
+    with home.locked():
+        data = Book(home, "maple-12").make(now_s + 101)
+    assert read_version(data) == 3 and on_list(home) == (3, [key_of(said)])
+    assert len(Book(home, "maple-12").entries) == 1
+    # After its end, and a day for clocks that are off, nobody has to be kept out any more.
+    with home.locked():
+        assert read_list(Book(home, "maple-12").make(said["expires_s"] + DAY_S))[2] == []
+
+
+def test_a_list_is_full_at_a_thousand(home):
+    now_s = int(time.time())
+    book = Book(home, "maple-12")
+    with home.locked():
+        book.add(Entry(number.to_bytes(8, "big").hex(), now_s + DAY_S, "", now_s) for number in range(1_000))
+        data = book.make(now_s)
+        assert len(data) <= bulletin.MAX_LIST_BYTES
+        book.add([Entry("ff" * 8, now_s + DAY_S, "", now_s)])
+        with pytest.raises(UserError, match="1000 ids at most"):
+            book.make(now_s)
+    # What could not be made was not given a version.
+    assert Book(home, "maple-12").version == 1 and Book(home, "maple-12").list() == data
+
+
+def test_damaged_books_and_registers(home, run, mint):
+    mint("Anna")
+    assert run("revoke", "Anna")[0] == 0
+    path = home.path / "revoked" / "maple-12.json"
+    path.write_text('{"version": 1, "entries": [{"key": "zz"}]}')
+    code, _, err = run("news", "list", "maple-12")
+    assert code == 2 and "damaged" in err
+    with open(home.path / "minted.jsonl", "ab") as file:
+        file.write(b'{"subject": "cut\n\xff\xff\n' + b"x" * 5_000)
+    assert len(Register(home.path).find(subject="Anna")) == 1
+    assert path.stat().st_mode & 0o077 == 0 and (home.path / "minted.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_news_list_and_token(home, run, mint, tmp_path):
+    code, _, err = run("news", "list", "maple-12")
+    assert code == 2 and "No list was made" in err
+    mint("Anna")
+    out = tmp_path / "list"
+    assert run("revoke", "Anna", "--out", str(out))[0] == 0
+    assert out.read_bytes() == Book(home, "maple-12").list()
+    said = json.loads(run("news", "list", "maple-12", "--json")[1])
+    assert (said["version"], said["bytes"], said["entries"][0]["subject"]) == (1, len(out.read_bytes()), "Anna")
+    assert "Anna" in run("news", "list", "maple-12")[1]
+    nonce, time_s = bytes(range(16)), 1_789_992_000
+    arguments = ("news", "token", "maple-12/front", "--nonce", nonce.hex(), "--time", "2026-09-21T12:00:00Z")
+    code, printed, _ = run(*arguments)
+    assert bytes.fromhex(printed.strip()) == make_token(home.issuer().signer, "maple-12/front", nonce, time_s)
+    for wrong in ("", "00", "zz" * 16):
+        assert run("news", "token", "maple-12/front", "--nonce", wrong)[0] == 2
+
+
+def test_a_server_answers_its_own_doors(home, run, mint):
+    home.new_door("maple-12/front", Options())
+    clock = [1_789_992_000.7]
+    said = []
+    server = Server(home, said.append, lambda: clock[0])
+    nonce = bytes(range(16))
+    topic, token = server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode())
+    assert topic == "lobbylock/maple-12/front/time"
+    assert token == make_token(home.issuer().signer, "maple-12/front", nonce, 1_789_992_000)
+    # Not again at once, not for doors of others, nor for what is no nonce.
+    assert server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode()) is None
+    clock[0] += 10
+    for name, payload in (
+        ("lobbylock/oak-3/front/nonce", nonce.hex().encode()),
+        ("lobbylock/maple-12/front/status", nonce.hex().encode()),
+        ("lobbylock/maple-12/front/nonce", b""),
+        ("lobbylock/maple-12/front/nonce", b"z" * 32),
+        ("lobbylock/maple-12/front/nonce", b"\xff" * 32),
+    ):
+        assert server.answer(name, payload) is None
+    assert server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode()) is not None
+    assert server.news() == []
+    mint("Anna")
+    assert run("revoke", "Anna")[0] == 0
+    messages = server.news()
+    assert messages == list_messages(["maple-12/front"], Book(home, "maple-12").list()) and server.news() == []
+    assert messages[-1][0] == "lobbylock/maple-12/front/list/head" and len(messages) == 10
+
+
+def test_lists_lie_at_the_broker(home, run, mint, broker_kind):
+    home.new_door("maple-12/front", Options())
+    home.new_door("maple-12/back", Options())
+    home.new_door("oak-3/front", Options())
+    mint("Anna")
+    with Broker(broker_kind) as broker:
+        code, out, err = run("revoke", "Anna", "--broker", broker.url)
+        assert code == 0 and "Published for maple-12/back, maple-12/front." in out, err
+        held = _retained(broker)
+        expected = dict(list_messages(["maple-12/back", "maple-12/front"], Book(home, "maple-12").list()))
+        assert held == {topic: payload for topic, payload in expected.items() if payload}
+        address = Address.parse(broker.url)
+    with pytest.raises(UserError, match="does not take it"):
+        publish(address, list_messages(["maple-12/front"], Book(home, "maple-12").list()))
+
+
+def _retained(broker):
+    """Returns the retained messages below lobbylock/."""
+    import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    held = {}
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda _, __, message: held.update({message.topic: message.payload})
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe("lobbylock/#", qos=1)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and len(held) < 4:
+        client.loop(0.1)
+    client.disconnect()
+    return held
