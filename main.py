@@ -21,7 +21,7 @@ except KeyboardInterrupt:
     pass
 
 # What an import leaves behind is swept up soon, or the modules that stay end up with holes between them.
-gc.threshold(8192)
+gc.threshold(4096)
 
 
 def keep(text):

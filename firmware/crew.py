@@ -72,6 +72,7 @@ class Crew:
         making[0] = "entry"
         entry = self._make_entry()
         uplink = tap = None
+        health = Health(self._timekeeping, self.attention, self._uptime)
         tasks = [
             ("entry", entry.run()),
             ("door", self._doorway.run()),
@@ -79,7 +80,7 @@ class Crew:
             ("interrupts", self._interrupts.run()),
             ("indicator", self._indicator.run()),
             ("sealing", Sealing(self._trail, self._journal, self.attention, self._uptime).run()),
-            ("health", Health(self._timekeeping, self.attention, self._uptime).run()),
+            ("health", health.run()),
         ]
         if settings is None or settings.has_contact:
             tasks.append(("contact", self._doorway.watch_contact()))
@@ -91,7 +92,7 @@ class Crew:
             tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
-            visit = self._make_visit(news, forget)
+            visit = health.lobby = self._make_visit(news, forget)
             if settings.nfc != config.OFF:
                 tap = self._make_tap(visit)
                 tasks.append(("reader", tap.run()))
@@ -217,34 +218,20 @@ class Crew:
 
     def _make_visit(self, news, forget):
         """Makes what serves everybody with a credential, whatever carries it."""
-        import p256
+        from firmware.lobby import Lobby
 
-        from firmware.task.gate import Gate
-        from firmware.task.visit import Visit
-
-        gate = Gate(
-            self._settings,
-            self._known,
-            self._ledger,
-            self._clock,
-            self._timekeeping,
-            self._uptime,
-            p256.verify,
-            news,
-            forget,
-        )
+        gate_parts = self._settings, self._known, self._ledger, self._clock, self._timekeeping
         nonces = Nonces(self._seed, self._boot, os.urandom)
-        return Visit(gate, nonces, p256.prepare, p256.verify_prepared, self._access, self._trail, news, forget)
+        return Lobby(gate_parts, nonces, self._access, self._trail, news, self._uptime, forget)
 
     def _make_tap(self, visit):
         from firmware.board.nfc import open_reader
-        from firmware.reader.card import CardReader
         from firmware.task.tap import Tap
 
-        chip_reader = open_reader(self._settings.nfc, self._interrupts)
+        visit.chip = open_reader(self._settings.nfc, self._interrupts)
         return Tap(
-            chip_reader,
-            CardReader(chip_reader, self._uptime),
+            visit.chip,
+            visit,
             visit,
             self._access,
             self._trail,

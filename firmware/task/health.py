@@ -17,6 +17,8 @@ class Health:
         self._timekeeping = timekeeping
         self._attention = attention
         self._uptime = uptime
+        # What rests while nobody is there, if there is such a thing.
+        self.lobby = None
 
     async def run(self) -> None:
         floor_ms = self._uptime.now_ms()
@@ -29,6 +31,8 @@ class Health:
                 except FlashError:
                     pass
             if self._attention.is_quiet(now_ms):
+                if self.lobby:
+                    self.lobby.rest(now_ms)
                 # So that there is no garbage in the way of whoever comes next.
                 gc.collect()
                 # The allocator looks for anything longer from the first small hole on, each time. So these are filled

@@ -44,7 +44,7 @@ class Photographer:
         self._frozen: tuple | None = None
         # What `run` waits for: a frame to be read out, or a failure, and nobody who needs the time.
         self._has_work = False
-        self._may_read = True
+        self._holders = self._held_ms = 0
         self._bell = Bell()
         self._shared = None
         self._shared_until_ms = 0
@@ -66,8 +66,12 @@ class Photographer:
         return number
 
     def hold(self, is_held: bool) -> None:
-        """Keeps a frozen frame waiting in the camera, or no longer: reading it out takes time that somebody needs."""
-        self._may_read = not is_held
+        """Keeps a frozen frame waiting in the camera, or no longer: reading it out takes time that somebody needs.
+
+        Several may hold it at once.
+        """
+        self._holders = max(0, self._holders + (1 if is_held else -1))
+        self._held_ms = self._uptime.now_ms()
         self._bell.ring()
 
     async def _take(self, is_grant: bool, limit_ms: int):
@@ -79,6 +83,10 @@ class Photographer:
             self._note(event.CAMERA_BUSY)
             return None
         try:
+            if self._frozen:
+                # Somebody else's, which is still held.
+                self._note(event.CAMERA_BUSY)
+                return None
             return await self._guarded(within(limit_ms, self._expose(is_grant)))
         finally:
             self._is_busy = False
@@ -174,8 +182,10 @@ class Photographer:
         while True:
             if not self.is_ready:
                 await self._start()
-            if not (self._has_work and self._may_read):
-                await self._bell.wait(_ROUND_MS)
+            if not self._has_work or self._holders:
+                if not await self._bell.wait(_ROUND_MS) and self._uptime.now_ms() - self._held_ms >= _ROUND_MS:
+                    # No visit takes so long: whoever held it is gone.
+                    self._holders = 0
                 continue
             await self._is_taken(_EVER_MS)
             try:

@@ -1,6 +1,7 @@
 """The card reader's way in: what is in its field -> presentation -> `task.visit`."""
 
 import asyncio
+import gc
 
 from micropython import const
 from pn532 import ReaderError
@@ -78,7 +79,13 @@ class Tap:
         now_ms = self._uptime.now_ms()
         if now_ms - self._refused_ms >= _FORGOTTEN_MS:
             self._refusals = 0
-        shown = await self._cards.show(targets)
+        try:
+            shown = await self._cards.show(targets)
+        except MemoryError:
+            # What reads cards found no room. There may be some the next time.
+            shown = None
+            gc.collect()
+            self._indicator.show(indication.FAULT)
         rest_ms = _HELD_MS
         if shown is not None:
             self._attention.touch(now_ms)
@@ -103,7 +110,7 @@ class Tap:
                 is_trusted = not self._refusals
                 lose = self._cards.lose
                 decision = await self._visit.serve(shown.session, shown.credential, shown.via, is_trusted, lose)
-        except FlashError:
+        except (FlashError, MemoryError):
             self._indicator.show(indication.FAULT)
             return False
         return decision.is_granted

@@ -3,6 +3,8 @@
 The interpreter is a 64-bit one, whose objects are up to twice as large as an ESP32's: docs/architecture.md, "Memory".
 """
 
+import os
+
 import cardcase
 
 from firmware.core import event
@@ -63,6 +65,23 @@ def test_a_delivery_fits_the_heap(make_room, set_board):
     assert len(room.pulses) == 2
     assert room.count(event.CAMERA_FAILED) == 0
     # No traceback, no fresh start.
+    assert len(room.board.console) == 1 and room.board.reset_causes == [1]
+
+
+def test_what_visitors_need_is_loaded_for_each_of_them(make_room, set_board):
+    """What is loaded and let go again and again finds its place; `VISITS` says how often, 300 in `make visits`."""
+    set_board(heap=HEAP)
+    room = make_room(**cardcase.SETTINGS)
+    room.power_on()
+    shown = cardcase.phone_credential()
+    for number in range(int(os.environ.get("VISITS", "20"))):
+        driver, _ = cardcase.phone(shown)
+        room.board.nfc.place(driver)
+        assert room.until_event(event.ACCESS, 10_000, number + 1)
+        assert room.last(event.ACCESS).reason == event.GRANTED
+        room.board.nfc.remove(driver)
+        # The picture is stored, and the lobby has rested.
+        room.board.run_for(16_000)
     assert len(room.board.console) == 1 and room.board.reset_causes == [1]
 
 

@@ -18,6 +18,7 @@ MESSAGE = bytes(range(1, 61))
 # Prints what each step gave, or the error's name; `steps` are lines of an async function.
 PROGRAM = """
 import asyncio, gc, time
+from bell import Interrupts
 from firmware.board import nfc
 from pn532 import ReaderError
 
@@ -32,7 +33,9 @@ async def show(work):
     print(result, "in", time.ticks_diff(time.ticks_ms(), begun_ms))
 
 async def main():
-    reader = nfc.open_reader("{line}")
+    interrupts = Interrupts()
+    ringing = asyncio.create_task(interrupts.run())
+    reader = nfc.open_reader("{line}", interrupts)
     {no_irq}
 {steps}
 

@@ -34,7 +34,17 @@ ROOMS = {
     # Not "task": a task is given what it needs from another one by build.py. The MQTT client and its TLS are no tasks.
     # Nor is what the serial line loads for who asks.
     "task": Room(
-        ("firmware.task.mqtt", "firmware.task.handshake", "firmware.task.pieces", "console", "core", "store", "reader", "pure lib", "lib"),
+        (
+            "firmware.task.mqtt",
+            "firmware.task.handshake",
+            "firmware.task.pieces",
+            "console",
+            "core",
+            "store",
+            "reader",
+            "pure lib",
+            "lib",
+        ),
         BUILT_IN | {"umqtt"},
     ),
     "console": Room(("console", "core", "store", "pure lib", "lib", "firmware.version"), BUILT_IN),
@@ -47,7 +57,9 @@ ROOMS = {
     "parts": Room(
         ("crew", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN
     ),
-    "crew": Room(("core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "crew": Room(("lobby", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    # What the crew leaves behind, to have parts of it made later.
+    "lobby": Room(("core", "store", "reader", "task", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine", "micropython", "time"))),
     # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
@@ -64,7 +76,7 @@ TOUCHING = frozenset(("board", "boot", "main", "virtualboard"))
 # Its `machine` loads a file for each kind of peripheral when that is first asked for.
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
-_FIRMWARE = frozenset(("core", "store", "reader", "task", "console", "board", "build", "parts", "crew"))
+_FIRMWARE = frozenset(("core", "store", "reader", "task", "console", "board", "build", "parts", "crew", "lobby"))
 _OWN_NAMES = frozenset(("boot", "main", "linker", "lobbylock", "virtualboard"))
 
 

@@ -77,27 +77,20 @@ BUNDLES = {
     "firmware.board.wiegand": ("wiegand", "firmware.reader.wiegand"),
     "firmware.task.photographer": ("jpeg", "vc0706", "firmware.board.camera"),
     "firmware.store.issuers": ("firmware.store.tables",),
+    # Viper code, which stays once it was loaded.
+    "p256_field": ("p256_table",),
+    # What is loaded when a visitor comes, and let go again (`firmware.lobby`).
     "firmware.task.visit": (
         "p256",
-        "p256_field",
         "p256_point",
-        "p256_table",
         "firmware.core.credential",
         "firmware.core.proof",
         "firmware.task.gate",
     ),
     "firmware.task.farewell": ("firmware.core.receipt",),
     "firmware.task.news": ("firmware.store.revoked",),
-    "firmware.task.tap": (
-        "isodep",
-        "ndef",
-        "pn532",
-        "pn532_target",
-        "type2",
-        "firmware.reader.badge",
-        "firmware.reader.card",
-        "firmware.reader.phone",
-    ),
+    "firmware.task.tap": ("pn532", "pn532_target"),
+    "firmware.reader.card": ("isodep", "ndef", "type2", "firmware.reader.badge", "firmware.reader.phone"),
     "firmware.task.uplink": ("firmware.task.courier",),
     # What only a start needs.
     "firmware.store.opening": ("firmware.store.mounting",),

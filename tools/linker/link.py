@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from linker import bundles, constants, messages, rename, shake
+from linker import bundles, constants, inline, messages, own, rename, shake
 from linker.errors import NotLinkable
 from linker.scope import Program
 from linker.starter import Starter
@@ -52,6 +52,11 @@ def link(texts: Mapping[str, str], starters: Iterable[str] = ()) -> Linked:
     merged = {root: [node for name in names for node in bodies[name]] for root, names in files.members.items()}
     merged = {root: body for root, body in merged.items() if body or not modules[root].is_empty}
     asked = {name.partition(":")[2] for name in program.asked}
+    if not starter.is_open:
+        told = asked | rename.told_in(merged)
+        own.split(merged.values(), lambda name: not rename.is_foreign(name) and name not in told)
+        given = {name for names in exports.values() for name in names}
+        inline.inline(merged, lambda name: name in given or (":" in name and is_public(name)))
     namer = rename.Renamer(merged, program.named_locals, files.file_of, is_public, starter.is_open, asked, exports)
     names = {**namer.names(), messages.MESSAGES: said}
     return Linked({root: namer.text(root) for root in sorted(merged)}, names)

@@ -15,7 +15,10 @@ _UNREAD = frozenset(
     (
         "cbor:CborError",
         "cose:CoseError",
+        "ndef:NdefError",
         "ndef:TagError",
+        "pn532:BadFrame",
+        "pn532:NoReader",
         "pn532:ReaderError",
         "vc0706:CameraError",
         "firmware.core.errors:FlashError",

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Callable, Iterable
 
 # Between the name and the number of the class.
-_MARK = "%"
+MARK = "%"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -34,17 +34,17 @@ def split(bodies: Iterable[list[ast.stmt]], may: Callable[[str], bool]) -> None:
             classes.look(node, "")
     for node, name, owner in classes.found:
         if name not in classes.shared and may(name):
-            _rename(node, f"{name}{_MARK}{classes.family(owner)}")
+            _rename(node, f"{name}{MARK}{classes.family(owner)}")
 
 
 def plain(name: str) -> str:
     """Returns what an attribute was called."""
-    return name.partition(_MARK)[0]
+    return name.partition(MARK)[0]
 
 
 def family(name: str) -> str:
     """Returns the number of its class."""
-    return name.partition(_MARK)[2]
+    return name.partition(MARK)[2]
 
 
 class _Classes:

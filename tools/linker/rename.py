@@ -45,6 +45,27 @@ def is_foreign(name: str) -> bool:
     return name in _FOREIGN or bool(_DUNDER.match(name))
 
 
+def told_in(bodies: Mapping[str, list[ast.stmt]]) -> set[str]:
+    """Returns what may name an attribute without being one: the strings that getattr and its like are given.
+
+    All strings, if one of these functions is anything but called, and the words in them if there are namedtuples.
+    """
+    nodes = [node for body in bodies.values() for node in _walk(body)]
+    has_lists = any(_names_namedtuple(node) for node in nodes)
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _is_talking(node.func)]
+    if not has_lists and len(calls) == sum(_is_talking(node) for node in nodes):
+        nodes = [call.args[1] for call in calls]
+    told: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            told.update(_WORD.findall(node.value) if has_lists else (node.value,))
+    return told
+
+
+def _is_talking(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in _TALKING
+
+
 class Renamer:
     """`bodies` by file, `file_of(module)`, `is_public(name)` for variables that keep their names.
 
@@ -104,15 +125,7 @@ class Renamer:
         """Returns the names of attributes that may be others, with their uses, and those that stay."""
         used = Counter[str]()
         made: set[str] = set()
-        told = set(self._asked)
-        # A string may name one attribute, for getattr and its like; for a namedtuple, several.
-        has_lists = any(_names_namedtuple(node) for body in self._bodies.values() for node in _walk(body))
-        for body in self._bodies.values():
-            for node in _walk(body):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    told.update(_WORD.findall(node.value) if has_lists else (node.value,))
-        if not self._is_open:
-            own.split(self._bodies.values(), lambda name: not is_foreign(name) and name not in told)
+        told = self._asked | told_in(self._bodies)
         for body in self._bodies.values():
             for node in _walk(body):
                 if isinstance(node, ast.Attribute) and ":" not in node.attr:
@@ -403,7 +416,7 @@ def _check_talk(bodies: dict[str, list[ast.stmt]]) -> None:
     """Refuses attributes whose names are computed, since nobody knows which they are."""
     for root, body in bodies.items():
         for node in _walk(body):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TALKING):
+            if not (isinstance(node, ast.Call) and _is_talking(node.func)):
                 continue
             holder, name = node.args[:2]
             of_modules = isinstance(holder, ast.Subscript) and ast.unparse(holder.value).endswith("modules")

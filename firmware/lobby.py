@@ -1,0 +1,90 @@
+"""Loads what serves visitors with a credential when one comes, and lets go of it when nobody has come for a while.
+
+A lock has no use for it most of the day. Viper code stays: an ESP32 gives back none before its next start.
+"""
+
+from micropython import const
+
+# What `reader.card` remembers of a card it remembers for 2 s.
+_REST_MS = const(10_000)
+_MODULES = const(("task.visit", "reader.card", "reader.ble"))
+
+
+class Lobby:
+    """Looks like `task.visit.Visit` and `reader.card.CardReader`, and has them made.
+
+    `make_gate` are the arguments of `task.gate.Gate` but for those that are made here; `chip` is the card reader's,
+    None without one. `forget(names)` has modules of the firmware loaded no longer.
+    """
+
+    def __init__(self, gate_parts: tuple, nonces, access, trail, news, uptime, forget, chip=None) -> None:
+        self._gate_parts = gate_parts
+        self._nonces = nonces
+        self._access = access
+        self._trail = trail
+        self._news = news
+        self._uptime = uptime
+        self._forget = forget
+        self.chip = chip
+        self._visit = self._cards = None
+        self._inside = 0
+        self._used_ms = 0
+
+    def open(self) -> None:
+        """Loads what a visit needs, before somebody waits for it. Raises MemoryError."""
+        self._used_ms = self._uptime.now_ms()
+        if not self._visit:
+            import p256
+
+            from firmware.task.gate import Gate
+            from firmware.task.visit import Visit
+
+            gate = Gate(*self._gate_parts, self._uptime, p256.verify, self._news, self._forget)
+            self._visit = Visit(
+                gate,
+                self._nonces,
+                p256.prepare,
+                p256.verify_prepared,
+                self._access,
+                self._trail,
+                self._news,
+                self._forget,
+            )
+
+    def rest(self, now_ms: int) -> None:
+        """To be called now and then while nobody is there."""
+        if (self._visit or self._cards) and not self._inside and now_ms - self._used_ms >= _REST_MS:
+            self._visit = self._cards = None
+            self._forget(_MODULES)
+
+    async def serve(self, session, data: bytes, via: int, is_trusted: bool = True, is_news=None):
+        """See `task.visit.Visit.serve`. Raises MemoryError as well."""
+        self.open()
+        self._inside += 1
+        try:
+            return await self._visit.serve(session, data, via, is_trusted, is_news)
+        finally:
+            self._inside -= 1
+            self._used_ms = self._uptime.now_ms()
+
+    # Of the card reader.
+
+    async def show(self, targets: list):
+        """See `reader.card.CardReader.show`. Raises MemoryError as well."""
+        self.open()
+        if not self._cards:
+            from firmware.reader.card import CardReader
+
+            self._cards = CardReader(self.chip, self._uptime)
+        self._inside += 1
+        try:
+            return await self._cards.show(targets)
+        finally:
+            self._inside -= 1
+
+    def keep(self) -> None:
+        if self._cards:
+            self._cards.keep()
+
+    def lose(self) -> bool:
+        return self._cards.lose()
