@@ -250,7 +250,7 @@ def _finish(coroutine):
 
 TestNews = NewsMachine.TestCase
 TestNews.settings = settings(
-    max_examples=int(os.environ.get("NEWS_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("NEWS_EXAMPLES", "25")),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
