@@ -18,7 +18,7 @@ def is_on_curve(public_xy: bytes) -> bool:
 
 
 def prepare(public_xy: bytes):
-    """Returns what `verify_prepared` needs of a key, 1 KB; None if the 64 bytes are not one: see `is_on_curve`.
+    """Returns what `verify_prepared` needs of a key, four times 320 bytes; None if it is none: see `is_on_curve`.
 
     It is half of a verification's work, and can be done before there is a signature.
     """
@@ -28,7 +28,7 @@ def prepare(public_xy: bytes):
     return point.tabulate()
 
 
-def verify_prepared(prepared: bytes, message: bytes, signature_rs: bytes) -> bool:
+def verify_prepared(prepared: list, message: bytes, signature_rs: bytes) -> bool:
     """Whether the 64-byte signature r, s over `message` is that of the key that was prepared.
 
     Numbers are big-endian. False, not an error, for any other bytes: other lengths, r or s not between 1 and the order

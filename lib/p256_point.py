@@ -20,7 +20,6 @@ _PIECES = const(4)
 _PIECE_BITS = const(64)
 _ENTRIES = const(4)
 _ENTRY_BYTES = const(80)
-_TABLE_BYTES = const(_PIECES * _ENTRIES * _ENTRY_BYTES)
 
 # Registers 0 to 2 are the point: X, 2 Y, Z. 3 to 7 are for what the programs work out. The programs name them all.
 _X_ENTRY = const(8)
@@ -138,18 +137,18 @@ class Point:
         run(memory, _ENTER_STEPS, _ENTER, 1)
         return not _value(memory, 3)
 
-    def tabulate(self) -> bytearray:
-        """Returns the table of the point that was entered, for `combine`: 1,280 bytes."""
+    def tabulate(self) -> list:
+        """Returns the table of the point that was entered, for `combine`: four times 320 bytes."""
         memory = self._memory
-        table = bytearray(_TABLE_BYTES)
         load(memory, _ONE, 2, 0)
-        at = 0
+        table = []
         while True:
             self._tabulate_piece()
-            for row in range(_TABLE, _AFTER, _ROW):
-                keep(memory, table, row, at)
-                at += _ENTRY_BYTES
-            if at == _TABLE_BYTES:
+            piece = bytearray(_ENTRIES * _ENTRY_BYTES)
+            for number in range(_ENTRIES):
+                keep(memory, piece, _TABLE + _ROW * number, _ENTRY_BYTES * number)
+            table.append(piece)
+            if len(table) == _PIECES:
                 return table
             copy(memory, 0, _TABLE)
             copy(memory, 1, _TABLE + 1)
@@ -188,7 +187,7 @@ class Point:
         run(memory, 1, _UNSCALE, 1)
         self._rescale(program, _TABLE, _TABLE)
 
-    def combine(self, base_factor: int, factor: int, table: bytes) -> bool:
+    def combine(self, base_factor: int, factor: int, table: list) -> bool:
         """Sets the point to base_factor * G + factor * the point of `table`; False if that is the neutral one.
 
         Factors are below 2^256.
@@ -203,7 +202,10 @@ class Point:
             # The end: piece 0 comes first at each place, and so never without a doubling.
             if not doublings and not entry:
                 break
-            take(self._memory, table if entry & 16 else BASE, _X_ENTRY, _ENTRY_BYTES * (entry & 15))
+            if entry & 16:
+                take(self._memory, table[entry >> 2 & 3], _X_ENTRY, _ENTRY_BYTES * (entry & 3))
+            else:
+                take(self._memory, BASE, _X_ENTRY, _ENTRY_BYTES * (entry & 15))
             self._step(doublings, entry > 127)
         # The last doublings change neither whether it is neutral nor, being done here, what x is.
         if not self._is_neutral and pending:

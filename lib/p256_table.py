@@ -1,7 +1,8 @@
 """Tables of multiples of a point of P-256, and the digits of factors that say what is taken out of them.
 
-A table has 16 entries of 80 bytes: 1, 3, 5 and 7 times the point, then of its 2^64, its 2^128 and its 2^192 fold. An
-entry is x and 2 y in Montgomery form, each 20 limbs of two bytes, the least significant first.
+A table has 16 entries of 80 bytes: 1, 3, 5 and 7 times the point, then of its 2^64, its 2^128 and its 2^192 fold; but
+for the base point's, each four of them are by themselves, since room in one piece is scarce. An entry is x and 2 y in
+Montgomery form, each 20 limbs of two bytes, the least significant first.
 """
 
 import micropython

@@ -37,7 +37,10 @@ def _job(what: str, public: bytes, message: str, signature: bytes):
         return lambda: Ecdsa.verify(message, _Pair, _Key)
     import p256
 
-    return lambda: p256.verify(public, message.encode(), signature)
+    if what in ("p256", "garbage"):
+        return lambda: p256.verify(public, message.encode(), signature)
+    prepared = p256.prepare(public)
+    return lambda: p256.verify_prepared(prepared, message.encode(), signature)
 
 
 def main() -> None:
