@@ -8,6 +8,7 @@ once, so what others may change is looked at again by `Access` right before it c
 
 import asyncio
 import gc
+from hashlib import sha256
 
 from constant import const
 
@@ -74,17 +75,6 @@ class Visit:
             await self._part(session, decision)
         return decision
 
-    async def _part(self, session, decision: Decision) -> None:
-        try:
-            # Loaded for the moment: while a proof is checked there is less room.
-            from firmware.task import farewell
-
-            await farewell.say(session, decision, self._gate.door, self._news, self._trail)
-        except (PhoneGone, FlashError, MemoryError):
-            # The door has been served; what was not brought or handed out is not.
-            pass
-        self._forget(("task.farewell", "core.receipt"))
-
     async def _judge(self, session, data: bytes, via: int) -> Decision:
         """Returns the Decision, after news that it depends on; a grant to a key's holder still wants the proof."""
         news = self._news
@@ -126,6 +116,35 @@ class Visit:
         if prepared and proof.holds(prepared, data, challenge, said, self._verify, session.channel, act_ms):
             return decision
         return decision.refused(event.WRONG_HOLDER)
+
+    async def _part(self, session, decision: Decision) -> None:
+        """Tells the phone what became of it, hands out the receipt, and takes the list that it brings."""
+        news = self._news
+        try:
+            if session.version < proof.VERSION_2:
+                await session.tell(proof.result(decision.reason))
+                return
+            await session.tell(proof.result(decision.reason, news.version, news.nonce()))
+            if session.wants_receipt and decision.record:
+                await session.give(self._receipt(decision.record))
+            # Whoever has a genuine credential may bring news, also one that does not open.
+            if decision.claim:
+                await news.collect(session)
+        except (PhoneGone, FlashError, MemoryError):
+            # The door has been served; what was not brought or handed out is not.
+            pass
+
+    def _receipt(self, record: bytes) -> bytes:
+        """Returns the receipt for the access event in `record`. It is in the trail before anybody has it."""
+        from firmware.core import receipt
+
+        try:
+            made = receipt.make(self._gate.door, record, self._trail.sign)
+        finally:
+            self._forget(("core.receipt",))
+        seq = event.decode(record).seq
+        self._trail.record(event.RECEIPT, {event.ACCESS_SEQ: seq, event.SHA256: sha256(made).digest()})
+        return made
 
 
 async def _ask(session, challenge: bytes):

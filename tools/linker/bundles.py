@@ -87,7 +87,6 @@ BUNDLES = {
         "firmware.core.proof",
         "firmware.task.gate",
     ),
-    "firmware.task.farewell": ("firmware.core.receipt",),
     "firmware.task.news": ("firmware.store.revoked",),
     "firmware.task.tap": ("pn532", "pn532_target"),
     "firmware.reader.card": ("isodep", "ndef", "type2", "firmware.reader.badge", "firmware.reader.phone"),
