@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood visits forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ soak: $(READY) ## Publish 70,000 times, kill a lock 200 times behind a line that
 consoleflood: $(READY) ## Send 100,000 random lines, cut the power at each step of claim and reset, count what a visitor waits
 	@sh tools/system_packages.sh valgrind
 	@$(BIN)/pytest -q -s -n 2 tests/console -m slow
+
+visits: $(READY) ## Let 300 visitors come to a lock with little memory, each loading what serves them: some minutes
+	@VISITS=300 $(BIN)/pytest -q -s --timeout=900 tests/scenario/test_memory.py -k visitors
 
 forgeries: $(READY) ## Forge the record ten thousand times with the lock in hand, and see each one named
 	@$(BIN)/pytest -q -s tests/tools/test_forgeries.py -m slow

@@ -12,14 +12,14 @@ from virtualboard import VirtualBoard
 from virtualboard.board import FIRMWARE_KIB, SHADOWS_KIB, WIDE_WORDS_KIB
 
 # What a lock must be able to do without, so that the next feature finds some room.
-SPARE_KIB = 24
+SPARE_KIB = 38
 HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB - SPARE_KIB}k"
 
 # Loads what stands in for the hardware, and makes of it what the lock makes: on a board, that is in the image.
 SHADOWS = """
 import gc
 import asyncio, json, select, socket, struct, time
-import _thread, esp32, machine, network, umqtt.simple
+import _thread, bluetooth, esp32, machine, network, umqtt.simple
 
 pins = [machine.Pin(n, machine.Pin.OPEN_DRAIN, value=1) for n in (16, 17, 18, 19)]
 pins += [machine.Pin(n, machine.Pin.IN, machine.Pin.PULL_UP) for n in (21, 22, 23, 27, 14)]
@@ -34,6 +34,8 @@ timer.init(period=8, mode=machine.Timer.PERIODIC, callback=print)
 timer.deinit()
 watchdog = machine.WDT(timeout=20_000)
 clock = machine.RTC()
+radio = bluetooth.BLE()
+radio.active(True)
 gc.collect()
 print(gc.mem_alloc())
 """

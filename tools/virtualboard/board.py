@@ -29,7 +29,7 @@ from virtualboard.wlan import AccessPoint
 # same lock takes more here, with words of 8 bytes, than on a chip with words of 4: 1.5 times as much. How that was
 # measured: docs/architecture.md, "Memory".
 FIRMWARE_KIB = 148
-SHADOWS_KIB = 44
+SHADOWS_KIB = 48
 WIDE_WORDS_KIB = 74
 HEAP = f"{FIRMWARE_KIB + SHADOWS_KIB + WIDE_WORDS_KIB}k"
 
