@@ -133,6 +133,11 @@ class Phones:
             # All of them, since they go by one another's exceptions.
             self._forget(("core.agreement", "core.channel", "reader.ble"))
 
+    def _load(self) -> None:
+        from firmware.core import agreement  # noqa: F401 - only loaded
+
+        self._visit.open()
+
     def _make_half(self):
         from firmware.core import agreement
 
@@ -169,6 +174,8 @@ class Phones:
         """Raises PhoneGone, FlashError."""
         from firmware.reader.ble import BlePhone
 
+        # While the phone looks for our service.
+        self._load()
         phone = BlePhone(self._ble, link, self._uptime)
         await self._greet(phone, await phone.receive(_HELLO_MS))
         shown = await phone.credential()
@@ -201,9 +208,9 @@ class Phones:
             channel = self._agree(half, hello)
         except ChannelError:
             raise PhoneGone
+        await phone.send(half[0])
         # The larger half of what a phone needs was needed for this.
         self._forget(("core.agreement",))
-        await phone.send(half[0])
         phone.use(channel)
 
     async def _rest(self) -> None:

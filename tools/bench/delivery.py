@@ -1,5 +1,6 @@
 """What one delivery costs the board: the real firmware on the virtual board, with its time virtual."""
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,8 @@ import cose
 from bench.figure import Figure
 from firmware.core import keycode
 from lobbylock.badge import compose
+from lobbylock.ble_phone import BleVisit
+from lobbylock.demo.air import AirCarrier
 from lobbylock.demo.timeserver import TimeServer
 from lobbylock.grant import Grant
 from lobbylock.house import ROOT
@@ -35,6 +38,12 @@ _HOUR_S = 3_600
 # What a phone's secure element takes for a signature, at the least.
 _SIGNING_MS = 80.0
 _PROVE = b"\x80\x88"
+# By Bluetooth: HELLO, SHOW, ECHO, and then the proof.
+_PROOF_MESSAGE = 4
+_FIRST_CHUNK = 0x80
+_LAST_CHUNK = 0x40
+_BLE: dict[str, object] = {"nfc": "off", "ble": "on"}
+_HEARD = "heard"
 _SETTINGS: dict[str, object] = {
     "version": 1,
     "building": "maple-12",
@@ -69,13 +78,20 @@ _EVENTS_PER_DELIVERY_AT_LEAST = 4
 
 
 @contextmanager
-def lock(*, is_worn: bool = False, **options: object) -> Iterator[VirtualBoard]:
-    """Yields a board whose lock knows the time and waits for a code. `is_worn`: no sector of its journal is erased."""
+def lock(
+    *, is_worn: bool = False, changed: dict[str, object] | None = None, **options: object
+) -> Iterator[VirtualBoard]:
+    """Yields a board whose lock knows the time and waits for a code. `is_worn`: no sector of its journal is erased.
+
+    `changed` are settings that are not the usual ones.
+    """
     with tempfile.TemporaryDirectory(prefix="lobbylock-bench-") as folder:
         board = VirtualBoard(folder, use_mpy=True, **options)  # type: ignore[arg-type]
         server = TimeServer(lambda: _NOON_S + board.now_ms / 1000)
         with board:
-            (board.vfs / "settings.json").write_text(json.dumps({**_SETTINGS, "ntp": server.address}))
+            (board.vfs / "settings.json").write_text(
+                json.dumps({**_SETTINGS, "ntp": server.address, **(changed or {})})
+            )
             if is_worn:
                 for row in PARTITIONS:
                     if row.label == "journal":
@@ -166,19 +182,89 @@ def badge_to_strike() -> Figure:
     return Figure("badge's last bytes to strike pin", _counted(present) / 1e6, "M instructions", 20)
 
 
-def _counted(present: Callable[[VirtualBoard, Callable[[], None]], None]) -> int:
-    """Returns the instructions from when `present(board, count)` calls `count` to the next release of the strike."""
+class _Counting(AirCarrier):
+    """Calls `count` right before the last chunk of the phone's message number `at` leaves; signing takes its time."""
+
+    count: Callable[[], None]
+    at: int
+    _messages = 0
+    has_heard = False
+
+    async def write(self, chunk: bytes) -> None:
+        self._messages += bool(chunk[0] & _LAST_CHUNK)
+        if chunk[0] & _FIRST_CHUNK and self._messages == _PROOF_MESSAGE - 1:
+            await asyncio.sleep(_SIGNING_MS / 1_000)
+        if self._messages == self.at:
+            self.at = 0
+            self.count()
+        await super().write(chunk)
+
+    async def receive(self) -> bytes:
+        chunk = await super().receive()
+        self.has_heard = True
+        return chunk
+
+
+def ble_to_strike() -> list[Figure]:
+    """Counts instructions of a delivery by Bluetooth while the person waits for the lock and not for the phone.
+
+    The phone's HELLO until the lock's has arrived, which is the channel's set-up; and the last chunk of the proof until
+    the strike moves.
+    """
+    setting_up = _counted(lambda board, count: _come_by_ble(board, count, 1), _BLE, _HEARD)
+    opening = _counted(lambda board, count: _come_by_ble(board, count, _PROOF_MESSAGE), _BLE)
+    return [
+        Figure("BLE: phone's HELLO to the lock's, the channel's set-up", setting_up / 1e6, "M instructions"),
+        Figure("BLE: last byte of the proof to strike pin", opening / 1e6, "M instructions", 20),
+        Figure("BLE: last byte to strike, set-up included", (setting_up + opening) / 1e6, "M instructions", 25),
+    ]
+
+
+def _come_by_ble(board: VirtualBoard, count: Callable[[], None], at: int) -> Callable[[], bool]:
+    """Starts a visit; returns what says whether the phone has heard of the lock."""
+    door_key = bytes.fromhex(json.loads(board.console[0])["public_key"])
+    radio = board.ble.phone("phone")
+    carriers: list[_Counting] = []
+
+    async def visit() -> None:
+        carrier = await _Counting.open(radio, door_key)
+        carrier.count, carrier.at = count, at  # type: ignore[attr-defined]
+        carriers.append(carrier)  # type: ignore[arg-type]
+        meeting = BleVisit(_phone(board), carrier, door_key)
+        meeting.press()
+        await meeting.run()
+
+    task = board.ble.start(visit())
+
+    def has_heard() -> bool:
+        if task.done():
+            # What went wrong.
+            task.result()
+        return bool(carriers) and carriers[0].has_heard
+
+    return has_heard
+
+
+def _counted(
+    present: Callable[[VirtualBoard, Callable[[], None]], object],
+    changed: dict[str, object] | None = None,
+    end: str = "",
+) -> int:
+    """Returns the instructions from when `present(board, count)` calls `count` to the next release of the strike.
+
+    With _HEARD for an `end` to when the function that `present` returns says so.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
-        with lock(argv_prefix=prefix, stall_s=120.0) as board:
+        with lock(argv_prefix=prefix, stall_s=120.0, changed=changed) as board:
 
             def count() -> None:
                 control = ["callgrind_control", "--instr=on", str(board.pid)]
                 subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
 
-            present(board, count)
-            if not _is_delivered(board):
+            has_heard = present(board, count)
+            if not (board.run_until(has_heard, _DELIVERY_MS) if callable(has_heard) and end else _is_delivered(board)):
                 raise RuntimeError("the strike did not move: " + " / ".join(board.console[-3:]))
             if board.pid is None:
                 raise RuntimeError("the board is gone")

@@ -31,6 +31,7 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
         measures.insert(0, ("from a key to the strike", delivery.key_to_strike))
         measures.insert(1, ("from a badge to the strike", delivery.badge_to_strike))
         measures.insert(2, ("from a phone to the strike", delivery.proof_to_strike))
+        measures.insert(3, ("from a phone by Bluetooth to the strike", delivery.ble_to_strike))
         measures.insert(1, ("Ed25519", crypto_ed25519.costs))
         measures.insert(2, ("P-256", crypto_p256.costs))
         measures.insert(3, ("channel", channel.costs))
