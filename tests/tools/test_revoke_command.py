@@ -165,7 +165,9 @@ def test_a_server_answers_its_own_doors(home, run, mint):
     said = []
     server = Server(home, said.append, lambda: clock[0])
     nonce = bytes(range(16))
-    topic, token = server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode())
+    answer = server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode())
+    assert answer
+    topic, token = answer
     assert topic == "lobbylock/maple-12/front/time"
     assert token == make_token(home.issuer().signer, "maple-12/front", nonce, 1_789_992_000)
     # Not again at once, not for doors of others, nor for what is no nonce.

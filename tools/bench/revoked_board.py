@@ -36,8 +36,8 @@ def main() -> None:
         import vfs
 
         blocks = _Blocks()
-        vfs.VfsLfs2.mkfs(blocks)
-        vfs.mount(vfs.VfsLfs2(blocks), "/flash")
+        vfs.VfsLfs2.mkfs(blocks)  # type: ignore[arg-type]
+        vfs.mount(vfs.VfsLfs2(blocks), "/flash")  # type: ignore[arg-type]
         path = "/flash/revoked"
         before = os.statvfs("/flash")[3]
     with open(path, "wb") as file:
