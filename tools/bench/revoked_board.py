@@ -33,7 +33,7 @@ def main() -> None:
     count, times, way, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
     before = 0
     if way != "file":
-        import vfs
+        import vfs  # type: ignore[import-not-found]
 
         blocks = _Blocks()
         vfs.VfsLfs2.mkfs(blocks)  # type: ignore[arg-type]
