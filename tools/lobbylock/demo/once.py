@@ -52,7 +52,6 @@ class Show(Visits):
         yield "six wrong codes lock out and a power cut does not lift it", self._lockout
         yield "killed at any moment, the strike is at rest", self._killed
         yield "a hanging CPU does not hold the strike", self._hung
-        yield from self.news_steps()
         yield "an edited row makes the audit fail", self._edited
 
     # What is typed.

@@ -23,8 +23,6 @@ class Visits(Taps):
         yield "a phone that is only near opens nothing", self._near
         yield "a resident's visitor is let in and photographed", self._visitor
         yield "a visitor's credential wider than the resident's is refused", self._wider
-
-    def news_steps(self) -> Iterator[tuple[str, Step]]:
         yield "without a network a visitor brings the list, and a stolen credential is refused", self._stolen
         yield "without a network a visitor brings the time, and is let in", self._time
 
