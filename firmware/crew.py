@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from bell import Interrupts
 from micropython import const
@@ -21,6 +22,9 @@ from firmware.task.entry import Entry
 from firmware.task.health import Health
 from firmware.task.indicate import Indicator
 from firmware.task.sealing import Sealing
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # What an unconfigured board goes by: exit works, nobody is let in.
 _DEFAULT_RELEASE_MS = const(5_000)
@@ -50,7 +54,7 @@ class Crew:
         self._boot = boot
         self._seed = seed
         self._access = None
-        self.ble = None
+        self.ble: Any = None
         self.attention = Attention()
         self._interrupts = Interrupts()
         self._indicator = Indicator(Lamp(pins.LED, pins.BUZZER))

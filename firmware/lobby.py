@@ -3,17 +3,22 @@
 A lock has no use for it most of the day. Viper code stays: an ESP32 gives back none before its next start.
 """
 
+from typing import TYPE_CHECKING
+
 from micropython import const
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # What `reader.card` remembers of a card it remembers for 2 s.
 _REST_MS = const(10_000)
-_MODULES = const(("task.visit", "reader.card", "reader.ble"))
+_MODULES = const(("task.visit", "reader.card"))
 
 
 class Lobby:
     """Looks like `task.visit.Visit` and `reader.card.CardReader`, and has them made.
 
-    `make_gate` are the arguments of `task.gate.Gate` but for those that are made here; `chip` is the card reader's,
+    `gate_parts` are settings, issuers, ledger, clock and timekeeping, for the Gate; `chip` is the card reader's,
     None without one. `forget(names)` has modules of the firmware loaded no longer.
     """
 
@@ -26,7 +31,8 @@ class Lobby:
         self._uptime = uptime
         self._forget = forget
         self.chip = chip
-        self._visit = self._cards = None
+        self._visit: Any = None
+        self._cards: Any = None
         self._inside = 0
         self._used_ms = 0
 
@@ -39,17 +45,11 @@ class Lobby:
             from firmware.task.gate import Gate
             from firmware.task.visit import Visit
 
-            gate = Gate(*self._gate_parts, self._uptime, p256.verify, self._news, self._forget)
-            self._visit = Visit(
-                gate,
-                self._nonces,
-                p256.prepare,
-                p256.verify_prepared,
-                self._access,
-                self._trail,
-                self._news,
-                self._forget,
-            )
+            settings, known, kept, clock, timekeeping = self._gate_parts
+            news, forget = self._news, self._forget
+            gate = Gate(settings, known, kept, clock, timekeeping, self._uptime, p256.verify, news, forget)
+            prepare, verify = p256.prepare, p256.verify_prepared
+            self._visit = Visit(gate, self._nonces, prepare, verify, self._access, self._trail, news, forget)
 
     def rest(self, now_ms: int) -> None:
         """To be called now and then while nobody is there."""

@@ -6,9 +6,13 @@ on an ESP32 some 500 bytes for each thing that is waited for, and a lock waits f
 
 import asyncio
 import io
-from asyncio import core
+from asyncio import core  # pyright: ignore[reportAttributeAccessIssue]
+from typing import TYPE_CHECKING
 
 from micropython import const
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _POLL = const(3)
 
@@ -26,13 +30,13 @@ class Bell:
         if waiting:
             # It sleeps: its turn is now.
             self._waiting = None
-            core._task_queue.remove(waiting)  # pyright: ignore[reportAttributeAccessIssue]
-            core._task_queue.push(waiting)  # pyright: ignore[reportAttributeAccessIssue]
+            core._task_queue.remove(waiting)
+            core._task_queue.push(waiting)
 
     async def wait(self, limit_ms: int) -> bool:
         """Waits until it is rung, or for `limit_ms`; returns whether it was rung, and then it is silent again."""
         if not self.is_rung:
-            self._waiting = core.cur_task  # pyright: ignore[reportAttributeAccessIssue]
+            self._waiting = core.cur_task
             try:
                 await asyncio.sleep_ms(limit_ms)
             finally:
@@ -76,14 +80,14 @@ class Interrupts(io.IOBase):
                     bell.ring()
 
 
-def readable(stream):
+def readable(stream) -> "Any":
     """Waits until there is something to read, without taking it."""
-    yield core._io_queue.queue_read(stream)  # pyright: ignore[reportAttributeAccessIssue]
+    yield core._io_queue.queue_read(stream)
 
 
 async def within(limit_ms: int, work):
     """Awaits `work`, a coroutine. Raises asyncio.TimeoutError if it takes longer. Not to be used one inside another."""
-    end = asyncio.create_task(_end(core.cur_task, limit_ms))  # pyright: ignore[reportAttributeAccessIssue]
+    end = asyncio.create_task(_end(core.cur_task, limit_ms))
     try:
         return await work
     except asyncio.CancelledError:

@@ -2,10 +2,14 @@
 
 import asyncio
 import gc
+from typing import TYPE_CHECKING
 
 from micropython import const
 
 from firmware.core.errors import FlashError
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _BEAT_MS = const(2_000)
 _HOLES = const(400)
@@ -18,7 +22,7 @@ class Health:
         self._attention = attention
         self._uptime = uptime
         # What rests while nobody is there, if there is such a thing.
-        self.lobby = None
+        self.lobby: Any = None
 
     async def run(self) -> None:
         floor_ms = self._uptime.now_ms()

@@ -12,6 +12,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from typing import Any
 
 from linker import own
 
@@ -125,7 +126,7 @@ class _Caller:
         value = node.test if isinstance(node, ast.If) else getattr(node, "value", None)
         if isinstance(node, ast.If) and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not):
             value = value.operand
-        call = value.value if isinstance(value, ast.Await) else value
+        call: Any = value.value if isinstance(value, ast.Await) else value
         function = self._called(call)
         if function is None or isinstance(function, ast.AsyncFunctionDef) != isinstance(value, ast.Await):
             return None
