@@ -91,7 +91,8 @@ def shared(secret: bytes, public: bytes):
             entry[2 * step] = swaps[bit >> 3] >> (bit & 7) & 1
         run(area, 0, area, area, _LADDER, entry)
     # The last bit is zero: what is asked for is in its place.
-    return _end(get(area, _X2), get(area, _Z2))
+    made = _end(get(area, _X2), get(area, _Z2))
+    return made if any(made) else None
 
 
 def _scalar(secret: bytes) -> int:
@@ -99,9 +100,8 @@ def _scalar(secret: bytes) -> int:
     return int.from_bytes(secret, "little") & ((1 << 254) - 8) | 1 << 254
 
 
-def _end(above: int, below: int):
-    """Wipes the memory; returns `above` / `below` as 32 bytes, None if that is zero."""
+def _end(above: int, below: int) -> bytes:
+    """Wipes the memory; returns `above` / `below` as 32 bytes, zeros for a `below` of zero."""
     borrow(AREA_BYTES)
     below %= P
-    made = above * inverse(below, P) % P if below else 0
-    return made.to_bytes(32, "little") if made else None
+    return (above * inverse(below, P) % P if below else 0).to_bytes(32, "little")

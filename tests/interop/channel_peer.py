@@ -38,7 +38,7 @@ def _iterate(times: bytes) -> str:
 
     secret = public = b"\x09" + bytes(31)
     for _ in range(int.from_bytes(times, "big")):
-        secret, public = x25519.shared(secret, public), secret
+        secret, public = x25519.shared(secret, public) or b"", secret
     return secret.hex()
 
 

@@ -74,7 +74,7 @@ class Word:
     def __rsub__(self, other):
         return type(self)(_raw(other) - self.raw)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _raw(value) -> int:

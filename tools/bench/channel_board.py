@@ -6,7 +6,7 @@ micropython channel_board.py WHAT TIMES
 import gc
 import sys
 
-import channel_symmetric
+import channel_symmetric  # type: ignore[import-not-found]
 import ed25519
 from cryptolib import aes
 
@@ -54,7 +54,7 @@ def _require(verdict: bool) -> None:
 
 def main(what: str, times: int) -> None:
     # As in the lock: in a heap that fills up, what takes longest is looking for room.
-    gc.threshold(32 * 1024)
+    gc.threshold(32 * 1024)  # type: ignore[attr-defined]
     job = _job(what)
     for _ in range(times):
         job()
