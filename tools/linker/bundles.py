@@ -70,7 +70,6 @@ BUNDLES = {
     ),
     # What a phone by Bluetooth needs for a moment.
     "firmware.core.agreement": ("x25519",),
-    "firmware.reader.ble": ("firmware.core.channel",),
     "firmware.task.ble": ("firmware.board.ble",),
     # What a door may lack.
     "firmware.board.keypad": ("keypad_matrix",),
