@@ -136,8 +136,6 @@ class Phones:
     def _load(self) -> None:
         from firmware.core import agreement  # noqa: F401 - only loaded
 
-        self._visit.open()
-
     def _make_half(self):
         from firmware.core import agreement
 
@@ -209,8 +207,9 @@ class Phones:
         except ChannelError:
             raise PhoneGone
         await phone.send(half[0])
-        # The larger half of what a phone needs was needed for this.
+        # Not both at once: what agrees, and what serves. While the phone says who it is.
         self._forget(("core.agreement",))
+        self._visit.open()
         phone.use(channel)
 
     async def _rest(self) -> None:
