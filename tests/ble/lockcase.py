@@ -307,6 +307,8 @@ class LockCase:
         attention = Attention()
         access = Access(None, None, self.trail, self.released.append, Shown())
         visit = Visit(self.gate, Nonces(), bytes, self.gate.verify, access, self.trail, News(), self._forget)
+        # There is nothing to load.
+        visit.open = lambda: None  # type: ignore[attr-defined]
         self._phones = HostPhones(
             self.radio, visit, DOOR_KEY.public_key, DOOR_KEY.sign, self._random, self.trail, Shown(), attention, time,
             self._forget,
