@@ -75,7 +75,7 @@ def refused(*chunks):
 
 def test_a_message_comes_in_chunks_of_any_size():
     for size in (1, 18, 19, 20, 37, 38, 39, 1_199, 1_200):
-        for most in (1, 19, 181, 240):
+        for most in (1, 19, 181, 240) if size < 100 else (19, 240):
             case = Case()
             message = bytes(at % 251 for at in range(size))
             case.write(message, most)

@@ -1,0 +1,259 @@
+"""The radio's task: what it advertises, whom it serves, what it does when the radio fails."""
+
+import asyncio
+import time
+
+from fake_ble import FakeBle
+from hkdf import Hmac
+
+from firmware.core import event
+from firmware.core.attention import Attention
+from firmware.core.channel import ChannelError
+from firmware.core.errors import FlashError, PhoneGone
+from firmware.core.uptime import Uptime
+from firmware.task.ble import Phones
+
+PUBLIC = bytes(range(32))
+HELLO = b"\xc0\x01" + bytes(32)
+
+
+class Plain:
+    hash = bytes(32)
+
+    def seal(self, data):
+        return data
+
+    def open(self, record):
+        return bytes(record)
+
+
+class Trail:
+    def __init__(self):
+        self.kinds = []
+
+    def record(self, kind, details):
+        self.kinds.append(kind)
+
+
+class Lamp:
+    def __init__(self):
+        self.shown = 0
+
+    def show(self, pattern):
+        self.shown += 1
+
+
+class Outcome:
+    def __init__(self, is_granted):
+        self.is_granted = is_granted
+
+
+class Visit:
+    """`says` is what becomes of a visit: whether it is granted, or an exception."""
+
+    def __init__(self):
+        self.says = True
+        self.trusted = []
+
+    def open(self):
+        pass
+
+    async def serve(self, session, data, via, is_trusted):
+        assert via == event.BLE
+        self.trusted.append(is_trusted)
+        if isinstance(self.says, bool):
+            return Outcome(self.says)
+        raise self.says
+
+
+class Scripted(Phones):
+    """Agrees on a channel that hides nothing; `made` counts the halves."""
+
+    made = 0
+
+    def _load(self):
+        pass
+
+    def _make_half(self):
+        self.made += 1
+        return (b"hello",)
+
+    def _agree(self, half, hello):
+        if len(hello) != 33:
+            raise ChannelError
+        return Plain()
+
+
+class Scene:
+    def __init__(self):
+        self.ble = FakeBle()
+        self.visit = Visit()
+        self.trail = Trail()
+        self.lamp = Lamp()
+        uptime = Uptime(time.ticks_ms, time.ticks_diff)
+        self.phones = Scripted(
+            self.ble, self.visit, PUBLIC, None, self._random, self.trail, self.lamp, Attention(), uptime, self._forget
+        )
+
+    def _random(self, size):
+        return b"\x07" * size
+
+    def _forget(self, names):
+        pass
+
+    def play(self, script):
+        """Runs the task beside `script(scene)`; raises what either of them raises."""
+
+        async def both():
+            task = asyncio.create_task(self.phones.run())
+            await asyncio.sleep_ms(1)
+            await script(self)
+            if task.done():
+                await task
+            task.cancel()
+
+        asyncio.run(both())
+
+    async def come(self, at, shown=b"\x00\x02\x00\x02\x00\x00\x00\x00\x00cr"):
+        """A phone comes to the place `at` and shows something; returns once it is served."""
+        link = self.ble.connect(at)
+        link.mtu = 247
+        link.write(HELLO, b"\xc1" + shown)
+        while link.handle is not None:
+            await asyncio.sleep_ms(2)
+
+
+def test_the_door_is_known_by_its_beacon():
+    scene = Scene()
+
+    async def script(scene):
+        pass
+
+    scene.play(script)
+    (data,) = scene.ble.advertised
+    salt = b"\x07" * 4
+    assert data[:5] == b"\x02\x01\x06\x19\x21" and len(data) == 29
+    assert data[-8:] == salt + Hmac(PUBLIC).digest(b"lobbylock beacon 1" + salt)[:4]
+
+
+def test_whoever_shows_a_credential_is_served_and_the_place_is_free_again():
+    scene = Scene()
+
+    async def script(scene):
+        for at in (0, 1, 2, 0):
+            await scene.come(at)
+
+    scene.play(script)
+    assert scene.visit.trusted == [True] * 4
+    assert [chunk for _, chunk in scene.ble.sent] == [b"\xc0hello"] * 4
+    # Advertised anew after each connection.
+    assert len(scene.ble.advertised) >= 5
+
+
+def test_a_place_that_is_taken_is_not_advertised():
+    scene = Scene()
+
+    async def script(scene):
+        for at in range(3):
+            scene.ble.connect(at)
+            await asyncio.sleep_ms(5)
+        before = len(scene.ble.advertised)
+        await asyncio.sleep_ms(30)
+        assert len(scene.ble.advertised) == before
+        scene.ble.links[1].go()
+        while scene.ble.links[1].handle is not None:
+            await asyncio.sleep_ms(5)
+        await asyncio.sleep_ms(5)
+        assert len(scene.ble.advertised) == before + 1
+
+    scene.play(script)
+
+
+def test_greetings_keep_their_distance():
+    scene = Scene()
+
+    async def script(scene):
+        began = time.ticks_ms()
+        await scene.come(0)
+        await scene.come(1)
+        assert time.ticks_diff(time.ticks_ms(), began) >= 200
+
+    scene.play(script)
+
+
+def test_the_half_is_replaced_once_nobody_is_there():
+    scene = Scene()
+
+    async def script(scene):
+        await scene.come(0)
+        assert scene.phones.made == 1
+        # Quiet is 2.5 s, looked at every second.
+        for _ in range(80):
+            await asyncio.sleep_ms(100)
+            if scene.phones.made == 2:
+                return
+        raise AssertionError("the old half stays")
+
+    scene.play(script)
+
+
+def test_refusals_make_the_next_pictures_wait_for_a_proof():
+    scene = Scene()
+
+    async def script(scene):
+        scene.visit.says = False
+        await scene.come(0)
+        await scene.come(1)
+        scene.visit.says = True
+        await scene.come(2)
+        await scene.come(0)
+
+    scene.play(script)
+    assert scene.visit.trusted == [True, False, False, True]
+
+
+def test_what_goes_wrong_with_one_phone_ends_its_connection_and_nothing_else():
+    scene = Scene()
+
+    async def script(scene):
+        for error in (PhoneGone(), MemoryError(), FlashError("broken")):
+            scene.visit.says = error
+            await scene.come(0)
+        assert scene.lamp.shown == 1
+        # Not even a HELLO; nothing that is a credential.
+        link = scene.ble.connect(1)
+        link.write(b"\xc0what")
+        while link.handle is not None:
+            await asyncio.sleep_ms(2)
+        await scene.come(2, b"\x01")
+        scene.visit.says = True
+        await scene.come(0)
+
+    scene.play(script)
+    assert scene.trail.kinds == []
+
+
+def test_a_bug_ends_the_task():
+    scene = Scene()
+    scene.visit.says = KeyError("bug")
+
+    async def script(scene):
+        await scene.come(0)
+        await asyncio.sleep_ms(20)
+
+    try:
+        scene.play(script)
+    except KeyError:
+        return
+    raise AssertionError("nobody heard of it")
+
+
+def test_a_radio_that_fails_is_reported_once():
+    scene = Scene()
+    scene.ble.fails = True
+
+    async def script(scene):
+        await asyncio.sleep_ms(20)
+
+    scene.play(script)
+    assert scene.trail.kinds == [event.RADIO_FAULT] and not scene.ble.is_on and scene.phones.is_faulty
