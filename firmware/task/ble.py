@@ -103,9 +103,14 @@ class Phones:
             self._prepare(now_ms, served)
             if served < len(self._ble.links) and self._half:
                 if advertised_ms is None or now_ms - advertised_ms >= _SALT_MS:
-                    self._ble.advertise(self._beacon())
-                    advertised_ms = now_ms
-                    self._note_fault(False)
+                    try:
+                        self._ble.advertise(self._beacon())
+                        advertised_ms = now_ms
+                        self._note_fault(False)
+                    except OSError:
+                        # Who is being served may take the memory that one more would need.
+                        if not served:
+                            raise
             try:
                 await asyncio.wait_for_ms(self._ble.changed.wait(), _ROUND_MS if self._used_ms is None else _LOOK_MS)
             except asyncio.TimeoutError:
