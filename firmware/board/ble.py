@@ -6,10 +6,14 @@ steps of whatever Python does; the stack itself lives outside of Python's heap, 
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import bluetooth
 import esp32
 from micropython import const
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # What the stack tells, by MicroPython's numbers.
 _CONNECTED = const(1)
@@ -48,7 +52,7 @@ class Link:
     def __init__(self) -> None:
         self.changed = asyncio.ThreadSafeFlag()
         self.chunks = []
-        self.handle = None
+        self.handle: Any = None
         self.is_gone = self.is_served = False
         self.mtu = _USUAL_MTU
         self.arrived = 0
@@ -59,11 +63,12 @@ class Ble:
     """Its methods raise OSError when the radio does not work. `changed` is set when somebody came or went."""
 
     def __init__(self) -> None:
-        self._ble = bluetooth.BLE()
+        # What the stubs say of handles is not so.
+        self._ble: Any = bluetooth.BLE()
         self.changed = asyncio.ThreadSafeFlag()
         self.links = [Link() for _ in range(_PHONES)]
         self._written = self._told = 0
-        self.error = None
+        self.error: Any = None
         self.is_on = False
 
     def start(self) -> None:

@@ -5,12 +5,16 @@ docs/protocol.md, section 15. Whatever goes wrong is PhoneGone or PhoneStrange, 
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from constant import const
 
 from firmware.core import proof
 from firmware.core.channel import ChannelError
 from firmware.core.errors import PhoneGone, PhoneStrange
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # A message in chunks: the head of each has its number, and whether it is the first or the last one.
 _FIRST = const(0x80)
@@ -54,13 +58,13 @@ class BlePhone:
         self._uptime = uptime
         self._end_ms = uptime.now_ms() + _VISIT_MS
         self._out = self._in = 0
-        self._message = None
-        self._sealed = None
+        self._message: Any = None
+        self._sealed: Any = None
         self._is_over = False
         self.channel = b""
         self.wants_receipt = self.has_token = False
         self.list_version = self.took_ms = 0
-        self.act_ms = None
+        self.act_ms: Any = None
 
     # Messages.
 

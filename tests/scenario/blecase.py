@@ -1,6 +1,7 @@
 """Phones that come by Bluetooth, for tests: the reference phone over the virtual air."""
 
 import asyncio
+from typing import Any
 
 import cardcase
 from lockroom import Lockroom
@@ -69,7 +70,8 @@ class Visitor:
         self.room = room
         self.phone = phone
         self.radio = room.board.ble.phone(name)
-        self.carrier: AirCarrier | None = None
+        # Of the last visit.
+        self.carrier: Any = None
 
     async def visit(
         self, mtu: int = 247, most_steps: int | None = None, pressed_s: float | None = 0.0, wait_s: float = 0.0
@@ -83,14 +85,14 @@ class Visitor:
             await asyncio.sleep(pressed_s)
         return await made.run()
 
-    def come(self, limit_ms: int = 40_000, **how: object) -> int | None:
+    def come(self, limit_ms: int = 40_000, **how: Any) -> int | None:
         """The same while the board's time goes on."""
         task = self.room.board.ble.start(self.visit(**how))
         assert self.room.board.run_until(task.done, limit_ms), "the visit does not end"
         return task.result()
 
 
-def driver(room: Lockroom, name: str = "phone", *, wants_receipt: bool = False, **changed) -> Visitor:
+def driver(room: Lockroom, name: str = "phone", *, wants_receipt: bool = False, **changed: Any) -> Visitor:
     """Returns a visitor whose credential opens unless `changed`."""
     data = cardcase.phone_credential(**changed)
     return Visitor(room, Phone(data, cardcase.PHONE_KEY, wants_receipt=wants_receipt, version=2), name)

@@ -45,7 +45,8 @@ def test_phones_leave_nothing_behind(make_room, set_board, memory_root, name):
             assert room.board.run_until(task.done, 5_000)
             assert room.board.run_until(lambda: room.board.ble.connection_count == 0, 10_000)
         else:
-            visitor = driver(room, wants_receipt=True, **({"areas": ["garage"]} if name == "refused" else {}))
+            areas = ["garage" if name == "refused" else "lobby"]
+            visitor = driver(room, wants_receipt=True, areas=areas)
             assert (visitor.come() == event.GRANTED) == (name == "granted")
         room.board.run_for(20_000)
         in_use.append(int(room.board.console[-1].removeprefix("in use ")))
