@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood visits forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood visits blesweep forgeries soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ consoleflood: $(READY) ## Send 100,000 random lines, cut the power at each step 
 
 visits: $(READY) ## Let 300 visitors come to a lock with little memory, each loading what serves them: some minutes
 	@VISITS=300 $(BIN)/pytest -q -s --timeout=900 tests/scenario/test_memory.py -k visitors
+
+blesweep: $(READY) ## Phones by Bluetooth in 2,000 disturbed streets, and one that goes after every chunk: some minutes
+	@$(BIN)/pytest -q -n 2 tests/ble tests/scenario/test_ble.py tests/scenario/test_ble_memory.py -m slow
 
 forgeries: $(READY) ## Forge the record ten thousand times with the lock in hand, and see each one named
 	@$(BIN)/pytest -q -s tests/tools/test_forgeries.py -m slow
