@@ -109,6 +109,16 @@ def test_a_key_of_small_order_is_refused_by_the_phone():
             PhoneHalf().open_channel(hello, _DOOR)
 
 
+@pytest.mark.parametrize("plain", [b"\0\1ab", b"\0\0" + bytes(61) + b"\1", b"\0\x3f", b"\xff\xff"])
+def test_lengths_and_padding_that_no_end_writes(plain):
+    # By somebody who has the keys: the lock itself.
+    keys = bytes(range(48))
+    text = phone_channel._keystream(keys, 0, plain.ljust(64, b"\0"))
+    phone = phone_channel.Channel(bytes(32), keys, keys)
+    with pytest.raises(ChannelError):
+        phone.open(text + phone_channel._tag(keys, 0, text))
+
+
 class TwoEnds(RuleBasedStateMachine):
     """A phone, a lock and whoever sits between them: what is delivered in its turn opens, all else ends an end."""
 

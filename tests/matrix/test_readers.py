@@ -150,7 +150,10 @@ def test_stories_of_a_reader():
     told = reader_of("resident").tell(DOOR, EVENTS)
     assert [story.who for story in told] == ["Dan", "Dan", "Dora", "Ann Other", "Anna", "Anna", "Vera"]
     assert all(story.picture is None for story in told[:4]) and told[-1].picture == 0x17
+    # The picture of another driver is theirs, its hash too.
+    assert [story.picture_sha256 for story in told] == [None] * 4 + [bytes(32), None, bytes(32)]
     bare = reader_of("installer").tell(DOOR, EVENTS)
+    assert {story.picture_sha256 for story in bare} == {None}
     assert len(bare) == 15 and {story.who for story in bare} == {None}
     assert {story.values()["role"] for story in bare} == {None}
     assert len(reader_of("manager").tell(DOOR, EVENTS)) == 15

@@ -73,7 +73,8 @@ def test_a_whole_delivery(trail):
         "door": "maple-12/front", "seq": seq, "time_s": NOON_S + 1, "time": "2026-09-21T12:00:01Z", "granted": True,
         "reason": "granted", "via": "phone", "who": "Vera", "role": "visitor", "picture": 3,
         "picture_sha256": (b"p" * 32).hex(), "outcome": OPENED, "shared_with": None, "opened_after_s": 1.2,
-        "open_for_s": 4, "held": False, "left_open": False, "cut_short": False, "receipt": (b"r" * 32).hex(),
+        "open_for_s": 4, "held": False, "left_open": False, "cut_short": False, "gap": False,
+        "receipt": (b"r" * 32).hex(),
     }  # fmt: skip
     text = story.text().plain
     assert text.endswith("granted Vera by phone, picture, opened after 1.2 s, closed, open for 4 s, receipt")
@@ -170,6 +171,36 @@ def test_a_lock_that_starts_anew_cuts_a_story_short(trail):
     # What is open after that is nobody's of before.
     trail.add(event.DOOR_CLOSED, {event.DURATION_S: 1}, 100)
     assert trail.tell()[0].open_for_s is None
+
+
+def test_nothing_is_made_up_across_a_gap(trail):
+    first = trail.grant()
+    opened = trail.grant(100)
+    trail.of(event.DOOR_OPENED, opened, 500)
+    cut = len(trail.events)
+    trail.add(event.LOCKED)
+    trail.add(event.DOOR_CLOSED, {event.DURATION_S: 9}, 100)
+    second = trail.grant(90_000)
+    trail.of(event.DOOR_OPENED, second, 500)
+    del trail.events[first:cut]
+    told = trail.tell()
+    assert [story.outcome for story in told] == [UNKNOWN, OPENED]
+    assert told[0].shared_with is None and told[0].has_gap and not told[1].has_gap
+    assert told[0].text().plain.endswith("whether it was opened is not known")
+    assert told[1].text().plain.endswith("still open, no receipt")
+
+
+def test_what_names_its_entry_counts_behind_a_gap(trail):
+    seq = trail.grant()
+    trail.of(event.DOOR_OPENED, seq, 500)
+    trail.add(event.LOCKED)
+    trail.of(event.RECEIPT, seq, SHA256=b"r" * 32)
+    trail.of(event.DOOR_CLOSED, seq, 5_000, DURATION_S=5)
+    del trail.events[seq + 2]
+    (story,) = trail.tell()
+    assert story.outcome == OPENED and story.open_for_s == 5 and story.receipt == b"r" * 32 and story.has_gap
+    del trail.events[-1]
+    assert trail.tell()[0].text().plain.endswith("events are missing while it was open, receipt")
 
 
 def test_names_are_fit_for_a_terminal(trail):

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
+from test_ble_phone import LOCK, Line, Lock, receipt
 
-from firmware.core import event
+from firmware.core import event, proof
 from lobbylock import phone, present_command
+from lobbylock.ble_phone import NO, RECEIPT, RESULT
 from lobbylock.ble_radio import Radio
 from lobbylock.errors import UserError
 from lobbylock.present_command import Outcome, Presentation
@@ -115,22 +121,80 @@ def test_news_that_are_none(run, wallet, tmp_path, data):
     assert run("phone", "present", str(wallet), "--token", str(file))[0] == 2
 
 
+class ScriptedRadio(Radio):
+    """Finds the door of test_ble_phone, whose lock does what `plays(lock)` does with a connection."""
+
+    def __init__(self, plays=None) -> None:
+        self._plays = plays
+        self.played: Any = None
+
+    async def find(self, doors, limit_s) -> Any:
+        return next(iter(doors)), object()
+
+    async def connect(self, device) -> Any:
+        assert self._plays, "connected without an act"
+        line = Line(247)
+        self.played = asyncio.ensure_future(self._plays(Lock(line)))
+        return line
+
+
+def visit_of(key, door_key=bytes(32)) -> Presentation:
+    held = Wallet(b"credential", key, {"maple-12/front": door_key})
+    return Presentation(held, phone.Phone(b"credential", phone.load_key(key), wants_receipt=True, version=2), None)
+
+
 def test_nobody_presses_enter(monkeypatch, key):
-    class NoRadio(Radio):
-        def __init__(self) -> None:
-            pass
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(UserError, match="Enter"):
+            asyncio.run(visit_of(key).play(ScriptedRadio(), 1, present_command._wait_for_enter))
 
-        async def find(self, doors, limit_s) -> Any:
-            return next(iter(doors)), object()
 
-        async def connect(self, device):
-            raise AssertionError("connected without an act")
+def test_enter_is_one_line(monkeypatch):
+    reader, writer = os.pipe()
+    os.write(writer, b"yes\nand more")
+    with open(reader) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        asyncio.run(present_command._wait_for_enter("maple-12/front"))
+        assert os.read(reader, 100) == b"and more"
+    os.close(writer)
 
-    monkeypatch.setattr(sys.stdin, "readline", lambda: "", raising=False)
-    held = Wallet(b"credential", key, {"maple-12/front": bytes(32)})
-    visit = Presentation(held, phone.Phone(b"credential", phone.load_key(key)), None)
-    with pytest.raises(UserError, match="Enter"):
-        asyncio.run(visit.play(NoRadio(), 1, present_command._wait_for_enter))
+
+def test_ctrl_c_instead_of_enter(environment):
+    code = "import asyncio; from lobbylock.present_command import _wait_for_enter as wait; asyncio.run(wait('a/b'))"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stderr=pipe, env=environment) as process:
+        assert process.stdin and process.stderr
+        try:
+            assert b"Press Enter" in process.stderr.readline()
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            # Nothing was typed, and standard input is open still.
+            assert process.wait(60) != 0
+            assert b"Fatal" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
+def test_receipts_of_others_are_not_confirmed(key):
+    async def plays(lock: Lock):
+        await lock.greet()
+        await lock.ask(RESULT, proof.result(0, 0, None))
+        good = receipt()
+        forged = await lock.ask(RECEIPT, good[:-1] + bytes([good[-1] ^ 1]))
+        genuine = await lock.ask(RECEIPT, good)
+        lock.hang_up()
+        return forged, genuine
+
+    async def play():
+        radio = ScriptedRadio(plays)
+        outcome = await visit.play(radio, 1, None)
+        return outcome, await radio.played
+
+    visit = visit_of(key, LOCK.public_key)
+    outcome, answers = asyncio.run(play())
+    assert outcome.reason == event.GRANTED
+    assert answers == ((NO, b""), (RECEIPT, b"")) and visit.phone.receipts == [receipt()]
 
 
 def test_answers_in_words():

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_door import ACCESS, EDDSA, LOCKED, NOW_S, UNLOCKED, ScriptedDoor, encode
+from scripted_door import ACCESS, BOOT, EDDSA, LOCKED, NOW_S, UNLOCKED, ScriptedDoor, encode
 
 from firmware.core import receipt as lock_receipt
 from lobbylock.visit_receipt import MAX_RECEIPT_BYTES, read_visit_receipt
@@ -210,6 +210,49 @@ def test_receipt_of_an_event_in_a_gap(audit, lock, collector):
     code, found = audit.judge([receipt, later])
     assert code == 1 and whats(found) == ["its event is in a gap"]
     assert [each["seq"] for each in found["receipts"]] == [6]
+
+
+def test_receipt_whose_handing_out_is_in_a_gap(audit, lock, collector):
+    access = lock.add(ACCESS, {1: 0, 2: BLE, 18: "Anna", 19: ID, 20: 1, 21: KID})
+    receipt = make_receipt(lock, access)
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(1, lock.seal()))
+    lock.add(RECEIPT, {15: access, 7: sha256(receipt).digest()})
+    lock.seal()
+    third, _ = enter(lock, is_given=False)
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(third))
+    code, found = audit.judge([receipt], "--all")
+    assert code == 1 and whats(found) == ["its event is in a gap"]
+    # Whether one was given there nobody knows; the third one's entry is whole.
+    assert [each["seq"] for each in found["without_receipt"]] == [third]
+
+
+def test_a_gap_behind_the_next_start_excuses_nothing(audit, lock, collector):
+    _, receipt = enter(lock, is_given=False)
+    lock.add(BOOT)
+    end = lock.seal()
+    enter(lock)
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(1, end))
+    first = lock.last_seq + 1
+    enter(lock)
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(first))
+    code, found = audit.judge([receipt])
+    assert code == 1 and whats(found) == ["no event says that it was given"]
+
+
+def test_receipt_event_of_an_entry_in_a_gap(audit, lock, collector):
+    enter(lock)
+    access = lock.add(ACCESS, {1: 0, 2: BLE, 18: "Anna", 19: ID, 20: 1, 21: KID})
+    receipt = make_receipt(lock, access)
+    first = lock.add(RECEIPT, {15: access, 7: sha256(receipt).digest()})
+    lock.seal()
+    assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(first))
+    assert audit.judge([])[1]["findings"] == []
+
+
+def test_entries_by_either_carrier_without_a_receipt(audit, lock):
+    seqs = [enter(lock, via=via, is_given=False)[0] for via in (PHONE, BLE, KEYPAD)]
+    _, found = audit([lock], [])
+    assert [each["seq"] for each in found["without_receipt"]] == seqs[:2]
 
 
 def test_receipt_of_what_is_not_collected_yet(audit, lock, collector):

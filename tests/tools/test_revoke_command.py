@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 
 from firmware.core import bulletin
+from lobbylock import revocation
 from lobbylock.address import Address
 from lobbylock.broker import Broker
 from lobbylock.bulletin import make_token, read_list, read_version
@@ -76,12 +77,114 @@ def test_until_and_ids_without_a_record(home, run):
     assert "say for which --building" in run("revoke", number.hex(), "--building", "maple-12")[2]
     code, _, err = run("revoke", number.hex(), "--building", "maple-12", "--until", "-1d")
     assert code == 2 and "over already" in err
+    code, _, err = run("revoke", number.hex(), "--building", "maple-12", "--until", "+5d")
+    assert code == 2 and "no door of maple-12" in err
+    assert not (home.path / "revoked").exists()
+    home.new_door("maple-12/front", Options())
     home.rotate_issuer()
     code, out, _ = run("revoke", number.hex(), "--building", "maple-12", "--until", "+5d", "--json")
     assert code == 0 and json.loads(out)["count"] == 2
     # Nobody knows which of the issuer's keys had signed it.
     expected = sorted(sha256(key.kid + number).digest()[:8] for key in home.issuer().keys)
     assert on_list(home) == (1, expected)
+
+
+def test_a_visitor_by_the_ids_in_the_record(home, run, mint):
+    home.new_door("maple-12/front", Options())
+    _, anna = mint("Anna")
+    child, stranger = bytes(range(10, 18)), bytes(range(20, 28))
+
+    def key_by(kid, parent):
+        return sha256(sha256(kid + parent).digest() + child).digest()[:8]
+
+    # The id alone is that of another credential, and that is said.
+    code, out, _ = run("revoke", child.hex(), "--building", "maple-12", "--until", "+1d")
+    assert code == 0 and "visitor's" in out and "--parent" in out
+    assert run("revoke", child.hex(), "--building", "maple-12", "--until", "+1d", "--undo")[0] == 0
+    code, out, _ = run("revoke", child.hex(), "--parent", anna["id"])
+    assert code == 0 and "a visitor of Anna: revoked" in out and "--parent" not in out
+    assert on_list(home) == (3, [key_by(bytes.fromhex(anna["kid"]), bytes.fromhex(anna["id"]))])
+    assert Book(home, "maple-12").entries[0].until_s == anna["expires_s"] + DAY_S
+    assert run("revoke", child.hex(), "--parent", anna["id"], "--undo")[0] == 0
+    # A resident of whom there is no record.
+    options = ("--parent", stranger.hex())
+    assert run("revoke", child.hex(), *options)[0] == 2
+    code, _, _ = run("revoke", child.hex(), *options, "--building", "maple-12", "--until", "+1d")
+    assert code == 0
+    assert on_list(home) == (5, [key_by(home.issuer().keys[0].kid, stranger)])
+    for what, parent in (("Anna", anna["id"]), (child.hex(), "Anna"), (child.hex(), "00")):
+        assert run("revoke", what, "--parent", parent)[0] == 2
+
+
+def test_revoking_until_a_time_that_is_over(home, run, mint):
+    mint("Anna")
+    code, _, err = run("revoke", "Anna", "--until", "-1h")
+    assert code == 2 and "over already" in err
+    assert Book(home, "maple-12").version == 0
+
+
+@pytest.mark.parametrize("name", ["../evil", "Maple-12", "", "a/b", "x" * 33])
+def test_names_that_are_no_buildings(home, run, name):
+    for command in (("revoke", "01" * 8, "--until", "+1d", "--building", name), ("news", "list", name)):
+        code, _, err = run(*command)
+        assert code == 2 and "not a building's name" in err
+    assert not (home.path / "revoked").exists() and not list(home.path.glob("evil*"))
+
+
+@pytest.mark.parametrize("command", [("revoke", "Anna"), ("news", "list", "maple-12"), ("serve",)])
+@pytest.mark.parametrize("kept", [None, 1])
+def test_a_cut_between_book_and_list_is_made_good(home, run, mint, monkeypatch, command, kept):
+    home.new_door("maple-12/front", Options())
+    _, anna = mint("Anna")
+    with home.locked():
+        if kept:
+            Book(home, "maple-12").make()
+        book = Book(home, "maple-12")
+        book.add([Entry(key_of(anna).hex(), anna["expires_s"], "Anna", 0)])
+        with monkeypatch.context() as patch, pytest.raises(OSError):
+            patch.setattr(revocation, "write_private", _full)
+            book.make()
+    assert not Book(home, "maple-12").is_made()
+    version = Book(home, "maple-12").version
+    if command == ("serve",):
+        messages = Server(home, print).news()
+        assert messages == list_messages(["maple-12/front"], Book(home, "maple-12").list())
+    else:
+        assert run(*command)[0] == 0
+    # The number of what may have been given to somebody is not given again.
+    assert on_list(home)[0] > version and key_of(anna) in on_list(home)[1]
+    assert run("news", "list", "maple-12")[0] == 0
+    assert Book(home, "maple-12").is_made()
+
+
+def _full(path, data):
+    raise OSError(28, "No space left on device", str(path))
+
+
+def test_a_server_goes_by_the_version_of_the_list_it_read(home, run, mint, monkeypatch):
+    home.new_door("maple-12/front", Options())
+    mint("Anna")
+    assert run("revoke", "Anna")[0] == 0
+    said = []
+    server = Server(home, said.append)
+    real = Book.list
+
+    def late(book):
+        # Somebody makes another list while the server is between the book and its list.
+        monkeypatch.setattr(Book, "list", real)
+        data = real(book)
+        assert run("revoke", "Anna", "--undo")[0] == 0
+        return data
+
+    monkeypatch.setattr(Book, "list", late)
+    assert read_version(_joined(server.news())) == 1
+    assert read_version(_joined(server.news())) == 2 and server.news() == []
+    assert "List 2 of maple-12, 0 ids" in said[-1]
+
+
+def _joined(messages):
+    """Returns the list that messages bring to one door."""
+    return messages[-1][1] + b"".join(payload[4:] for _, payload in messages[:-1])
 
 
 def test_what_is_no_credential(run, mint):
@@ -138,7 +241,54 @@ def test_damaged_books_and_registers(home, run, mint):
     with open(home.path / "minted.jsonl", "ab") as file:
         file.write(b'{"subject": "cut\n\xff\xff\n' + b"x" * 5_000)
     assert len(Register(home.path).find(subject="Anna")) == 1
+    # What a cut has left does not spoil the next one.
+    mint("Bert")
+    assert len(Register(home.path).find(subject="Bert")) == 1
     assert path.stat().st_mode & 0o077 == 0 and (home.path / "minted.jsonl").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"expires_s": "x"},
+        {"expires_s": True},
+        {"key": "zz"},
+        {"key": "00"},
+        {"kid": 5},
+        {"building": None},
+        {"more": 1},
+    ],
+)
+def test_a_damaged_register_is_named(home, run, mint, changed):
+    _, said = mint("Anna")
+    path = home.path / "minted.jsonl"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}) + "\n")
+    for command in (("revoke", "Anna"), ("revoke", said["id"]), ("revoke", "01" * 8, "--parent", said["id"])):
+        code, _, err = run(*command)
+        assert code == 2 and "Line 1 of" in err and err.count("\n") == 1
+    mint("Bert")
+    assert run("revoke", "Bert")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "entry, version",
+    [
+        ({"since_s": "x"}, 1),
+        ({"until_s": 1.5}, 1),
+        ({"subject": 5}, 1),
+        ({"key": 5}, 1),
+        ({}, -5),
+        ({}, "1"),
+        ({}, 1 << 32),
+    ],
+)
+def test_a_damaged_book_is_named(home, run, entry, version):
+    good = {"key": "01" * 8, "until_s": 1 << 31, "subject": "Anna", "since_s": 0}
+    path = home.path / "revoked" / "maple-12.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"version": version, "entries": [{**good, **entry}]}))
+    code, _, err = run("news", "list", "maple-12")
+    assert code == 2 and "damaged" in err and err.count("\n") == 1
 
 
 def test_news_list_and_token(home, run, mint, tmp_path):
@@ -155,6 +305,9 @@ def test_news_list_and_token(home, run, mint, tmp_path):
     arguments = ("news", "token", "maple-12/front", "--nonce", nonce.hex(), "--time", "2026-09-21T12:00:00Z")
     code, printed, _ = run(*arguments)
     assert bytes.fromhex(printed.strip()) == make_token(home.issuer().signer, "maple-12/front", nonce, time_s)
+    for wrong in ("2023-12-31T00:00:00Z", "2060-01-02T00:00:00Z", "2200-01-01"):
+        code, out, err = run(*arguments[:-1], wrong)
+        assert (code, out) == (2, "") and "2024 to 2060" in err
     for wrong in ("", "00", "zz" * 16):
         assert run("news", "token", "maple-12/front", "--nonce", wrong)[0] == 2
 
@@ -182,6 +335,8 @@ def test_a_server_answers_its_own_doors(home, run, mint):
     ):
         assert server.answer(name, payload) is None
     assert server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode()) is not None
+    clock[0] = 1_000
+    assert server.answer("lobbylock/maple-12/front/nonce", nonce.hex().encode()) is None and "2024" in said[-1]
     assert server.news() == []
     mint("Anna")
     assert run("revoke", "Anna")[0] == 0

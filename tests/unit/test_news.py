@@ -16,6 +16,8 @@ def test_without_a_list_nobody_is_revoked():
     case = _case("none")
     assert case.news.version == 0 and case.news.is_revoked(bytes(8)) == event.GRANTED
     assert case.trail.events == []
+    # Nor is a phone that brings none asked for one.
+    assert bring(case.news, make_list(1, []), 0).asked == []
 
 
 def test_a_list_is_taken_and_asked():

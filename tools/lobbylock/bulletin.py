@@ -26,8 +26,17 @@ def make_list(signer: Signer, building: str, version: int, ids: Iterable[bytes])
 
 
 def make_token(signer: Signer, door: str, nonce: bytes, time_s: int) -> bytes:
-    """Returns the token that tells `door` ("building/door"), which has given `nonce` (16 bytes), Unix time `time_s`."""
-    return _sign(signer, bulletin.time_payload(door, nonce, time_s))
+    """Returns the token that tells `door` ("building/door"), which has given `nonce` (16 bytes), Unix time `time_s`.
+
+    Raises UserError for a time that no lock takes.
+    """
+    token = _sign(signer, bulletin.time_payload(door, nonce, time_s))
+    try:
+        # By the lock's own measure.
+        bulletin.read_time(token, door, nonce, lambda *_: 0)
+    except bulletin.BulletinError:
+        raise UserError("Locks take times from 2024 to 2060 only.") from None
+    return token
 
 
 def _sign(signer: Signer, payload: bytes) -> bytes:

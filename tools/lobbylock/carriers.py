@@ -11,7 +11,7 @@ import aiomqtt
 import typer
 
 from lobbylock.address import Address
-from lobbylock.bulletin import MAX_PIECES, make_token, split_list
+from lobbylock.bulletin import MAX_PIECES, make_token, read_list, split_list
 from lobbylock.errors import UserError
 from lobbylock.home import Home
 from lobbylock.names import is_door
@@ -107,11 +107,16 @@ class Server:
         except ValueError:
             return None
         now_s = self._now_s()
-        if now_s - self._answered.get(door, -_EACH_S) < _EACH_S:
+        # A clock that was set back has answered nobody since.
+        if 0 <= now_s - self._answered.get(door, -_EACH_S) < _EACH_S:
             return None
         self._answered[door] = now_s
         self._say(f"{door} asks for the time.")
-        return f"lobbylock/{door}/time", make_token(self._signer(), door, nonce, int(now_s))
+        try:
+            return f"lobbylock/{door}/time", make_token(self._signer(), door, nonce, int(now_s))
+        except UserError as error:
+            self._say(f"{door} gets none: {error}")
+            return None
 
     def _signer(self) -> Signer:
         return self._home.issuer().signer
@@ -121,13 +126,26 @@ class Server:
         messages = []
         names = self._home.door_names()
         for building in sorted({name.partition("/")[0] for name in names}):
-            book = Book(self._home, building)
-            doors = [name for name in names if name.startswith(building + "/") and self._wants(name, book.version)]
-            if book.version and doors:
-                messages += list_messages(doors, book.list())
-                self._published.update(dict.fromkeys(doors, book.version))
-                self._say(f"List {book.version} of {building}, {len(book.entries)} ids, for {', '.join(doors)}.")
+            data = self._list_of(building)
+            if data is None:
+                continue
+            # As the list says: another one may have been made since the book was read.
+            _, version, ids = read_list(data)
+            doors = [name for name in names if name.startswith(building + "/") and self._wants(name, version)]
+            if doors:
+                messages += list_messages(doors, data)
+                self._published.update(dict.fromkeys(doors, version))
+                self._say(f"List {version} of {building}, {len(ids)} ids, for {', '.join(doors)}.")
         return messages
+
+    def _list_of(self, building: str) -> bytes | None:
+        book = Book(self._home, building)
+        if not book.version:
+            return None
+        if book.is_made():
+            return book.list()
+        with self._home.locked():
+            return Book(self._home, building).current(int(self._now_s()))
 
     def _wants(self, door: str, version: int) -> bool:
         return self._published.get(door) != version

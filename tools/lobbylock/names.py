@@ -4,7 +4,8 @@ import re
 
 from lobbylock.errors import UserError
 
-_DOOR = re.compile(r"([a-z0-9-]{1,32})/([a-z0-9-]{1,32})")
+_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_DOOR = re.compile(rf"({_NAME.pattern})/({_NAME.pattern})")
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _URL = re.compile(rf"(mqtts?)://({_HOST})(?::([0-9]{{1,5}}))?")
 _HOST_PORT = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?")
@@ -27,6 +28,13 @@ def split_door(full_name: str) -> tuple[str, str]:
             f"{full_name[:80]!r} is not a door's name: write BUILDING/DOOR, each 1 to 32 characters of a-z, 0-9 and -."
         )
     return match.group(1), match.group(2)
+
+
+def check_building(name: str) -> str:
+    """Returns `name` if a building can be called so. Raises UserError."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name[:80]!r} is not a building's name: 1 to 32 characters of a-z, 0-9 and -.")
+    return name
 
 
 def check_person(name: str) -> str:

@@ -67,7 +67,7 @@ def show_list(
     with folder.locked():
         book = Book(folder, building)
         has_expired = any(entry.until_s <= now_s for entry in book.entries)
-        data = book.make(now_s) if has_expired else book.list()
+        data = book.make(now_s) if has_expired else book.current(now_s)
     if out:
         write_private(out.expanduser(), data)
     doors = [name for name in folder.door_names() if name.startswith(f"{building}/")]
@@ -155,8 +155,9 @@ def push(
     signer = load_key(key.expanduser()) if key else find_owner(folder)
     if signer is None:
         raise UserError(f"There is no owner's key at {folder.path}; name an installer's with --key.")
-    book = Book(folder, building)
-    data = book.list() if book.version else None
+    with folder.locked():
+        book = Book(folder, building)
+        data = book.current() if book.version else None
     issuer = folder.issuer().signer
     dialog = Dialog(open_error_console() if is_json else open_console())
     with Client(choose_port(port, dialog), dialog.warn) as client:

@@ -1,8 +1,11 @@
 """`lobbylock phone present`: a visit of the reference phone over Bluetooth."""
 
 import asyncio
+import contextlib
 import json
+import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,9 +115,27 @@ def _receipt_name(data: bytes) -> str:
 
 async def _wait_for_enter(door: str) -> None:
     typer.echo(f"{door} is here. Press Enter to have it opened.", err=True)
-    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    if not line:
+    loop = asyncio.get_running_loop()
+    pressed = loop.create_future()
+    # No thread of an executor: whoever gives up with Ctrl-C would have to press Enter all the same.
+    threading.Thread(target=_read_line, args=(loop, pressed), daemon=True).start()
+    if not await pressed:
         raise UserError("Nobody pressed Enter.")
+
+
+def _read_line(loop: asyncio.AbstractEventLoop, pressed: asyncio.Future[bool]) -> None:
+    # Not by sys.stdin, whose lock the interpreter wants to have when it ends.
+    last = b" "
+    while last not in (b"", b"\n"):
+        last = os.read(sys.stdin.fileno(), 1)
+    # Nobody waits any more after Ctrl-C.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, pressed, last == b"\n")
+
+
+def _settle(pressed: asyncio.Future[bool], is_pressed: bool) -> None:
+    if not pressed.done():
+        pressed.set_result(is_pressed)
 
 
 @dataclass

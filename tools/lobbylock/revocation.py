@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from firmware.core import bulletin
-from lobbylock.bulletin import make_list
+from lobbylock.bulletin import make_list, read_version
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, read_json, write_json, write_private
 from lobbylock.home import Home
+from lobbylock.names import check_building
 
 # A clock of a lock may be so far off, so an id stays that long after its credential has expired.
 _MARGIN_S = 86_400
@@ -33,21 +34,25 @@ class Entry:
     @classmethod
     def load(cls, value: Any) -> "Entry":
         entry = cls(**value)
-        if len(bytes.fromhex(entry.key)) != bulletin.ID_BYTES or type(entry.until_s) is not int:
+        are_right = type(entry.until_s) is type(entry.since_s) is int and isinstance(entry.subject, str)
+        if not are_right or len(bytes.fromhex(entry.key)) != bulletin.ID_BYTES:
             raise ValueError("no entry")
         return entry
 
 
 class Book:
-    """What the issuer at `home` has revoked in one building; `version` is that of the last list that was made."""
+    """What the issuer at `home` has revoked in one building; `version` is that of the last list that was made.
+
+    Raises UserError for what is no building's name, and for a damaged book.
+    """
 
     def __init__(self, home: Home, building: str) -> None:
-        self.building = building
+        self.building = check_building(building)
         self._home = home
         path = self._path
         value = read_json(path, "book of revoked credentials") if path.exists() else {"version": 0, "entries": []}
         try:
-            self.version = int(value["version"])
+            self.version = _read_version(value["version"])
             self.entries = [Entry.load(each) for each in value["entries"]]
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{path} is damaged: its entries are not ones.") from None
@@ -84,7 +89,8 @@ class Book:
     def make(self, now_s: int | None = None) -> bytes:
         """Makes the next list, signed with the issuer's newest key, and keeps it; expired ids drop out.
 
-        To be called inside `home.locked()`. Raises UserError, and then nothing is changed.
+        To be called inside `home.locked()`. Raises UserError, and then nothing is changed; after an OSError the list
+        may be missing, see `current`.
         """
         now_s = int(time.time()) if now_s is None else now_s
         entries = sorted((each for each in self.entries if each.until_s > now_s), key=lambda each: each.key)
@@ -99,12 +105,29 @@ class Book:
         write_private(self.list_path, data)
         return data
 
+    def is_made(self) -> bool:
+        """Whether the list of this book is there. Else it is being made, or whoever made it was cut off at that."""
+        try:
+            return read_version(self.list_path.read_bytes()) >= self.version
+        except (FileNotFoundError, UserError):
+            return False
+
+    def current(self, now_s: int | None = None) -> bytes:
+        """Returns the list of this book, made anew if it is not there. As `make`, and `list` if none was ever made."""
+        return self.list() if self.is_made() or not self.version else self.make(now_s)
+
     def list(self) -> bytes:
         """Returns the last list. Raises UserError if none was made."""
         try:
             return self.list_path.read_bytes()
         except FileNotFoundError:
             raise UserError(f"No list was made for {self.building} yet; `lobbylock revoke` makes one.") from None
+
+
+def _read_version(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _MAX_VERSION:
+        raise ValueError("no version")
+    return value
 
 
 def stays_until_s(expires_s: int) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from firmware.core import credential
+from firmware.core import bulletin, credential
 from lobbylock.address import Address
 from lobbylock.carriers import (
     BrokerOption,
@@ -27,6 +27,7 @@ from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
 from lobbylock.moment import format_local, parse_time
+from lobbylock.names import check_building
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
 from lobbylock.register import Minted, Register
 from lobbylock.revocation import Book, Entry, stays_until_s
@@ -40,6 +41,10 @@ def revoke(
     ],
     building: Annotated[
         str | None, typer.Option("--building", metavar="BUILDING", help="Needed for an id that no record has.")
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--parent", metavar="HEX", help="Of a visitor's id: that of the resident who let them in."),
     ] = None,
     until: Annotated[
         str | None,
@@ -59,13 +64,24 @@ def revoke(
     """Make the next list of revoked credentials for a building, and publish it with --broker.
 
     Doors without a network learn of it from the next visitor whose phone has it, or by `lobbylock news push`.
+
+    An id in hex is that of a credential signed by an issuer. A visitor's, which a resident signed, goes with --parent:
+    both are in the door's record of the visit, as credential_id and parent_id.
     """
     folder = open_home(home)
     now_s = int(time.time())
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key) if broker else None
     if out:
         check_writable(out.expanduser())
-    found = find(folder, what, building, parse_time(until, now_s) if until else None)
+    until_s = parse_time(until, now_s) if until else None
+    if until_s is not None and until_s <= now_s:
+        raise UserError("That time is over already.")
+    if building is not None:
+        check_building(building)
+    if parent is None:
+        found = find(folder, what, building, until_s)
+    else:
+        found = find_visitor(folder, what, parent, building, until_s)
     names = {name for name, _ in found}
     if len(names) > 1:
         raise UserError(f"There are credentials of {what[:40]} in {', '.join(sorted(names))}: say which, --building.")
@@ -73,7 +89,7 @@ def revoke(
         book = Book(folder, names.pop())
         entries = [entry for _, entry in found]
         changed = book.remove(entry.key for entry in entries) if undo else book.add(entries)
-        data = book.make(now_s) if changed or not book.version else book.list()
+        data = book.make(now_s) if changed or not book.version else book.current(now_s)
     if out:
         write_private(out.expanduser(), data)
     doors = [name for name in folder.door_names() if name.startswith(f"{book.building}/")]
@@ -83,6 +99,8 @@ def revoke(
         typer.echo(json.dumps(_values(book, changed, doors if address else [])))
     else:
         _show(book, entries, changed, doors if address else None, is_undone=undo)
+        if parent is None and any(not entry.subject for entry in entries):
+            typer.echo("No record has that id. If it is a visitor's, this does nothing: say --parent as well.")
 
 
 def find(home: Home, what: str, building: str | None, until_s: int | None) -> list[tuple[str, Entry]]:
@@ -91,7 +109,9 @@ def find(home: Home, what: str, building: str | None, until_s: int | None) -> li
     if _ID.fullmatch(what):
         minted = Register(home.path).find(id=what.lower())
         if not minted:
-            return _unknown_ids(home, bytes.fromhex(what), building, until_s, now_s)
+            number = bytes.fromhex(what)
+            keys = [sha256(key.kid + number).digest() for key in home.issuer().keys]
+            return _unknown_ids(home, keys, building, until_s, now_s)
     else:
         minted = Register(home.path).find(subject=what) or [_shown(what)]
     chosen = [each for each in minted if building in (None, each.building)]
@@ -104,6 +124,42 @@ def find(home: Home, what: str, building: str | None, until_s: int | None) -> li
         (each.building, Entry(each.key, until_s or stays_until_s(each.expires_s), each.subject, now_s))
         for each in alive
     ]
+
+
+def find_visitor(
+    home: Home, what: str, parent: str, building: str | None, until_s: int | None
+) -> list[tuple[str, Entry]]:
+    """Returns (building, entry) for the id of a visitor of the resident's credential `parent`. Raises UserError."""
+    now_s = int(time.time())
+    if not _ID.fullmatch(what) or not _ID.fullmatch(parent):
+        raise UserError("With --parent both are ids in hex, as the door's record has them.")
+    child = bytes.fromhex(what)
+    residents = Register(home.path).find(id=parent.lower())
+    residents = [each for each in residents if building in (None, each.building)]
+    if not residents:
+        kids = [key.kid for key in home.issuer().keys]
+        return _unknown_ids(home, [_child_key(kid, parent, child) for kid in kids], building, until_s, now_s)
+    # No visitor's lasts longer than what it hangs on.
+    residents = [each for each in residents if stays_until_s(each.expires_s) > now_s]
+    if not residents:
+        raise UserError("The resident's credential has expired, and with it all of their visitors'.")
+    return [
+        (
+            each.building,
+            Entry(
+                _child_key(bytes.fromhex(each.kid), parent, child)[: bulletin.ID_BYTES].hex(),
+                until_s or stays_until_s(each.expires_s),
+                f"a visitor of {each.subject}",
+                now_s,
+            ),
+        )
+        for each in residents
+    ]
+
+
+def _child_key(kid: bytes, parent: str, number: bytes) -> bytes:
+    """Returns the hash whose first bytes locks have for a visitor: docs/protocol.md section 8, "Delegation"."""
+    return sha256(sha256(kid + bytes.fromhex(parent)).digest() + number).digest()
 
 
 def _shown(what: str) -> Minted:
@@ -128,15 +184,15 @@ def _shown(what: str) -> Minted:
 
 
 def _unknown_ids(
-    home: Home, number: bytes, building: str | None, until_s: int | None, now_s: int
+    home: Home, digests: list[bytes], building: str | None, until_s: int | None, now_s: int
 ) -> list[tuple[str, Entry]]:
     """Returns entries for an id of which nothing else is known: one for each key that may have signed it."""
     if building is None or until_s is None:
         raise UserError("No record has a credential with that id: say for which --building, and --until when it lasts.")
-    if until_s <= now_s:
-        raise UserError("That time is over already.")
-    keys = [sha256(key.kid + number).digest()[:8] for key in home.issuer().keys]
-    return [(building, Entry(key.hex(), until_s, "", now_s)) for key in keys]
+    # Nothing else would tell that the name is mistyped.
+    if not any(name.startswith(f"{building}/") for name in home.door_names()):
+        raise UserError(f"There is no door of {building} here.")
+    return [(building, Entry(digest[: bulletin.ID_BYTES].hex(), until_s, "", now_s)) for digest in digests]
 
 
 def _values(book: Book, changed: list[Entry], doors: list[str]) -> dict[str, object]:

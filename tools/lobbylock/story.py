@@ -31,6 +31,7 @@ class Story:
 
     `opened_after_s` counts from the grant; `open_for_s` is there once the door is closed. `shared_with` is the number
     of the access that the door was opened for if that was another one. `picture_sha256` and `receipt` are hashes.
+    `is_cut_short`: the lock started anew before it was over; `has_gap`: events are missing there.
     """
 
     door: str
@@ -42,6 +43,7 @@ class Story:
     open_for_s: int | None = None
     is_held: bool = False
     is_cut_short: bool = False
+    has_gap: bool = False
     picture_sha256: bytes | None = None
     receipt: bytes | None = None
 
@@ -82,6 +84,7 @@ class Story:
             "held": self.is_held,
             "left_open": self.is_left_open,
             "cut_short": self.is_cut_short,
+            "gap": self.has_gap,
             "receipt": _hex(self.receipt),
         }
 
@@ -107,7 +110,8 @@ class Story:
             parts.append("picture" if self.picture_sha256 else "picture not there yet")
         if self.is_granted:
             parts += self._door_parts()
-            parts.append("receipt" if self.receipt else "no receipt")
+            if self.receipt or not self.has_gap:
+                parts.append("receipt" if self.receipt else "no receipt")
         return parts
 
     def _door_parts(self) -> list[str]:
@@ -122,10 +126,15 @@ class Story:
         if self.open_for_s is not None:
             parts.append(f"closed, open for {self.open_for_s} s")
         elif self.is_left_open:
-            parts.append("the lock was cut off while it was open" if self.is_cut_short else "still open")
+            parts.append(self._why_left_open())
         if self.is_held:
             parts.append("held open")
         return parts
+
+    def _why_left_open(self) -> str:
+        if self.has_gap:
+            return "events are missing while it was open"
+        return "the lock was cut off while it was open" if self.is_cut_short else "still open"
 
 
 def stories(door: Door, events: Iterable[event.Event]) -> list[Story]:
@@ -148,12 +157,13 @@ class _Teller:
         self._inside: list[Story] = []
         self._is_open = False
         self._pictures: dict[int, bytes] = {}
-        self._boot: int | None = None
+        self._last: event.Event | None = None
 
     def take(self, found: event.Event) -> None:
-        if found.boot != self._boot:
-            self._boot = found.boot
-            self._cut()
+        last, self._last = self._last, found
+        has_gap = last is not None and found.seq != last.seq + 1
+        if has_gap or last is None or found.boot != last.boot:
+            self._cut(has_gap=has_gap)
         if found.kind == event.ACCESS:
             self._begin(found)
         elif found.kind in (event.DOOR_OPENED, event.DOOR_FORCED):
@@ -203,7 +213,8 @@ class _Teller:
 
     def _close(self, found: event.Event) -> None:
         duration_s = found.details.get(event.DURATION_S)
-        for story in self._inside:
+        named = self._of(found)
+        for story in self._inside if named is None else [*self._inside, named]:
             story.open_for_s = duration_s if isinstance(duration_s, int) else 0
         self._inside = []
         self._is_open = False
@@ -230,10 +241,11 @@ class _Teller:
         story = self._by_seq.get(seq) if isinstance(seq, int) else None
         return story if story is not None and (found.boot == story.access.boot or found.kind == event.RECEIPT) else None
 
-    def _cut(self) -> None:
-        """The lock has started anew: what it had not said it will not say."""
+    def _cut(self, *, has_gap: bool) -> None:
+        """What was not said is not to be guessed: the lock has started anew, or events are missing."""
         for story in self._inside + self._waiting:
-            story.is_cut_short = True
+            story.has_gap |= has_gap
+            story.is_cut_short |= not has_gap
         self._inside = []
         self._waiting = []
         self._is_open = False
