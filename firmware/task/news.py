@@ -55,7 +55,7 @@ class News:
 
     def wants(self, version: int) -> bool:
         """Whether a list of this version would be news; that of the present one is if it is lost."""
-        return version > self.floor or (version == self.floor and not self.file)
+        return version > self.floor or (0 < version == self.floor and not self.file)
 
     def open(self) -> None:
         """Opens the list that the ledger knows of. Raises FlashError."""
