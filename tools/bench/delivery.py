@@ -26,6 +26,8 @@ from lobbylock.house import ROOT
 from lobbylock.phone import Phone, holder, new_key
 from lobbylock.signature import Signer
 from virtualboard import VirtualBoard
+from virtualboard.ble.operation import NOTIFY
+from virtualboard.ble.phone import BlePhone
 from virtualboard.chip.card import Ntag215
 from virtualboard.chip.isodep_card import IsoDepCard
 from virtualboard.flash import PARTITIONS, SECTOR_BYTES
@@ -43,7 +45,6 @@ _PROOF_MESSAGE = 4
 _FIRST_CHUNK = 0x80
 _LAST_CHUNK = 0x40
 _BLE: dict[str, object] = {"nfc": "off", "ble": "on"}
-_HEARD = "heard"
 _SETTINGS: dict[str, object] = {
     "version": 1,
     "building": "maple-12",
@@ -185,33 +186,33 @@ def badge_to_strike() -> Figure:
 class _Counting(AirCarrier):
     """Calls `count` right before the last chunk of the phone's message number `at` leaves; signing takes its time."""
 
-    count: Callable[[], None]
-    at: int
-    _messages = 0
-    has_heard = False
+    def __init__(self, radio: BlePhone, mtu: int, count: Callable[[], None], at: int) -> None:
+        super().__init__(radio, mtu)
+        self._count = count
+        self._at = at
+        self._messages = 0
 
     async def write(self, chunk: bytes) -> None:
-        self._messages += bool(chunk[0] & _LAST_CHUNK)
         if chunk[0] & _FIRST_CHUNK and self._messages == _PROOF_MESSAGE - 1:
             await asyncio.sleep(_SIGNING_MS / 1_000)
-        if self._messages == self.at:
-            self.at = 0
-            self.count()
+        self._messages += bool(chunk[0] & _LAST_CHUNK)
+        if self._messages == self._at:
+            self._at = 0
+            self._count()
         await super().write(chunk)
 
-    async def receive(self) -> bytes:
-        chunk = await super().receive()
-        self.has_heard = True
-        return chunk
+    async def close(self) -> None:
+        # The board is gone by then.
+        return
 
 
 def ble_to_strike() -> list[Figure]:
     """Counts instructions of a delivery by Bluetooth while the person waits for the lock and not for the phone.
 
-    The phone's HELLO until the lock's has arrived, which is the channel's set-up; and the last chunk of the proof until
-    the strike moves.
+    The phone's HELLO until the radio has the lock's, which is the channel's set-up; and the last chunk of the proof
+    until the strike moves.
     """
-    setting_up = _counted(lambda board, count: _come_by_ble(board, count, 1), _BLE, _HEARD)
+    setting_up = _counted(lambda board, count: _come_by_ble(board, count, 1), _BLE, is_until_said=True)
     opening = _counted(lambda board, count: _come_by_ble(board, count, _PROOF_MESSAGE), _BLE)
     return [
         Figure("BLE: phone's HELLO to the lock's, the channel's set-up", setting_up / 1e6, "M instructions"),
@@ -220,56 +221,65 @@ def ble_to_strike() -> list[Figure]:
     ]
 
 
-def _come_by_ble(board: VirtualBoard, count: Callable[[], None], at: int) -> Callable[[], bool]:
-    """Starts a visit; returns what says whether the phone has heard of the lock."""
+def _come_by_ble(board: VirtualBoard, count: Callable[[], None], at: int) -> None:
+    """Starts a visit that calls `count` at the last chunk of the phone's message number `at`."""
     door_key = bytes.fromhex(json.loads(board.console[0])["public_key"])
     radio = board.ble.phone("phone")
-    carriers: list[_Counting] = []
 
     async def visit() -> None:
-        carrier = await _Counting.open(radio, door_key)
-        carrier.count, carrier.at = count, at  # type: ignore[attr-defined]
-        carriers.append(carrier)  # type: ignore[arg-type]
+        carrier = _Counting(*await _open(radio, door_key), count, at)
         meeting = BleVisit(_phone(board), carrier, door_key)
         meeting.press()
         await meeting.run()
 
-    task = board.ble.start(visit())
+    board.ble.start(visit())
 
-    def has_heard() -> bool:
-        if task.done():
-            # What went wrong.
-            task.result()
-        return bool(carriers) and carriers[0].has_heard
 
-    return has_heard
+async def _open(radio: BlePhone, door_key: bytes) -> tuple[BlePhone, int]:
+    """Connects; returns what a carrier is made of."""
+    return radio, (await AirCarrier.open(radio, door_key)).mtu
 
 
 def _counted(
     present: Callable[[VirtualBoard, Callable[[], None]], object],
     changed: dict[str, object] | None = None,
-    end: str = "",
+    is_until_said: bool = False,
 ) -> int:
     """Returns the instructions from when `present(board, count)` calls `count` to the next release of the strike.
 
-    With _HEARD for an `end` to when the function that `present` returns says so.
+    Or, with `is_until_said`, to when the lock next gives something to its Bluetooth radio.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         prefix = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no", "-q"]
         with lock(argv_prefix=prefix, stall_s=120.0, changed=changed) as board:
+            totals: list[int] = []
 
             def count() -> None:
                 control = ["callgrind_control", "--instr=on", str(board.pid)]
                 subprocess.run(control, check=True, capture_output=True, timeout=_DUMP_S)
+                if is_until_said:
+                    board.ble.handle = watch
 
-            has_heard = present(board, count)
-            if not (board.run_until(has_heard, _DELIVERY_MS) if callable(has_heard) and end else _is_delivered(board)):
+            def watch(op: int, value: int, data: bytes) -> tuple[int, bytes] | None:
+                if op == NOTIFY and not totals:
+                    totals.append(_end(board, out))
+                return handle(op, value, data)
+
+            handle = board.ble.handle
+            present(board, count)
+            is_over = board.run_until(lambda: bool(totals), _DELIVERY_MS) if is_until_said else _is_delivered(board)
+            if not is_over:
                 raise RuntimeError("the strike did not move: " + " / ".join(board.console[-3:]))
-            if board.pid is None:
-                raise RuntimeError("the board is gone")
-            os.kill(board.pid, signal.SIGTERM)
-            return _total(out)
+            return totals[0] if totals else _end(board, out)
+
+
+def _end(board: VirtualBoard, out: Path) -> int:
+    """Ends the board's process; returns the instructions in callgrind's file."""
+    if board.pid is None:
+        raise RuntimeError("the board is gone")
+    os.kill(board.pid, signal.SIGTERM)
+    return _total(out)
 
 
 def _credential(board: VirtualBoard, name: bytes, uses: int | None, key: bytes | None) -> bytes:
