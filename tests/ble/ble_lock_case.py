@@ -277,7 +277,11 @@ class HostPhones(Phones):
             raise ChannelError
         _, secret, point = half
         hash = sha256(b"lobbylock channel 1" + self._public + hello[1:] + point).digest()
-        shared = secret.exchange(X25519PublicKey.from_public_bytes(bytes(hello[1:])))
+        try:
+            shared = secret.exchange(X25519PublicKey.from_public_bytes(bytes(hello[1:])))
+        except ValueError:
+            # A point of small order.
+            raise ChannelError from None
         return Channel(hash, HKDF(SHA256(), 96, hash, b"lobbylock channel keys 1").derive(shared), Aes)
 
 
