@@ -1,4 +1,8 @@
-"""Lists of revoked credentials and the time over the serial line, signed by an issuer: docs/protocol.md, section 16."""
+"""Lists of revoked credentials and the time over the serial line, signed by an issuer: docs/protocol.md, section 16.
+
+This stays loaded for as long as a session, and what takes news in may be let go and loaded anew meanwhile: so it is
+imported where it is used, or two of it would meet.
+"""
 
 from binascii import unhexlify
 
@@ -6,8 +10,7 @@ import cose
 from micropython import const
 
 from firmware.console.request import Refusal, hexadecimal, number, text
-from firmware.core import bulletin, event
-from firmware.store import intake
+from firmware.core import event
 
 _SOURCE = const("serial")
 # A signature takes a tenth of a second to check: not while somebody is at the door.
@@ -33,7 +36,9 @@ class Upload:
         self._console = console
         self._size = size
         self._start = b""
-        self._head = b""
+        self._is_begun = False
+        from firmware.store import intake
+
         self._coming = intake.enter(console.news)
 
     async def take(self, at: int, data: bytes) -> int:
@@ -42,43 +47,54 @@ class Upload:
             raise Refusal("order", "The next piece begins at %d." % self.have)
         if at + len(data) <= self.have:
             return self.have
-        coming = self._coming
-        if self._head:
-            self.have = coming.take(self._head, at, data)
-        else:
+        from firmware.core import bulletin
+
+        if not self._is_begun:
             await _give_way(self._console)
-            self._start += data[self.have - at :]
-            try:
-                have = coming.begin(self._start)
-            except bulletin.BulletinError as error:
-                raise _refused(self._console, error.args[0], self._start)
-            if have > 0:
-                if coming.size != self._size:
-                    raise Refusal("value", "The list has %d bytes." % coming.size)
-                self._head = coming.head or b""
-                have = coming.take(self._head, len(self._head), self._start[len(self._head) :])
-            self.have = have or len(self._start)
+        try:
+            self._put(at, data)
+        except (bulletin.BulletinError, OSError) as error:
+            raise _refused(self._console, error, self._start)
         if self.have < 0:
             self.have = 0
             raise Refusal("order", "Another list is coming in: begin again in a moment.")
         return self.have
+
+    def _put(self, at: int, data: bytes) -> None:
+        coming = self._coming
+        if self._is_begun:
+            self.have = coming.take(self, at, data)
+            return
+        self._start += data[self.have - at :]
+        have = coming.begin(self._start, self, False)
+        if have > 0:
+            if coming.size != self._size:
+                raise Refusal("value", "The list has %d bytes." % coming.size)
+            self._is_begun = True
+            head_bytes = len(coming.head or b"")
+            have = coming.take(self, head_bytes, self._start[head_bytes:])
+        self.have = have or len(self._start)
 
     async def commit(self) -> None:
         """Puts the list in force. Raises Refusal."""
         if self.have < self._size:
             raise Refusal("incomplete", "The list is not there yet.")
         await _give_way(self._console)
+        from firmware.core import bulletin
+
         try:
-            # A visitor may have brought the rest of it and put it in force.
-            self._coming.commit(self._head, _SOURCE)
+            # Somebody else may have brought it too and put it in force.
+            self._coming.commit(self, _SOURCE)
         except bulletin.BulletinError as error:
-            raise _refused(self._console, error.args[0], self._head)
+            raise _refused(self._console, error, self._start)
 
     def close(self) -> None:
         news = self._console.news
         if self._coming:
+            from firmware.store import intake
+
             self._coming = None
-            intake.leave(news)
+            intake.leave(news, self)
             news.rest()
 
 
@@ -87,8 +103,15 @@ async def _give_way(console) -> None:
         raise Refusal("busy", "Somebody is at the door: again in a moment.")
 
 
-def _refused(console, reason: int, head) -> Refusal:
-    intake.note_refusal(console.news, reason, _SOURCE, head)
+def _refused(console, error, start) -> Exception:
+    from firmware.store import intake
+
+    reason = intake.reason_of(error)
+    intake.note_refusal(console.news, reason, _SOURCE, start)
+    if not reason:
+        return error
+    if reason == event.NO_ROOM:
+        return Refusal("flash", "There is no room for the list.")
     if reason == event.OLDER:
         return Refusal("older", "The lock has that list, or a newer one.")
     if reason == event.OTHER_BUILDING:
@@ -125,6 +148,8 @@ async def _time_token(console, request: dict) -> dict:
     if not kid or not news or not news.asked:
         raise Refusal("nonce", "The lock has asked for no time: time_nonce comes first.")
     await _give_way(console)
+    from firmware.core import bulletin
+
     # The rest of the token is what the lock knows.
     payload = bulletin.time_payload(console.door, news.asked, time_s)
     if not news.take_token(cose.pack(payload, signature, bulletin.protected(kid))):

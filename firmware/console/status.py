@@ -92,7 +92,7 @@ def _state(wanted, part) -> str:
 
 
 def _tell_kept(console) -> dict:
-    journal = console.journal
+    journal, news = console.journal, console.news
     block, _, _, free = os.statvfs(".")[:4]
     state, version, reason = slots.state()
     return {
@@ -106,6 +106,7 @@ def _tell_kept(console) -> dict:
         "pictures": console.photos.count if console.photos else 0,
         "files": {"free_bytes": block * min(free, 1 << 12)},
         "update": {"state": state, "version": version, "reason": reason},
+        "list": {"version": news.version, "lost": bool(news.floor and not news.file)} if news else None,
     }
 
 

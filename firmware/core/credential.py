@@ -109,10 +109,15 @@ class Credential:
 
     def spend(self, ledger) -> None:
         """Counts a use, if they are counted, at the time it was judged. Raises FlashError or LedgerFull."""
+        parent = self.parent
         if self.uses is not None:
-            ledger.use(self.key, self.expires_s, self.judged_s)
-        if self.parent:
-            self.parent.spend(ledger)
+            if parent and parent.uses is not None:
+                # Neither counts unless there is room for both.
+                ledger.use(self.key, self.expires_s, self.judged_s, parent.key)
+            else:
+                ledger.use(self.key, self.expires_s, self.judged_s)
+        if parent:
+            parent.spend(ledger)
 
 
 def read(data: bytes, issuers: dict) -> Credential:

@@ -98,6 +98,7 @@ TOO_SLOW = 34
 NO_DELEGATION = 35
 OLDER = 36
 TORN = 37
+NO_ROOM = 38
 
 # Keys of the detail map.
 REASON = 1

@@ -95,6 +95,7 @@ REASON_NAMES = (
     "no_delegation",
     "older",
     "torn",
+    "no_room",
 )
 
 DETAIL_NAMES = (

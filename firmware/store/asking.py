@@ -15,7 +15,8 @@ _PIECE_BYTES = const(240)
 _REMOTE_PIECE_BYTES = const(480)
 _MOST_PIECES = const(80)
 
-_NONCE_MS = const(1_200_000)
+# Above 1,196 s a clock told by it would be too uncertain to be used.
+_NONCE_MS = const(1_190_000)
 # After a forged token none is looked at for a while: a signature takes long.
 _IGNORE_MS = const(5_000)
 
@@ -24,45 +25,53 @@ async def collect(news, session, source: str) -> None:
     """Takes the list that `session` brings, as far as it comes. Raises what the session does, but PhoneGone."""
     coming = intake.enter(news)
     try:
-        # What somebody else had begun may prove to be torn: then all of it is asked for.
+        # What somebody else had begun may prove to be torn: then all of it is asked for. Or somebody takes over.
         for _ in range(2):
             start = bytearray()
             try:
-                if await _find_head(coming, session, start):
-                    await _fetch(coming, session, source, start)
-                break
-            except bulletin.BulletinError as error:
-                reason = error.args[0]
+                if not await _find_head(news, session, source, start) or await _fetch(coming, session, source, start):
+                    break
+            except (bulletin.BulletinError, OSError) as error:
+                reason = intake.reason_of(error)
                 intake.note_refusal(news, reason, source, start)
                 if reason != event.TORN:
                     break
-    except PhoneGone:
-        pass
-    except (FlashError, OSError):
+    except (PhoneGone, FlashError):
         # It may be brought again; what is in force stays.
         pass
     finally:
-        intake.leave(news)
+        intake.leave(news, session)
 
 
-async def _find_head(coming: intake.Incoming, session, start: bytearray) -> bool:
+async def _find_head(news, session, source: str, start: bytearray) -> bool:
     """Asks for the beginning of the session's list, into `start`; returns whether the list is begun."""
     most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
+    is_phone = source == "phone"
     have = 0
-    while not have:
-        piece = await session.fetch(_LIST, len(start), bulletin.MAX_HEAD_BYTES - len(start) if start else most)
+    for _ in range(_MOST_PIECES):
+        # While somebody else has his turn a phone is kept talking.
+        at = 0 if have else len(start)
+        piece = await session.fetch(_LIST, at, 1 if have else bulletin.MAX_HEAD_BYTES - at if at else most)
         if not piece:
-            return False
-        start.extend(piece)
-        have = coming.begin(start)
-    return have > 0
+            break
+        if not news.wants(session.list_version):
+            # Somebody else has brought it.
+            break
+        if not have:
+            start.extend(piece)
+        have = news.coming.begin(start, session, is_phone)
+        if have > 0:
+            return True
+        if have and not is_phone:
+            break
+    return False
 
 
-async def _fetch(coming: intake.Incoming, session, source: str, start) -> None:
-    """Asks for the rest of the list that begins with `start`, and puts it in force."""
-    head = coming.head or b""
+async def _fetch(coming: intake.Incoming, session, source: str, start) -> bool:
+    """Asks for the rest of the list that begins with `start`, and puts it in force; False if somebody took over."""
     most = _REMOTE_PIECE_BYTES if session.is_remote else _PIECE_BYTES
-    have = coming.take(head, len(head), start[len(head) : coming.size])
+    at = len(coming.head or b"")
+    have = coming.take(session, at, start[at : coming.size])
     for _ in range(_MOST_PIECES):
         size = coming.size
         if not 0 <= have < size:
@@ -70,9 +79,10 @@ async def _fetch(coming: intake.Incoming, session, source: str, start) -> None:
         at = have
         piece = await session.fetch(_LIST, at, min(most, size - at))
         if not piece:
-            return
-        have = coming.take(head, at, piece)
-    coming.commit(head, source)
+            return True
+        have = coming.take(session, at, piece)
+    coming.commit(session, source)
+    return have >= 0
 
 
 def take_token(news, data) -> bool:

@@ -4,8 +4,9 @@
     revoked.new     one that is coming in; never read for a decision
 
 Whoever brings a list, a phone, the broker or the serial line, adds to the one file, so that what one could not finish
-the next one does. All of it is checked before it counts, the ledger knows its version before it does, and a rename
-puts it in force: a cut at any moment leaves the old list or the new one. `news` is the lock's task.news.News.
+the next one does: one at a time, or one who brings rubbish would spoil what the others bring. All of it is checked
+before it counts, the ledger knows its version before it does, and a rename puts it in force: a cut at any moment leaves
+the old list or the new one. `news` is the lock's task.news.News.
 """
 
 import os
@@ -24,47 +25,56 @@ _ID_BYTES = const(8)
 _BLOCK_BYTES = const(256)
 # So much goes to flash at once: littlefs writes a block anew for each time.
 _FLUSH_BYTES = const(1_024)
-# An older list than the one that is coming in waits for so long after its last piece.
+# An older list than the one that is coming in, and another phone, wait for so long after its last piece.
 _STILL_MS = const(30_000)
 _NOTE_MS = const(60_000)
+_ENOSPC = const(28)
 
 
 class Incoming:
-    """The list that is coming in, of those who bring it now: `users`. `head` is its head, None if there is none.
+    """The list that is coming in, of those who bring one now: `users`. `head` is its head, None if there is none.
 
-    `have` bytes of `size` are there. Raises OSError where the file system does.
+    `owner` is the one of them whose turn it is, whatever object that is. `have` bytes of `size` are there. Raises
+    OSError where the file system does.
     """
 
     def __init__(self, news) -> None:
         self.users = 0
-        self.head = None
+        self.head = self.owner = None
         self.have = self.size = 0
         self._news = news
         self._version = 0
         self._file = None
         self._flushed = self._fed_ms = 0
 
-    def begin(self, start) -> int:
-        """Takes the beginning of a list; returns how much of it is there, at least its head.
+    def begin(self, start, owner, is_phone: bool) -> int:
+        """Takes the beginning of the list that `owner` brings; returns how much of it is there, at least its head.
 
-        0: `start` is too short to tell. -1: not now, another one is coming in. Raises bulletin.BulletinError.
+        0: `start` is too short to tell. -1: not now, another one is coming in, or the same one by somebody whom a phone
+        does not get in the way of. Raises bulletin.BulletinError.
         """
         news = self._news
         size = bulletin.head_bytes(start)
         if not size:
             return 0
         head = bytes(start[:size])
+        now_ms = news.uptime.now_ms()
+        is_fed = now_ms - self._fed_ms < _STILL_MS
+        is_held = is_phone and is_fed and self.owner not in (None, owner)
         if head == self.head:
+            if is_held:
+                return -1
+            self.owner = owner
+            self._fed_ms = now_ms
             return self.have
+        version, count, _ = bulletin.read_head(head, news.config.building, None)
+        if is_fed and version <= self._version and (is_held or self.head):
+            return -1
         if news.floor and not news.file:
             # Perhaps only the rename had failed.
             open_list(news)
-        version, count, _ = bulletin.read_head(head, news.config.building, None)
         if not news.wants(version):
             raise bulletin.BulletinError(event.OLDER)
-        now_ms = news.uptime.now_ms()
-        if self.head and version <= self._version and now_ms - self._fed_ms < _STILL_MS:
-            return -1
         whole = size + _ID_BYTES * count
         have = _begun(head)
         if not size <= have <= whole:
@@ -72,6 +82,7 @@ class Incoming:
             bulletin.read_head(head, news.config.building, lambda *message: verify(news, *message))
             have = 0
         self.close()
+        self.owner = owner
         self._file = open(_COMING, "ab" if have else "wb")
         if not have:
             self._file.write(head)
@@ -82,30 +93,35 @@ class Incoming:
         self._fed_ms = now_ms
         return self.have
 
-    def take(self, head, at: int, data) -> int:
-        """Takes bytes of the list with `head` from offset `at` on; returns how many are there, -1 if it is given up.
+    def take(self, owner, at: int, data) -> int:
+        """Takes bytes of the list from offset `at` on; returns how many are there, -1 if it is not `owner`'s any more.
 
         What is there already, or does not follow, changes nothing. Raises bulletin.BulletinError for too many.
         """
-        if head != self.head or not self._file:
+        if owner is not self.owner or not self._file:
             return -1
         if at + len(data) > self.size:
             raise bulletin.BulletinError(event.TORN)
         if at <= self.have < at + len(data):
-            self._file.write(data[self.have - at :])
-            self.have = at + len(data)
+            try:
+                self._file.write(data[self.have - at :])
+                self.have = at + len(data)
+                if self.have == self.size or self.have - self._flushed >= _FLUSH_BYTES:
+                    self._file.flush()
+                    self._flushed = self.have
+            except OSError:
+                # How much went into the file is seen when it is begun again.
+                self.close()
+                raise
             self._fed_ms = self._news.uptime.now_ms()
-            if self.have == self.size or self.have - self._flushed >= _FLUSH_BYTES:
-                self._file.flush()
-                self._flushed = self.have
         return self.have
 
-    def commit(self, head, source: str) -> bool:
-        """Puts the list with `head` in force, if it is there; `source` is for the record. Returns whether it did.
+    def commit(self, owner, source: str) -> bool:
+        """Puts the list of `owner` in force, if it is there; `source` is for the record. Returns whether it did.
 
         Raises bulletin.BulletinError, and then it is gone; FlashError, and then the one before stays in force.
         """
-        if not head or head != self.head or self.have < self.size:
+        if owner is not self.owner or not self.head or self.have < self.size:
             return False
         news = self._news
         self.close()
@@ -125,8 +141,12 @@ class Incoming:
         self.head = None
         file = self._file
         self._file = None
-        if file:
-            file.close()
+        try:
+            if file:
+                file.close()
+        except OSError:
+            # Whoever goes on with it looks at what there is.
+            pass
 
 
 def enter(news) -> Incoming:
@@ -137,13 +157,13 @@ def enter(news) -> Incoming:
     return news.coming
 
 
-def leave(news) -> None:
-    news.coming.users -= 1
-    if not news.coming.users:
-        try:
-            news.coming.close()
-        except OSError:
-            pass
+def leave(news, owner) -> None:
+    coming = news.coming
+    coming.users -= 1
+    if coming.owner is owner:
+        coming.owner = None
+    if not coming.users:
+        coming.close()
         news.coming = None
 
 
@@ -218,11 +238,18 @@ def open_list(news) -> None:
         _keep(news, news.floor, True)
 
 
+def reason_of(error) -> int:
+    """Returns why a list is refused: for a bulletin.BulletinError, a full file system, or, 0, for another OSError."""
+    if isinstance(error, OSError):
+        return event.NO_ROOM if error.errno == _ENOSPC else event.GRANTED
+    return error.args[0]
+
+
 def note_refusal(news, reason: int, source: str, head) -> None:
     """Records that a list was refused: at most once a minute, and one that comes again and again only once."""
     now_ms = news.uptime.now_ms()
     mark = crc32(head) | 1
-    if mark == news.refused or news.refused and now_ms - news.refused_ms < _NOTE_MS:
+    if not reason or mark == news.refused or news.refused and now_ms - news.refused_ms < _NOTE_MS:
         return
     news.refused = mark
     news.refused_ms = now_ms

@@ -212,14 +212,16 @@ class Ledger:
         """Returns how often the credential under `key` (8 bytes) has opened."""
         return self._uses.count(key)
 
-    def use(self, key: bytes, expires_s: int, now_s: int) -> None:
+    def use(self, key: bytes, expires_s: int, now_s: int, *others) -> None:
         """Counts one use more of the credential under `key`, which expires at `expires_s`; it is in flash on return.
 
-        Raises FlashError, or LedgerFull when 128 others have not expired yet; then it must not open.
+        Raises FlashError, or LedgerFull when 128 others have not expired yet; then it must not open. There has to be
+        room for the keys `others` as well, which are used next.
         """
         uses = self._uses
-        if not uses.has_room(key, self.integer(CLOCK_FLOOR)):
-            if not uses.has_room(key, now_s):
+        others += (key,)
+        if not uses.has_room(others, self.integer(CLOCK_FLOOR)):
+            if not uses.has_room(others, now_s):
                 raise LedgerFull()
             # That the one it replaces is over has to outlast a power cut.
             self.put_integer(CLOCK_FLOOR, now_s)

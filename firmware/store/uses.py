@@ -31,9 +31,20 @@ class Uses:
         """Returns the row that counts one use more; nothing is changed yet."""
         return key + pack(">IB", expires_s, min(self.count(key) + 1, 255))
 
-    def has_room(self, key: bytes, floor_s: int) -> bool:
-        """Whether there is a row for `key`, has been one already, or one is over by `floor_s`."""
-        return len(self.rows) < _ROWS * ROW_BYTES or self._place(key, floor_s) < len(self.rows)
+    def has_room(self, keys: tuple, floor_s: int) -> bool:
+        """Whether each of `keys` has a row already, or there is a new one for it, or one that is over by `floor_s`."""
+        rows = self.rows
+        size = len(rows)
+        at = 0
+        for key in keys:
+            if _find(rows, len(rows), key) < 0:
+                if size < _ROWS * ROW_BYTES:
+                    size += ROW_BYTES
+                else:
+                    at = _find_over(rows, len(rows), pack(">I", floor_s), at) + ROW_BYTES
+                    if at < ROW_BYTES:
+                        return False
+        return True
 
     def put(self, row, floor_s: int) -> None:
         """Takes `row`; `has_room` has said yes."""
@@ -45,7 +56,7 @@ class Uses:
         rows = self.rows
         at = _find(rows, len(rows), key)
         if at < 0:
-            at = _find_over(rows, len(rows), pack(">I", floor_s))
+            at = _find_over(rows, len(rows), pack(">I", floor_s), 0)
         return len(rows) if at < 0 else at
 
 
@@ -67,9 +78,9 @@ def _find(rows: ptr8, size: int, key: ptr8) -> int:
 
 
 @micropython.viper
-def _find_over(rows: ptr8, size: int, floor: ptr8) -> int:
-    """Returns the offset of the first row whose credential expires at `floor` (four bytes) or before, or -1."""
-    at = 8
+def _find_over(rows: ptr8, size: int, floor: ptr8, at: int) -> int:
+    """Returns the offset of the first row from `at` on that expires at `floor` (four bytes) or before, or -1."""
+    at += 8
     while at < size:
         same = 0
         while same < 3 and rows[at + same] == floor[same]:

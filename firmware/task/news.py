@@ -14,7 +14,7 @@ from firmware.store import ledger, revoked
 if TYPE_CHECKING:
     from typing import Any
 
-_NONCE_MS = const(1_200_000)
+_NONCE_MS = const(1_190_000)
 # A clock that may be further off would like to be told the time.
 _GOOD_S = const(60)
 _LABEL = const(b"lobbylock time nonce key 1")

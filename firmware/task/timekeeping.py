@@ -39,7 +39,10 @@ class Timekeeping:
                 self._trail.record(event.CLOCK_SET, details)
         except FlashError:
             pass
-        self._rtc.set(self._clock.now_s(now_ms))
+        now_s = self._clock.now_s(now_ms)
+        # What it was told may leave it too uncertain to be used.
+        if now_s is not None:
+            self._rtc.set(now_s)
         return outcome
 
     def witness(self, issued_s: int) -> None:

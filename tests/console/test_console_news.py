@@ -54,6 +54,7 @@ def test_a_list_comes_over_the_serial_line(lock):
     assert taken.details == {event.LIST_VERSION: 3, event.COUNT: 60, event.NAME: "serial"}
     assert (room.board.vfs / "revoked").read_bytes() == data
     assert not (room.board.vfs / "revoked.new").exists()
+    assert talker.status()["list"] == {"version": 3, "lost": False}
     # The same once more, an older one, one of a stranger, another building's: none of them changes anything.
     for other, word in (
         (data, "older"),

@@ -39,6 +39,7 @@ HEALTHY = {
     "journal": {"seq": 9, "acked": 9, "unsealed": 0, "full": 1},
     "files": {"free_bytes": 1 << 20},
     "update": {"state": "", "version": "", "reason": ""},
+    "list": {"version": 3, "lost": False},
 }
 UP = {"broker": True, "connected": False, "queue": 0, "acked": 0}
 
@@ -82,6 +83,7 @@ def test_a_healthy_board():
         ({"reader": {"line": "spi", "state": "silent"}}, "reader", "card reader does not answer"),
         ({"keypad": {"kind": "matrix", "stuck": True}}, "keypad", "stuck"),
         ({"contact": "open"}, "contact", "door is open"),
+        ({"list": {"version": 0, "lost": True}}, "list_lost", "every badge and phone"),
         ({"throttle": {"locked": True, "left_s": 42}}, "lockout", "another 42 seconds"),
         ({"update": {"state": "trial", "version": "0.2.0", "reason": ""}}, "update", "0.2.0 runs on trial"),
         ({"update": {"state": "reverted", "version": "0.2.0", "reason": "starts"}}, "update_reverted", "(starts)"),

@@ -5,6 +5,7 @@ from firmware.store import intake  # noqa: F401
 
 import gc
 import os
+import sys
 from hashlib import sha256
 
 import cose
@@ -66,25 +67,28 @@ class Uptime:
 
 class Rtc:
     def set(self, time_s):
-        pass
+        assert isinstance(time_s, int)
+        self.time_s = time_s
 
 
 class Case:
     """One lock. `start()` starts it again with what its folder and ledger hold."""
 
-    def __init__(self, floor_s=0, kept=None):
+    def __init__(self, floor_s=0, kept=None, forget=lambda names: None):
         self.kept = kept or Kept()
         self.trail = Trail()
         self.config = Config()
         self.uptime = Uptime()
         self.issuer = FakeIssuer()
         self.clock = Clock(floor_s)
+        self.rtc = Rtc()
         self.boot = 0
+        self.forget = forget
         self.start()
 
     def start(self):
         self.boot += 1
-        timekeeping = Timekeeping(self.clock, self.kept, self.trail, Rtc(), self.uptime)
+        timekeeping = Timekeeping(self.clock, self.kept, self.trail, self.rtc, self.uptime)
         self.news = News(
             self.config,
             {KID: self.issuer},
@@ -94,12 +98,20 @@ class Case:
             timekeeping,
             self.uptime,
             self.boot,
-            lambda names: None,
+            self.forget,
         )
         return self.news
 
     def kinds(self):
         return [kind for kind, _ in self.trail.events]
+
+
+def forget(names):
+    """Has modules of the firmware loaded no longer, as the lock does."""
+    for name in names:
+        package, _, attribute = ("firmware." + name).rpartition(".")
+        if sys.modules.pop("firmware." + name, None):
+            delattr(sys.modules[package], attribute)
 
 
 def enter_folder(path):

@@ -36,7 +36,7 @@ class Counts:
     def uses_of(self, key):
         return self.used.get(key, 0)
 
-    def use(self, key, expires_s, now_s):
+    def use(self, key, expires_s, now_s, *others):
         assert now_s == NOON_S and expires_s > NOON_S
         self.used[key] = self.uses_of(key) + 1
 

@@ -36,10 +36,10 @@ def test_the_time_comes_by_a_token_for_the_locks_own_nonce():
     assert case.news.nonce() is None and not case.news.take_token(make_token(nonce, _NOW_S))
 
 
-def test_a_nonce_is_good_once_and_for_twenty_minutes():
+def test_a_nonce_is_good_once_and_for_less_than_twenty_minutes():
     case = _case("nonce")
     first = case.news.nonce()
-    case.uptime.ms += 1_200_000
+    case.uptime.ms += 1_190_000
     assert not case.news.take_token(make_token(first, _NOW_S))
     second = case.news.nonce()
     assert second != first and not case.news.take_token(make_token(first, _NOW_S))
@@ -51,6 +51,14 @@ def test_a_nonce_is_good_once_and_for_twenty_minutes():
     assert not case.news.take_token(make_token(third, _NOW_S - 86_400))
     assert case.kinds()[-1] == event.CLOCK_REFUSED
     assert not case.news.take_token(make_token(third, _NOW_S)) and case.news.nonce() != third
+
+
+def test_the_last_token_that_is_taken_makes_a_clock_that_is_used():
+    case = _case("last")
+    nonce = case.news.nonce()
+    case.uptime.ms += 1_189_999
+    assert case.news.take_token(make_token(nonce, _NOW_S))
+    assert case.clock.now_s(case.uptime.ms) == case.rtc.time_s == _NOW_S + 595
 
 
 def test_a_forged_token_has_others_wait_and_spends_no_nonce():

@@ -74,6 +74,13 @@ def test_what_has_not_expired_costs_no_write():
     assert scene.judge() != event.EXPIRED and flash.operations == before
 
 
+def test_what_leaves_the_clock_too_uncertain_does_not_set_the_rtc():
+    scene = Scene(FakeFlash(3))
+    scene.timekeeping.tell(END_S, 590, 0, "token")
+    scene.timekeeping.tell(END_S - 500, 300, 0, "ntp")
+    assert scene.clock.now_s(0) is None and scene.rtc_s == END_S
+
+
 def test_no_verdict_when_the_floor_cannot_be_kept():
     flash = FakeFlash(3)
     scene = Scene(flash)

@@ -2,6 +2,7 @@ import gc
 
 from fake_flash import WAYS, FakeFlash, PowerCut
 
+from firmware.core.credential import Credential
 from firmware.core.errors import FlashError, LedgerFull
 from firmware.store import ledger
 from firmware.store.ledger import Ledger
@@ -57,6 +58,44 @@ def test_128_live_ones_fit_and_no_more():
     kept.use(key(127), NOW_S + 128 * DAY_S, NOW_S)
     for again in (kept, Ledger(flash)):
         assert [again.uses_of(key(number)) for number in range(129)] == [1] * 127 + [2, 0]
+
+
+def test_a_visitor_s_use_counts_only_if_there_is_room_for_the_resident_s_as_well():
+    flash = FakeFlash(3)
+    kept = full(flash)
+    # One is over, and two are wanted.
+    later_s = NOW_S + DAY_S
+    claims = {1: "Anna", 2: "Vera", 3: "maple-12", 4: NOW_S + 9 * DAY_S, 7: b"visitor1", -70001: 1, -70002: ["lobby"]}
+    claims[-70003] = 3
+    parent = Credential(b"kid1", dict(claims))
+    claims.update({7: b"visitor2", 8: {1: {1: 2, -1: 1, -2: b"v" * 32, -3: b"w" * 32}}, -70001: 4})
+    child = Credential(b"kid1", claims, parent)
+    parent.judged_s = child.judged_s = later_s
+    before = [bytes(data) for data in flash.data]
+    for _ in range(2):
+        try:
+            child.spend(kept)
+            raise AssertionError("there was room")
+        except LedgerFull:
+            pass
+    assert [bytes(data) for data in flash.data] == before and kept.uses_of(child.key) == 0
+    # For the resident alone there is; then the visitor has no place, and with a second one that is over he has.
+    parent.spend(kept)
+    assert kept.uses_of(parent.key) == 1
+    try:
+        child.spend(kept)
+        raise AssertionError("there was room")
+    except LedgerFull:
+        pass
+    assert kept.uses_of(parent.key) == 1
+    parent.judged_s = child.judged_s = NOW_S + 2 * DAY_S
+    child.spend(kept)
+    for again in (kept, Ledger(flash)):
+        assert (again.uses_of(child.key), again.uses_of(parent.key)) == (1, 2)
+    # Two rows at once: the third and the fourth are over.
+    late_s = NOW_S + 4 * DAY_S
+    assert kept._uses.has_room((b"12345678", b"23456789"), late_s)
+    assert not kept._uses.has_room((b"12345678", b"23456789"), late_s - 1)
 
 
 def test_expired_ones_drop_out():

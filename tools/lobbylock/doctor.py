@@ -21,7 +21,7 @@ def find_all(status: Status, now_s: Callable[[], float] = time.time) -> list[Fin
     found: list[Finding | None] = []
     for look in (_settings, _safe_mode, _clock, _wifi, _uplink, _camera, _reader, _keypad, _contact):
         found.append(look(status))
-    for look in (_lockout, _update, _trial, _heap, _journal, _starts):
+    for look in (_lost_list, _lockout, _update, _trial, _heap, _journal, _starts):
         found.append(look(status))
     found.append(_clock_off(status, now_s()))
     return [finding for finding in found if finding]
@@ -217,6 +217,16 @@ def _contact(status: Status) -> Finding | None:
         "If it is closed: the magnet is too far away, or a wire of the contact is off. If there is no contact, say"
         " `contact = false` in the building's file.",
         NOTE,
+    )
+
+
+def _lost_list(status: Status) -> Finding | None:
+    if status.get("list", "lost") is not True:
+        return None
+    return Finding(
+        "list_lost",
+        "The list of revoked credentials is lost: the door refuses every badge and phone until it has one again.",
+        "Bring it: `lobbylock news push`, a phone that carries it, or the broker.",
     )
 
 
