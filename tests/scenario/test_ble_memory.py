@@ -31,9 +31,8 @@ def test_deliveries_by_bluetooth_fit_the_heap(make_room, set_board):
     assert room.board.reset_causes == [1] and len(room.board.console) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["granted", *(pytest.param(name, marks=pytest.mark.slow) for name in ("silent", "refused"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["silent", "refused", "granted"])
 def test_phones_leave_nothing_behind(make_room, set_board, memory_root, name):
     set_board(root=memory_root, heap="300k")
     room = make_room(**SETTINGS)
