@@ -43,6 +43,15 @@ def test_nobody_spoils_what_others_bring():
         assert set(case.kinds()) <= {event.LIST_TAKEN, event.LIST_REFUSED}, name
 
 
+def test_a_phone_goes_on_when_the_broker_that_took_over_goes():
+    case = _case("over")
+    data = make_list(3, make_ids(200))
+    phone = _Slow(data, 3)
+    _together(case, phone, _Slow(data, 3, left=3), "mqtt")
+    assert case.news.version == 3 and case.kinds() == [event.LIST_TAKEN]
+    assert [at for at, _ in phone.asked].count(0) > 1
+
+
 def test_one_who_brings_nothing_for_long_is_passed():
     case = _case("silent")
     data = make_list(3, make_ids(200))
