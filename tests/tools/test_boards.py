@@ -322,7 +322,12 @@ def test_the_three_boards_are_those_of_the_issue():
         "esp32-devkitc": ("esp32", "xtensawin"),
         "olimex-esp32-poe": ("esp32", "xtensawin"),
     }
-    assert found["esp32-devkitc"].offers == {"nfc": ("uart", "spi"), "keypad": ("matrix", "wiegand"), "camera": True, "ble": True}
+    assert found["esp32-devkitc"].offers == {
+        "nfc": ("uart", "spi"),
+        "keypad": ("matrix", "wiegand"),
+        "camera": True,
+        "ble": True,
+    }
 
 
 def test_no_reference_pin_is_read_at_reset_but_the_three_with_a_reason():

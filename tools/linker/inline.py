@@ -191,7 +191,7 @@ class _Caller:
         if isinstance(node, ast.Return):
             made = list(body) if _ends(body) else [*body, ast.Return(None)]
         elif isinstance(node, ast.Expr):
-            made = _tail(body, lambda value: [] if _is_idle(value) else [ast.Expr(value)])
+            made = _tail(body, _alone)
         elif isinstance(node, ast.Assign) and _is_plain_target(node):
             made = _tail(body, lambda value: [ast.Assign(deepcopy(node.targets), value or ast.Constant(None))])
         elif isinstance(node, ast.If):
@@ -237,6 +237,10 @@ def _is_plain_target(node: ast.Assign) -> bool:
     target = node.targets[0]
     parts = target.elts if isinstance(target, ast.Tuple) else [target]
     return len(node.targets) == 1 and all(isinstance(part, ast.Name) for part in parts)
+
+
+def _alone(value: ast.expr | None) -> list[ast.stmt]:
+    return [] if value is None or _is_idle(value) else [ast.Expr(value)]
 
 
 def _is_idle(value: ast.expr | None) -> bool:

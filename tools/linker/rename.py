@@ -421,7 +421,7 @@ def _check_talk(bodies: dict[str, list[ast.stmt]]) -> None:
             holder, name = node.args[:2]
             of_modules = isinstance(holder, ast.Subscript) and ast.unparse(holder.value).endswith("modules")
             if not isinstance(name, ast.Constant) and not of_modules:
-                raise NotLinkable(f"{root}: {node.func.id} with a name that is computed")
+                raise NotLinkable(f"{root}: {ast.unparse(node.func)} with a name that is computed")
 
 
 def _check_bases(bodies: dict[str, list[ast.stmt]]) -> None:
