@@ -10,15 +10,14 @@ from micropython import const
 from firmware.board import flash, pins
 from firmware.board.inputs import Input
 from firmware.board.lamp import Lamp
-from firmware.core import config, keycode
+from firmware.core import config
 from firmware.core.attention import Attention
 from firmware.core.door import Door
 from firmware.core.nonces import Nonces
-from firmware.core.throttle import Throttle
+from firmware.keyway import Keyway
 from firmware.task.access import Access
 from firmware.task.console import Console
 from firmware.task.doorway import Doorway
-from firmware.task.entry import Entry
 from firmware.task.health import Health
 from firmware.task.indicate import Indicator
 from firmware.task.sealing import Sealing
@@ -74,7 +73,7 @@ class Crew:
         self._access = Access(self._ledger, camera, self._trail, self._doorway.release, self._indicator)
         news = self._make_news(forget) if settings else None
         making[0] = "entry"
-        entry = self._make_entry()
+        entry = self._make_entry(forget)
         uplink = tap = None
         health = Health(self._timekeeping, self.attention, self._uptime)
         tasks = [
@@ -169,14 +168,10 @@ class Crew:
 
         return Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS, self._interrupts)
 
-    def _make_entry(self) -> Entry:
-        settings = self._settings
-        checker = keycode.Checker(settings.code_key, settings.tag, settings.day_start_s) if settings else None
-        throttle = Throttle(self._ledger.throttle(), self._ledger.put_throttle, self._uptime.now_ms())
-        return Entry(
+    def _make_entry(self, forget) -> Keyway:
+        return Keyway(
             self._make_keys(),
-            checker,
-            throttle,
+            self._settings,
             self._ledger,
             self._access,
             self._trail,
@@ -184,6 +179,7 @@ class Crew:
             self.attention,
             self._uptime,
             self._timekeeping,
+            forget,
         )
 
     def _make_uplink(self, version: str, news):

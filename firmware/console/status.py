@@ -65,7 +65,9 @@ def _tell_parts(console) -> dict:
     contact = None
     if doorway.contact:
         contact = "open" if doorway.contact.is_active() else "closed"
-    left_ms = entry.throttle.remaining_ms(console.uptime.now_ms())
+    # Not loaded while there is no lock-out to end.
+    throttle = entry.throttle
+    left_ms = throttle.remaining_ms(console.uptime.now_ms()) if throttle else 0
     return {
         "camera": {
             "policy": settings.camera if settings else _OFF,
@@ -78,7 +80,7 @@ def _tell_parts(console) -> dict:
         "keypad": {"kind": settings.keypad if settings else None, "stuck": entry.is_stuck},
         "contact": contact,
         "strike": "released" if doorway.door.is_released else "rests",
-        "throttle": {"locked": entry.throttle.is_locked, "left_s": left_ms // 1000},
+        "throttle": {"locked": bool(throttle and throttle.is_locked), "left_s": left_ms // 1000},
     }
 
 

@@ -1,15 +1,6 @@
 """A claim held against what the lock knows: opens or not, with the reason. Never raises for "no"."""
 
-from firmware.core import event, keycode
-
-_REASONS = {
-    keycode.WRONG: event.WRONG_CODE,
-    keycode.OTHER_BUILDING: event.OTHER_BUILDING,
-    keycode.EXPIRED: event.EXPIRED,
-    keycode.NOT_YET_VALID: event.NOT_YET_VALID,
-    keycode.MALFORMED: event.MALFORMED,
-    keycode.TIME_UNKNOWN: event.TIME_UNKNOWN,
-}
+from firmware.core import event
 
 
 class Decision:
@@ -49,15 +40,6 @@ class Decision:
         if self.claim is not None:
             details.update(self.claim.details())
         return details
-
-
-def decide(claim, is_used) -> Decision:
-    """Returns the Decision on a keycode.Claim; `is_used(slot, window)` tells whether a single-use code is spent."""
-    if claim.outcome != keycode.VALID:
-        return Decision(_REASONS[claim.outcome], claim)
-    if claim.is_single_use and is_used(claim.slot, claim.window):
-        return Decision(event.ALREADY_USED, claim)
-    return Decision(event.GRANTED, claim)
 
 
 def judge(credential, door, now_s, via: int, uses_of) -> Decision:

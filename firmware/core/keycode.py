@@ -14,6 +14,7 @@ from constant import const
 from hkdf import Hmac, equal, hkdf_sha256
 
 from firmware.core import event
+from firmware.core.decision import Decision
 
 DIGITS = 10
 SLOTS = 100
@@ -50,6 +51,14 @@ EXPIRED = 3
 NOT_YET_VALID = 4
 MALFORMED = 5
 TIME_UNKNOWN = 6
+_REASONS = {
+    WRONG: event.WRONG_CODE,
+    OTHER_BUILDING: event.OTHER_BUILDING,
+    EXPIRED: event.EXPIRED,
+    NOT_YET_VALID: event.NOT_YET_VALID,
+    MALFORMED: event.MALFORMED,
+    TIME_UNKNOWN: event.TIME_UNKNOWN,
+}
 
 
 class Claim:
@@ -175,3 +184,12 @@ def _is_digits(text: str) -> bool:
         if not "0" <= character <= "9":
             return False
     return True
+
+
+def decide(claim, is_used) -> Decision:
+    """Returns the Decision on a Claim; `is_used(slot, window)` tells whether a single-use code is spent."""
+    if claim.outcome != VALID:
+        return Decision(_REASONS[claim.outcome], claim)
+    if claim.is_single_use and is_used(claim.slot, claim.window):
+        return Decision(event.ALREADY_USED, claim)
+    return Decision(event.GRANTED, claim)

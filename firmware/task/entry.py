@@ -1,15 +1,18 @@
-"""The keypad's way in: keys -> presentation -> claim -> decision. A Wiegand reader's card numbers come this way too."""
+"""The keypad's way in: keys -> presentation -> claim -> decision. A Wiegand reader's card numbers come this way too.
+
+Loaded when a key is pressed, and let go when nothing is left to remember (`firmware.keyway`).
+"""
 
 from micropython import const
 
 from firmware.core import event, indication, keycode
-from firmware.core.decision import Decision, decide
+from firmware.core.decision import Decision
 from firmware.core.errors import FlashError
 from firmware.reader import keypad
 from firmware.reader.presentation import NOTHING, TWO_KEYS, Presentation
 
-# So often the task goes round even if nothing is due: one that is not resumed for long counts as stuck.
-_LONGEST_MS = const(20_000)
+# Whoever pauses for longer, with nothing typed, has gone.
+_LONGEST_MS = const(10_000)
 
 
 class Entry:
@@ -27,39 +30,31 @@ class Entry:
         self._uptime = uptime
         self._timekeeping = timekeeping
         self._entry = keypad.CodeEntry()
-        # An installer who tries the keypad: called with each key, which is a digit of somebody's code.
-        self.watcher = None
-        self.is_stuck = False
 
-    @property
-    def is_pressed(self) -> bool:
-        """Whether somebody is pressing a key, and it is not one that is stuck."""
-        return self._keys.is_awake and not self.is_stuck
-
-    async def run(self) -> None:
-        while True:
-            key = await self._next_key()
-            now_ms = self._uptime.now_ms()
-            self._end_lockout(now_ms)
-            if key is None or key == self._keys.MISSED and not self._attention.blindness:
-                # A spike on a wire is nobody.
-                self._entry.forget_old(now_ms)
-                continue
-            self._attention.touch(now_ms)
-            if self.watcher:
-                self.watcher(key)
-            self.is_stuck = key == self._keys.STUCK
-            shown = self._press(key, now_ms)
-            if shown is not None:
-                await self._serve(shown)
-
-    async def _next_key(self):
-        """Returns the next key, or None when something else is due: old digits, the end of a lock-out."""
+    async def next_key(self):
+        """Returns the next key, or None when something else is due: old digits, the end of a lock-out, or a rest."""
         now_ms = self._uptime.now_ms()
         wait_ms = _LONGEST_MS
         for due_ms in (self._entry.timeout_ms(now_ms), self.throttle.remaining_ms(now_ms)):
             wait_ms = min(wait_ms, due_ms or _LONGEST_MS)
         return await self._keys.next(wait_ms)
+
+    async def take(self, key) -> bool:
+        """Serves one key, None for none; returns whether there is something to remember until the next one."""
+        now_ms = self._uptime.now_ms()
+        self._end_lockout(now_ms)
+        if key is None:
+            self._entry.forget_old(now_ms)
+            return not self._entry.is_empty or self.throttle.is_locked
+        self._attention.touch(now_ms)
+        shown = self._press(key, now_ms)
+        if shown is not None:
+            await self._serve(shown)
+        return True
+
+    def miss(self) -> None:
+        """Keys came that nobody took."""
+        self._entry.miss(self._uptime.now_ms())
 
     def _press(self, key, now_ms: int):
         """Feeds one key; returns a Presentation if it completes one."""
@@ -116,7 +111,7 @@ class Entry:
         claim = self._checker.check(shown.digits, self._timekeeping.now_s(self._uptime.now_ms()))
         if not claim.is_guess:
             self.throttle.refund()
-        decision = decide(claim, self._ledger.is_code_used)
+        decision = keycode.decide(claim, self._ledger.is_code_used)
         if decision.reason == event.EXPIRED:
             # Or whoever cuts the power now could bring the time back when it was valid.
             self._timekeeping.keep_floor()

@@ -6,6 +6,7 @@ from firmware.core import event, indication, keycode
 from firmware.core.attention import Attention
 from firmware.core.errors import FlashError, StrikeError
 from firmware.core.throttle import Throttle
+from firmware.keyway import Keyway
 from firmware.task.access import Access
 from firmware.task.entry import Entry
 
@@ -44,15 +45,20 @@ class Scene:
         self.keys = ScriptedKeys()
         self.attention = Attention()
         self.shown = []
-        self.throttle = Throttle((0, 0, False), self.save, 0)
+        throttle = Throttle((0, 0, False), self.save, 0)
         checker = keycode.Checker(KEY, 3)
         access = Access(self, self, self, self.release, self)
-        self.entry = Entry(self.keys, checker, self.throttle, self, access, self, self, self.attention, self, self)
+        self.entry = Entry(self.keys, checker, throttle, self, access, self, self, self.attention, self, self)
+        self.keyway = Keyway(self.keys, None, self, access, self, self, self.attention, self, self, self.forget)
+        self.keyway._entry = self.entry
 
     # The ledger.
     def save(self, state):
         self.fail("ledger")
         self.log.append("save %d" % state[0])
+
+    def throttle(self):
+        return 0, 0, False
 
     def is_code_used(self, slot, window):
         return (slot, window) in self.used
@@ -90,6 +96,9 @@ class Scene:
     def now_s(self, uptime_ms):
         return NOW_S
 
+    def forget(self, names):
+        self.log.append("forget")
+
     def keep_floor(self):
         self.fail("floor")
         self.log.append("floor")
@@ -103,7 +112,7 @@ class Scene:
 
         async def run():
             try:
-                await asyncio.wait_for_ms(self.entry.run(), 50)
+                await asyncio.wait_for_ms(self.keyway.run(), 50)
             except asyncio.TimeoutError:
                 pass
 
@@ -249,3 +258,14 @@ def test_a_spike_is_nobody_as_long_as_keys_are_read():
     scene = Scene()
     scene.type([ScriptedKeys.MISSED])
     assert scene.attention.is_quiet(5000) and scene.shown == []
+
+
+def test_what_nobody_needs_any_more_is_let_go():
+    scene = Scene()
+    # Digits are remembered, and then the lock-out.
+    assert scene.type(["3", ScriptedKeys.MISSED]) == [] and scene.keyway._entry
+    scene.type("#" + "3407000001#" * 5 + "#")
+    scene.type([ScriptedKeys.MISSED])
+    assert "forget" not in scene.log and scene.keyway.throttle.is_locked
+    scene = Scene()
+    assert scene.type(["*", ScriptedKeys.MISSED]) == ["forget"] and scene.keyway.throttle is None

@@ -1,7 +1,16 @@
 # runs on: micropython cpython
 from firmware.core import event, keycode
-from firmware.core.decision import decide
-from firmware.core.keycode import EXPIRED, MALFORMED, NOT_YET_VALID, OTHER_BUILDING, TIME_UNKNOWN, VALID, WRONG, Checker
+from firmware.core.keycode import (
+    EXPIRED,
+    MALFORMED,
+    NOT_YET_VALID,
+    OTHER_BUILDING,
+    TIME_UNKNOWN,
+    VALID,
+    WRONG,
+    Checker,
+    decide,
+)
 
 KEY = keycode.door_key(bytes(range(32)), "maple-12", "front")
 NOW_S = 1_789_992_000

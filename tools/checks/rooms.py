@@ -57,9 +57,10 @@ ROOMS = {
     "parts": Room(
         ("crew", "firmware.version", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN
     ),
-    "crew": Room(("lobby", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
+    "crew": Room(("lobby", "keyway", "core", "store", "reader", "task", "board", "pure lib", "lib"), BUILT_IN),
     # What the crew leaves behind, to have parts of it made later.
     "lobby": Room(("core", "store", "reader", "task", "pure lib", "lib"), BUILT_IN),
+    "keyway": Room(("core", "task", "pure lib", "lib"), BUILT_IN),
     "firmware": Room((), frozenset()),
     "boot": Room((), frozenset(("machine", "micropython", "time"))),
     # How the heap is swept has to be said before anything is loaded into it; and whatever fails, there is no prompt.
@@ -76,7 +77,9 @@ TOUCHING = frozenset(("board", "boot", "main", "virtualboard"))
 # Its `machine` loads a file for each kind of peripheral when that is first asked for.
 MAY_MAKE_UP_NAMES = frozenset(("virtualboard",))
 
-_FIRMWARE = frozenset(("core", "store", "reader", "task", "console", "board", "build", "parts", "crew", "lobby"))
+_FIRMWARE = frozenset(
+    ("core", "store", "reader", "task", "console", "board", "build", "parts", "crew", "lobby", "keyway")
+)
 _OWN_NAMES = frozenset(("boot", "main", "linker", "lobbylock", "virtualboard"))
 
 

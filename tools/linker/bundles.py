@@ -52,22 +52,21 @@ BUNDLES = {
         "firmware.task.timekeeping",
     ),
     # The tasks that every lock has.
-    "firmware.task.entry": (
+    "firmware.task.access": (
         "firmware.board.lamp",
         "firmware.core.decision",
         "firmware.core.indication",
-        "firmware.core.keycode",
         "firmware.core.nonces",
-        "firmware.core.throttle",
-        "firmware.reader.keypad",
         "firmware.reader.presentation",
         "firmware.store.photos",
-        "firmware.task.access",
+        "firmware.keyway",
         "firmware.task.console",
         "firmware.task.health",
         "firmware.task.indicate",
         "firmware.task.sealing",
     ),
+    # What serves keys is loaded at the first one (`firmware.keyway`).
+    "firmware.task.entry": ("firmware.core.keycode", "firmware.core.throttle", "firmware.reader.keypad"),
     # What a phone by Bluetooth needs for a moment.
     "firmware.core.agreement": ("x25519",),
     "firmware.task.ble": ("firmware.board.ble",),
