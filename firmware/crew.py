@@ -243,6 +243,7 @@ class Crew:
     def _make_phones(self, visit, forget, public: bytes):
         from firmware.task.ble import Phones
 
+        self.ble.listen(self._interrupts)
         return Phones(
             self.ble,
             visit,

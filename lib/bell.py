@@ -42,7 +42,9 @@ class Bell:
             finally:
                 self._waiting = None
         was_rung = self.is_rung
-        self.is_rung = False
+        if was_rung:
+            # Not otherwise: an interrupt may come between the two.
+            self.is_rung = False
         return was_rung
 
 

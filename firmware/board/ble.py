@@ -4,7 +4,6 @@ docs/protocol.md section 15 has the service. On an ESP32 the stack calls `_note`
 steps of whatever Python does; the stack itself lives outside of Python's heap, in the memory that Wi-Fi has as well.
 """
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ _WRITTEN = const(3)
 _MTU_EXCHANGED = const(21)
 
 _PHONES = const(3)
+# In the place of the handle of a connection that is over.
+_OVER = const(-1)
 # One radio packet with the longest payload: more would only take more memory.
 _MTU = const(247)
 _USUAL_MTU = const(23)
@@ -43,38 +44,50 @@ _PIECE_BYTES = const(4_096)
 
 
 class Link:
-    """A place for one phone. `chunks` are what it wrote, oldest first; `changed` is set when that or `is_gone` changes.
+    """A place for one phone. `chunks` are what it wrote, oldest first; `changed` rings when that or `is_gone` changes.
 
     `arrived` is when the last chunk came, in ticks. `mtu` as agreed. A place is taken from the moment of the connection
-    until `Ble.free`.
+    until `Ble.free`; `handle` is None before and behind that, and negative once the connection is over on the air too.
     """
 
-    def __init__(self) -> None:
-        self.changed = asyncio.ThreadSafeFlag()
+    def __init__(self, changed) -> None:
+        self.changed = changed
         self.chunks = []
         self.handle: Any = None
         self.is_gone = self.is_served = False
         self.mtu = _USUAL_MTU
         self.arrived = 0
-        self._room = 0
+        # What came and what was taken, in bytes: the one only the stack counts, the other only the loop.
+        self._came = self._taken = 0
 
 
 class Ble:
-    """Its methods raise OSError when the radio does not work. `changed` is set when somebody came or went."""
+    """Its methods raise OSError when the radio does not work. `changed` is rung when somebody came or went.
+
+    `links` are there after `listen`.
+    """
 
     def __init__(self) -> None:
         # What the stubs say of handles is not so.
         self._ble: Any = bluetooth.BLE()
-        self.changed = asyncio.ThreadSafeFlag()
-        self.links = [Link() for _ in range(_PHONES)]
+        self._interrupts: Any = None
+        self.changed: Any = None
+        self.links: Any = ()
         self._written = self._told = 0
         self.error: Any = None
         self.is_on = False
+
+    def listen(self, interrupts) -> None:
+        """Has bells of `interrupts`, a bell.Interrupts that somebody runs. Once, before the first `advertise`."""
+        self._interrupts = interrupts
+        self.changed = interrupts.bell()
+        self.links = [Link(interrupts.bell()) for _ in range(_PHONES)]
 
     def start(self) -> None:
         """Switches the radio on, afresh if it was."""
         ble = self._ble
         self.is_on = False
+        self.error = None
         ble.active(True)
         # A new address at each start: it says nothing of the door, and phones keep nothing of an older version.
         ble.config(addr_mode=_RANDOM_ADDRESS, mtu=_MTU)
@@ -96,8 +109,7 @@ class Ble:
             pass
         for link in self.links:
             if link.handle is not None:
-                link.is_gone = True
-                link.changed.set()
+                self._end(link)
 
     def advertise(self, data) -> None:
         """Advertises `data`, in the place of what was advertised, until somebody connects; None ends it.
@@ -122,19 +134,19 @@ class Ble:
         except OSError as error:
             if error.errno == _NO_MEMORY:
                 return False
-            # Gone, and the stack has not said so yet.
-            link.is_gone = True
+            # Most likely gone, and the stack has not said so yet.
+            self.hang_up(link)
         return True
 
     def hang_up(self, link) -> None:
-        """Ends the connection; the place stays taken."""
+        """Ends the connection: it is over once the phone has acknowledged that, or is silent. The place stays taken."""
         if not link.is_gone:
             link.is_gone = True
             self._hang_up(link.handle)
-        link.changed.set()
+        link.changed.ring()
 
     def free(self, link) -> None:
-        """Gives the place to whoever comes next; the phone that had it has to be gone, or to have been hung up on."""
+        """Gives the place to whoever comes next; the connection of the phone that had it has to be over."""
         link.is_served = False
         link.chunks.clear()
         link.handle = None
@@ -154,19 +166,20 @@ class Ble:
                 self._let_in(data[0])
                 return
             link = self._find(data[0])
-            if link is None:
+            if kind == _DISCONNECTED:
+                if link:
+                    self._end(link)
+                # One that nobody knows never came about, and has ended the advertising.
+                self._interrupts.ring(self.changed)
+            elif link is None or link.is_gone:
                 return
-            if kind == _WRITTEN:
+            elif kind == _WRITTEN:
                 self._take(link, data[1])
             elif kind == _MTU_EXCHANGED:
                 link.mtu = min(data[1], _MTU)
-            elif kind == _DISCONNECTED:
-                link.is_gone = True
-                link.changed.set()
-                self.changed.set()
         except Exception as error:  # noqa: BLE001 - whatever it is
             self.error = error
-            self.changed.set()
+            self._interrupts.ring(self.changed)
 
     def _let_in(self, handle: int) -> None:
         for link in self.links:
@@ -174,38 +187,45 @@ class Ble:
                 link.handle = handle
                 link.is_gone = False
                 link.mtu = _USUAL_MTU
-                link._room = _ROOM_BYTES
-                self.changed.set()
+                link._came = link._taken = 0
+                self._interrupts.ring(self.changed)
                 return
         self._hang_up(handle)
 
     def _find(self, handle: int):
         for link in self.links:
-            if link.handle == handle and not link.is_gone:
+            if link.handle == handle:
                 return link
         return None
+
+    def _end(self, link) -> None:
+        link.handle = _OVER
+        link.is_gone = True
+        self._interrupts.ring(link.changed)
 
     def _take(self, link, handle: int) -> None:
         """Keeps what was written, or gives the connection up if that is more than one may write."""
         if handle != self._written:
             return
         link.arrived = time.ticks_ms()
+        is_kept = False
         try:
             chunk = self._ble.gatts_read(handle)
-            link._room -= len(chunk) + _OBJECT_BYTES
-            if link._room >= 0:
+            link._came += len(chunk) + _OBJECT_BYTES
+            if link._came - link._taken <= _ROOM_BYTES:
                 link.chunks.append(chunk)
+                is_kept = True
         except MemoryError:
-            link._room = -1
-        if link._room < 0:
+            pass
+        if not is_kept:
             self._hang_up(link.handle)
             link.is_gone = True
-        link.changed.set()
+        self._interrupts.ring(link.changed)
 
     def take(self, link):
         """Returns the next chunk that the phone has written, None if there is none."""
         if not link.chunks:
             return None
         chunk = link.chunks.pop(0)
-        link._room += len(chunk) + _OBJECT_BYTES
+        link._taken += len(chunk) + _OBJECT_BYTES
         return chunk

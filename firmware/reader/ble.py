@@ -82,10 +82,7 @@ class BlePhone:
             now_ms = self._uptime.now_ms()
             if self._link.is_gone or now_ms >= end_ms:
                 raise PhoneGone
-            try:
-                await asyncio.wait_for_ms(self._link.changed.wait(), end_ms - now_ms)
-            except asyncio.TimeoutError:
-                pass
+            await self._link.changed.wait(end_ms - now_ms)
 
     def _join(self, chunk: bytes):
         """Returns the message that ends with `chunk`, None if it goes on."""

@@ -17,9 +17,12 @@ _ROUND_MS = const(10_000)
 # While the channel's half waits to be replaced.
 _LOOK_MS = const(1_000)
 _SALT_MS = const(900_000)
+# A connection is over once the phone has acknowledged it; at the latest after the longest supervision time-out, 32 s.
 _PARTING_TURNS = const(3)
-_PARTING_MS = const(5)
+_PARTING_MS = const(15)
+_OVER_TURNS = const(2_200)
 _SALT_BYTES = const(4)
+_NONCE_BYTES = const(16)
 # A half that is in use is replaced once nobody is there; after so long in any case.
 _HALF_MS = const(600_000)
 # Twice that is how long a radio that failed is left alone; every wait in a task comes round at least so often.
@@ -87,6 +90,7 @@ class Phones:
 
     async def _serve(self) -> None:
         """Advertises while there is a place for one more, and starts on whoever has connected. Raises OSError."""
+        # A connection ends the advertising: it begins anew whenever somebody came or went.
         advertised_ms = None
         while True:
             if self._ble.error:
@@ -96,25 +100,21 @@ class Phones:
             for link in self._ble.links:
                 if link.handle is not None and not link.is_served:
                     link.is_served = True
-                    # A connection ends the advertising.
-                    advertised_ms = None
                     asyncio.create_task(self._attend(link))
                 served += link.is_served
             self._prepare(now_ms, served)
-            if served < len(self._ble.links) and self._half:
+            if served < len(self._ble.links):
                 if advertised_ms is None or now_ms - advertised_ms >= _SALT_MS:
                     try:
                         self._ble.advertise(self._beacon())
                         advertised_ms = now_ms
                         self._note_fault(False)
                     except OSError:
-                        # Who is being served may take the memory that one more would need.
+                        # Who is being served may take the memory that one more would need: later.
                         if not served:
                             raise
-            try:
-                await asyncio.wait_for_ms(self._ble.changed.wait(), _ROUND_MS if self._used_ms is None else _LOOK_MS)
-            except asyncio.TimeoutError:
-                pass
+            if await self._ble.changed.wait(_ROUND_MS if self._used_ms is None else _LOOK_MS):
+                advertised_ms = None
 
     def _beacon(self) -> bytes:
         """Returns what is advertised: a new salt, and what whoever knows the door recognises it by."""
@@ -132,7 +132,7 @@ class Phones:
         try:
             self._half = self._make_half()
         except MemoryError:
-            # Nobody is served meanwhile; the next round tries again.
+            # Whoever comes tries again, and the next round.
             self._used_ms = now_ms
         if not served:
             # All of them, since they go by one another's exceptions.
@@ -146,12 +146,12 @@ class Phones:
 
         return agreement.prepare(self._random, self._sign, self._public)
 
-    def _agree(self, half, hello: bytes):
+    def _agree(self, half, hello: bytes, nonce: bytes):
         from cryptolib import aes
 
         from firmware.core import agreement
 
-        return agreement.open_channel(half, hello, aes)
+        return agreement.open_channel(half, hello, nonce, aes)
 
     # One phone.
 
@@ -161,17 +161,20 @@ class Phones:
             await self._converse(link)
         except FlashError:
             self._indicator.show(indication.FAULT)
-        except (PhoneGone, MemoryError):
+        except (PhoneGone, MemoryError, OSError):
             # Without memory nobody is let in; the next one may find some.
             pass
         except Exception as error:  # noqa: BLE001 - a task of its own would end without a word
             self._ble.error = error
         self._ble.hang_up(link)
-        for _ in range(_PARTING_TURNS):
+        for turn in range(_OVER_TURNS):
             # Whoever still waits for the phone finds that it is gone, before the place is another one's.
             await asyncio.sleep_ms(_PARTING_MS)
+            # Until then the controller has no room for one more.
+            if turn >= _PARTING_TURNS and link.handle < 0:
+                break
         self._ble.free(link)
-        self._ble.changed.set()
+        self._ble.changed.ring()
 
     async def _converse(self, link) -> None:
         """Raises PhoneGone, FlashError."""
@@ -204,23 +207,28 @@ class Phones:
         self._greeted_ms = now_ms
         if self._used_ms is None:
             self._used_ms = now_ms
+        if self._half is None:
+            self._half = self._make_half()
         half = self._half
-        if half is None:
-            raise PhoneGone
+        nonce = self._random(_NONCE_BYTES)
         try:
-            channel = self._agree(half, hello)
+            channel = self._agree(half, hello, nonce)
         except ChannelError:
             raise PhoneGone
-        await phone.send(half[0])
+        await phone.send(half[0] + nonce)
         # Not both at once: what agrees, and what serves. While the phone says who it is.
         self._forget(("core.agreement",))
         self._visit.open()
         phone.use(channel)
 
     async def _rest(self) -> None:
-        """Waits if there were many refusals lately."""
-        now_ms = self._uptime.now_ms()
-        if now_ms - self._refused_ms >= _FORGOTTEN_MS:
+        """Waits if there were many refusals lately, each of several phones after the one before it."""
+        if self._uptime.now_ms() - self._refused_ms >= _FORGOTTEN_MS:
             self._refusals = 0
-        if self._refusals >= _REFUSALS:
-            await asyncio.sleep_ms(max(0, self._refused_ms + _REST_MS - now_ms))
+        while self._refusals >= _REFUSALS:
+            now_ms = self._uptime.now_ms()
+            wait_ms = self._refused_ms + _REST_MS - now_ms
+            if wait_ms <= 0:
+                self._refused_ms = now_ms
+                break
+            await asyncio.sleep_ms(wait_ms)

@@ -129,7 +129,8 @@ class Photographer:
         while offset < length:
             piece = memoryview(self._buffer)[: min(len(self._buffer), length - offset)]
             await self._camera.read(offset, piece)
-            if not structure.feed(bytes(piece)):
+            # The buffer itself where it is full: a copy is more than a heap with holes may have room for.
+            if not structure.feed(self._buffer if len(piece) == len(self._buffer) else bytes(piece)):
                 raise CameraError(event.BAD_PICTURE)
             self._photos.write(piece)
             offset += len(piece)
@@ -153,6 +154,8 @@ class Photographer:
             self._fail(error.reason)
         except FlashError:
             self._fail(event.PICTURES_FULL)
+        except MemoryError:
+            self._fail(event.BAD_PICTURE)
         return None
 
     def _fail(self, reason: int) -> None:
@@ -164,7 +167,7 @@ class Photographer:
         self._note(reason, number)
         try:
             self._photos.abandon()
-        except FlashError:
+        except (FlashError, MemoryError):
             pass
 
     def _note(self, reason: int, number=None) -> None:
@@ -173,7 +176,7 @@ class Photographer:
             details[event.PICTURE_NUMBER] = number
         try:
             self._trail.record(event.CAMERA_FAILED, details)
-        except FlashError:
+        except (FlashError, MemoryError):
             pass
 
     async def run(self) -> None:

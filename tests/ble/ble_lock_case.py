@@ -42,7 +42,7 @@ class Link:
     """A place for a phone, as in firmware.board.ble."""
 
     def __init__(self, flags: Any) -> None:
-        self.changed = flags.ThreadSafeFlag()
+        self.changed = flags.Bell()
         self.chunks: list[bytes] = []
         self.handle: int | None = None
         self.is_gone = self.is_served = False
@@ -56,7 +56,7 @@ class Radio:
 
     def __init__(self, time: BoardTime, flags: Any) -> None:
         self._time = time
-        self.changed = flags.ThreadSafeFlag()
+        self.changed = flags.Bell()
         self.links = [Link(flags) for _ in range(3)]
         self.error: Exception | None = None
         self.is_on = self.is_advertising = False
@@ -78,7 +78,7 @@ class Radio:
         link = next(link for link in self.links if link.handle is None)
         link.handle, link.end, link.is_gone = 1, end, False
         link.mtu = end.mtu
-        self.changed.set()
+        self.changed.ring()
         return link
 
     def take(self, link: Link) -> bytes | None:
@@ -92,8 +92,8 @@ class Radio:
 
     def hang_up(self, link: Link) -> None:
         if not link.is_gone:
-            link.is_gone = True
-            link.changed.set()
+            link.is_gone, link.handle = True, -1
+            link.changed.ring()
             if link.end:
                 link.end.lose()
 
@@ -142,8 +142,8 @@ class End:
 
     def hang_up(self) -> None:
         if self.link and self.link.end is self and not self.link.is_gone:
-            self.link.is_gone = True
-            self.link.changed.set()
+            self.link.is_gone, self.link.handle = True, -1
+            self.link.changed.ring()
         self.lose()
 
     def put(self, chunk: bytes) -> None:
@@ -152,7 +152,7 @@ class End:
         if link and link.end is self and not link.is_gone:
             link.chunks.append(chunk)
             link.arrived = self._case.time.now_ms()
-            link.changed.set()
+            link.changed.ring()
         self.sent.append(chunk)
 
 
@@ -272,11 +272,11 @@ class HostPhones(Phones):
         point = secret.public_key().public_bytes_raw()
         return b"\x01" + point + self._sign(b"lobbylock channel 1" + self._public + point), secret, point
 
-    def _agree(self, half: tuple[Any, ...], hello: bytes) -> Channel:
+    def _agree(self, half: tuple[Any, ...], hello: bytes, nonce: bytes) -> Channel:
         if len(hello) != 33 or hello[0] != 1:
             raise ChannelError
         _, secret, point = half
-        hash = sha256(b"lobbylock channel 1" + self._public + hello[1:] + point).digest()
+        hash = sha256(b"lobbylock channel 1" + self._public + hello[1:] + point + nonce).digest()
         try:
             shared = secret.exchange(X25519PublicKey.from_public_bytes(bytes(hello[1:])))
         except ValueError:

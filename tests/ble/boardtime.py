@@ -43,16 +43,22 @@ class BoardAsyncio:
 
     TimeoutError = asyncio.TimeoutError
 
-    class ThreadSafeFlag:
+    class Bell:
+        """Stands in for `bell.Bell`."""
+
         def __init__(self) -> None:
             self._event = asyncio.Event()
 
-        def set(self) -> None:
+        def ring(self) -> None:
             self._event.set()
 
-        async def wait(self) -> None:
-            await self._event.wait()
+        async def wait(self, limit_ms: int) -> bool:
+            try:
+                await asyncio.wait_for(self._event.wait(), limit_ms / 1_000)
+            except asyncio.TimeoutError:
+                return False
             self._event.clear()
+            return True
 
     def __init__(self, time: BoardTime) -> None:
         self._loop = time.loop
@@ -62,6 +68,3 @@ class BoardAsyncio:
 
     async def sleep_ms(self, ms: int) -> None:
         await asyncio.sleep(max(0, ms) / 1_000)
-
-    async def wait_for_ms(self, work: Any, ms: int) -> Any:
-        return await asyncio.wait_for(work, ms / 1_000)

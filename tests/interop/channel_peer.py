@@ -4,8 +4,8 @@
     public SECRET                  -> PUBLIC
     iterate TIMES                  -> what RFC 7748 section 5.2 has after so many steps (two bytes, big-endian)
     workspace SECRET PUBLIC        -> whether the memory is all zeros after `shared` and after `public`
-    prepare SEED SECRET            -> HELLO of the lock with that key
-    open HELLO                     -> HASH, or "refused": the channel with the phone that says HELLO
+    prepare SEED SECRET            -> HELLO of the lock with that key, up to the nonce
+    open HELLO NONCE               -> HASH, or "refused": the channel with the phone that says HELLO
     seal DATA                      -> RECORD
     take RECORD                    -> DATA, or "refused"
 
@@ -63,11 +63,11 @@ def _prepare(seed: bytes, secret: bytes) -> str:
     return half[0].hex()
 
 
-def _open(hello: bytes) -> str:
+def _open(hello: bytes, nonce: bytes) -> str:
     from firmware.core import agreement
 
     try:
-        channel = agreement.open_channel(_state["half"], hello, aes)
+        channel = agreement.open_channel(_state["half"], hello, nonce, aes)
     except agreement.ChannelError:
         return "refused"
     _state["channel"] = channel

@@ -25,6 +25,7 @@ _PEER = Path(__file__).with_name("channel_peer.py")
 _DOOR_SEED = bytes([1]) * 32
 _DOOR = Ed25519PrivateKey.from_private_bytes(_DOOR_SEED).public_key().public_bytes_raw()
 _SECRET = bytes(range(32))
+_NONCE = bytes(16)
 
 
 class Aes:
@@ -52,49 +53,63 @@ def ask_board(run_board):
 def test_a_conversation(ask_board):
     half = PhoneHalf()
     prepared = ("prepare", _DOOR_SEED, _SECRET)
-    hello, name = ask_board(prepared, ("open", half.hello))
-    phone = half.open_channel(bytes.fromhex(hello), _DOOR)
+    hello, name = ask_board(prepared, ("open", half.hello, _NONCE))
+    phone = half.open_channel(bytes.fromhex(hello) + _NONCE, _DOOR)
     assert phone.hash.hex() == name
     sent = [random.randbytes(size) for size in (0, 5, 62, 63, 400, 767, 1150)]
     said = [("take", phone.seal(data)) for data in sent] + [("seal", data) for data in sent]
-    answers = ask_board(prepared, ("open", half.hello), *said)[2:]
+    answers = ask_board(prepared, ("open", half.hello, _NONCE), *said)[2:]
     assert answers[: len(sent)] == [data.hex() or "-" for data in sent]
     assert [phone.open(bytes.fromhex(record)) for record in answers[len(sent) :]] == sent
 
 
 def test_other_conversations_other_keys(ask_board):
     halves = [PhoneHalf() for _ in range(3)]
-    hello, *names = ask_board(("prepare", _DOOR_SEED, _SECRET), *[("open", half.hello) for half in halves])
+    hello, *names = ask_board(("prepare", _DOOR_SEED, _SECRET), *[("open", half.hello, _NONCE) for half in halves])
     assert len(set(names)) == 3
-    phones = [half.open_channel(bytes.fromhex(hello), _DOOR) for half in halves]
+    phones = [half.open_channel(bytes.fromhex(hello) + _NONCE, _DOOR) for half in halves]
     # The lock talks to the last of them.
-    last = ("open", halves[2].hello)
+    last = ("open", halves[2].hello, _NONCE)
     for phone, answer in ((phones[0], "refused"), (phones[1], "refused"), (phones[2], b"who".hex())):
         found = ask_board(("prepare", _DOOR_SEED, _SECRET), last, ("take", phone.seal(b"who")))
         assert found[-1] == answer
 
 
+def test_a_repeated_greeting_makes_another_conversation(ask_board):
+    half = PhoneHalf()
+    other = bytes(15) + b"\1"
+    prepared = ("prepare", _DOOR_SEED, _SECRET)
+    hello, first, second = ask_board(prepared, ("open", half.hello, _NONCE), ("open", half.hello, other))
+    assert first != second
+    record = half.open_channel(bytes.fromhex(hello) + _NONCE, _DOOR).seal(b"who")
+    again = ("open", half.hello, other)
+    said = [again, ("take", record), again, ("seal", b"you"), ("open", half.hello, _NONCE), ("seal", b"you")]
+    answers = ask_board(prepared, *said)
+    assert answers[2] == "refused" and answers[4] != answers[6]
+
+
 def test_greetings_that_no_phone_sends(ask_board):
     right = PhoneHalf().hello
     wrong = [b"", right[:-1], right + b"\0", b"\x02" + right[1:], right[1:], b"\x01" + bytes(32)]
-    answers = ask_board(("prepare", _DOOR_SEED, _SECRET), *[("open", hello) for hello in wrong])
+    answers = ask_board(("prepare", _DOOR_SEED, _SECRET), *[("open", hello, _NONCE) for hello in wrong])
     assert answers[1:] == ["refused"] * len(wrong)
 
 
 def test_a_phone_knows_its_door(ask_board):
     (answer,) = ask_board(("prepare", _DOOR_SEED, _SECRET))
-    hello = bytes.fromhex(answer)
-    assert len(hello) == 97
+    hello = bytes.fromhex(answer) + _NONCE
+    assert len(hello) == 113
     PhoneHalf().open_channel(hello, _DOOR)
     other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
     with pytest.raises(ChannelError):
         PhoneHalf().open_channel(hello, other)
-    for bit in range(0, 8 * len(hello), 3):
+    # What the signature is for; another nonce makes other keys.
+    for bit in range(0, 8 * 97, 3):
         wrong = bytearray(hello)
         wrong[bit >> 3] ^= 1 << (bit & 7)
         with pytest.raises(ChannelError):
             PhoneHalf().open_channel(bytes(wrong), _DOOR)
-    for size in (0, 96, 98):
+    for size in (0, 97, 112, 114):
         with pytest.raises(ChannelError):
             PhoneHalf().open_channel((hello + b"\0")[:size], _DOOR)
 
@@ -104,7 +119,7 @@ def test_a_key_of_small_order_is_refused_by_the_phone():
     key = Ed25519PrivateKey.from_private_bytes(_DOOR_SEED)
     for number in (0, 1):
         point = number.to_bytes(32, "little")
-        hello = b"\x01" + point + key.sign(b"lobbylock channel 1" + _DOOR + point)
+        hello = b"\x01" + point + key.sign(b"lobbylock channel 1" + _DOOR + point) + _NONCE
         with pytest.raises(ChannelError):
             PhoneHalf().open_channel(hello, _DOOR)
 

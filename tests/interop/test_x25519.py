@@ -71,7 +71,7 @@ def test_keys_of_small_order_are_refused(ask_board):
     keys += [(number | 1 << 255).to_bytes(32, "little") for number in numbers]
     secret = bytes(range(32))
     assert ask_board([("shared", secret, key) for key in keys]) == ["zero"] * len(keys)
-    hellos = [("prepare", bytes(32), secret)] + [("open", b"\x01" + key) for key in keys]
+    hellos = [("prepare", bytes(32), secret)] + [("open", b"\x01" + key, bytes(16)) for key in keys]
     assert ask_board(hellos)[1:] == ["refused"] * len(keys)
 
 

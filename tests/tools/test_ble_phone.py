@@ -4,6 +4,7 @@ The lock's end is made of `cryptography` here; tests/scenario plays the same vis
 """
 
 import asyncio
+import secrets
 from hashlib import sha256
 from typing import Any
 
@@ -99,8 +100,9 @@ class Lock:
         hello = await self.message()
         secret = X25519PrivateKey.generate()
         point = secret.public_key().public_bytes_raw()
-        self.send(b"\x01" + point + self._key.key.sign(TITLE + self._key.public_key + point))
-        name = sha256(TITLE + self._key.public_key + hello[1:] + point).digest()
+        nonce = secrets.token_bytes(16)
+        self.send(b"\x01" + point + self._key.key.sign(TITLE + self._key.public_key + point) + nonce)
+        name = sha256(TITLE + self._key.public_key + hello[1:] + point + nonce).digest()
         shared = secret.exchange(X25519PublicKey.from_public_bytes(hello[1:]))
         keys = HKDF(SHA256(), 96, salt=name, info=b"lobbylock channel keys 1").derive(shared)
         self.channel = Channel(name, keys[:48], keys[48:])

@@ -15,6 +15,7 @@ from test_protocol import DOOR_SEED, EXAMPLES, PAGE, table
 from firmware.core import channel as lock_channel
 from lobbylock.channel import Channel, PhoneHalf
 
+_NONCE = bytes(range(16))
 _DATA = b"\x01lobbylock"
 _LOCK = X25519PrivateKey.from_private_bytes(bytes([5]) * 32)
 _PHONE = X25519PrivateKey.from_private_bytes(bytes([6]) * 32)
@@ -28,13 +29,15 @@ def test_greetings():
     door = Ed25519PrivateKey.from_private_bytes(DOOR_SEED)
     assert EXAMPLES["phone hello"] == b"\x01" + _public(_PHONE) == PhoneHalf(bytes([6]) * 32).hello
     signed = b"lobbylock channel 1" + _public(door) + _public(_LOCK)
-    assert EXAMPLES["door hello"] == b"\x01" + _public(_LOCK) + door.sign(signed)
+    assert EXAMPLES["door hello"] == b"\x01" + _public(_LOCK) + door.sign(signed) + _NONCE
+    assert len(EXAMPLES["door hello"]) == 113
 
 
 def test_keys():
     shared = _LOCK.exchange(X25519PublicKey.from_public_bytes(EXAMPLES["phone hello"][1:]))
     assert shared == EXAMPLES["shared secret"]
-    name = sha256(b"lobbylock channel 1" + EXAMPLES["public key"] + _public(_PHONE) + _public(_LOCK)).digest()
+    made = b"lobbylock channel 1" + EXAMPLES["public key"] + _public(_PHONE) + _public(_LOCK) + _NONCE
+    name = sha256(made).digest()
     assert name == EXAMPLES["transcript"]
     keys = HKDF(SHA256(), 96, salt=name, info=b"lobbylock channel keys 1").derive(shared)
     assert keys == EXAMPLES["channel keys"]

@@ -1,11 +1,11 @@
 """A radio with places for phones, without any radio: what the lock sends is kept, what phones write is put in."""
 
-import asyncio
+from bell import Bell
 
 
 class FakeLink:
     def __init__(self, mtu: int = 23) -> None:
-        self.changed = asyncio.ThreadSafeFlag()
+        self.changed = Bell()
         self.chunks = []
         self.handle = None
         self.is_gone = self.is_served = False
@@ -15,26 +15,30 @@ class FakeLink:
     def write(self, *chunks: bytes) -> None:
         """The phone writes."""
         self.chunks += chunks
-        self.changed.set()
+        self.changed.ring()
 
     def go(self) -> None:
         """The phone is gone."""
         self.is_gone = True
-        self.changed.set()
+        self.handle = -1
+        self.changed.ring()
 
 
 class FakeBle:
-    """`sent` has (place, chunk); `is_full` says how often there is no room for one. `fails` makes the radio fail."""
+    """`sent` has (place, chunk); `is_full` says how often there is no room for one. `fails` makes the radio fail.
+
+    With `is_slow` a phone does not acknowledge that the lock hangs up.
+    """
 
     def __init__(self, places: int = 3) -> None:
         self.links = [FakeLink() for _ in range(places)]
-        self.changed = asyncio.ThreadSafeFlag()
+        self.changed = Bell()
         self.error = None
         self.is_on = False
         self.sent = []
         self.advertised = []
         self.starts = self.is_full = 0
-        self.fails = False
+        self.fails = self.is_slow = False
 
     def start(self) -> None:
         self.starts += 1
@@ -54,7 +58,7 @@ class FakeBle:
         link = self.links[at]
         link.handle = at
         link.is_gone = False
-        self.changed.set()
+        self.changed.ring()
         return link
 
     def take(self, link):
@@ -69,7 +73,10 @@ class FakeBle:
         return True
 
     def hang_up(self, link) -> None:
-        link.go()
+        if self.is_slow:
+            link.is_gone = True
+        else:
+            link.go()
 
     def free(self, link) -> None:
         link.is_served = False

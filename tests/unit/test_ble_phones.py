@@ -78,7 +78,7 @@ class Scripted(Phones):
         self.made += 1
         return (b"hello",)
 
-    def _agree(self, half, hello):
+    def _agree(self, half, hello, nonce):
         if len(hello) != 33:
             raise ChannelError
         return Plain()
@@ -145,7 +145,7 @@ def test_whoever_shows_a_credential_is_served_and_the_place_is_free_again():
 
     scene.play(script)
     assert scene.visit.trusted == [True] * 4
-    assert [chunk for _, chunk in scene.ble.sent] == [b"\xc0hello"] * 4
+    assert [chunk for _, chunk in scene.ble.sent] == [b"\xc0hello" + b"\x07" * 16] * 4
     # Advertised anew after each connection.
     assert len(scene.ble.advertised) >= 5
 
@@ -231,6 +231,94 @@ def test_what_goes_wrong_with_one_phone_ends_its_connection_and_nothing_else():
 
     scene.play(script)
     assert scene.trail.kinds == []
+
+
+def test_an_error_of_one_phone_is_none_of_the_radio():
+    scene = Scene()
+
+    async def script(scene):
+        scene.visit.says = OSError(5)
+        await scene.come(0)
+        scene.visit.says = True
+        await scene.come(0)
+
+    scene.play(script)
+    assert scene.trail.kinds == [] and scene.ble.starts == 1 and scene.visit.trusted == [True] * 2
+
+
+def test_a_place_is_free_once_the_connection_is_over():
+    scene = Scene()
+
+    async def script(scene):
+        for at in range(3):
+            scene.ble.connect(at)
+        await asyncio.sleep_ms(5)
+        before = len(scene.ble.advertised)
+        scene.ble.is_slow = True
+        link = scene.ble.links[1]
+        # Nothing that a phone sends: the lock hangs up.
+        link.write(b"\x00")
+        await asyncio.sleep_ms(200)
+        assert link.is_gone and link.is_served and link.handle == 1 and len(scene.ble.advertised) == before
+        link.go()
+        await asyncio.sleep_ms(50)
+        assert link.handle is None and len(scene.ble.advertised) == before + 1
+
+    scene.play(script)
+
+
+def test_no_place_for_one_more_is_no_fault_while_somebody_is_served():
+    scene = Scene()
+
+    async def script(scene):
+        scene.ble.fails = True
+        link = scene.ble.connect(0)
+        await asyncio.sleep_ms(20)
+        assert link.is_served and not link.is_gone and scene.ble.is_on
+        scene.ble.fails = False
+        # Whoever comes or goes has it tried again.
+        before = len(scene.ble.advertised)
+        scene.ble.connect(1)
+        await asyncio.sleep_ms(20)
+        assert len(scene.ble.advertised) == before + 1
+
+    scene.play(script)
+    assert scene.trail.kinds == []
+
+
+def test_after_refusals_they_come_one_at_a_time():
+    scene = Scene()
+    scene.phones._refusals = 5
+    scene.visit.says = False
+
+    async def script(scene):
+        scene.phones._refused_ms = scene.phones._uptime.now_ms() - 4_980
+        began = scene.phones._uptime.now_ms()
+        ends = []
+
+        async def rest():
+            await scene.phones._rest()
+            ends.append(scene.phones._uptime.now_ms() - began)
+
+        for _ in range(3):
+            asyncio.create_task(rest())
+        await asyncio.sleep_ms(300)
+        # The next one comes 5 s behind it.
+        assert len(ends) == 1
+
+    scene.play(script)
+
+
+def test_a_half_that_is_not_there_is_made():
+    scene = Scene()
+
+    async def script(scene):
+        scene.phones._half = None
+        await scene.come(0)
+        assert scene.phones.made == 2
+
+    scene.play(script)
+    assert scene.visit.trusted == [True]
 
 
 def test_a_bug_ends_the_task():

@@ -44,7 +44,7 @@ def _job(what: str):
         return lambda: agreement.prepare(random, signer.sign, signer.public)
     half = agreement.prepare(random, signer.sign, signer.public)
     hello = half[0][:33]
-    return lambda: agreement.open_channel(half, hello, aes)
+    return lambda: agreement.open_channel(half, hello, bytes(16), aes)
 
 
 def _require(verdict: bool) -> None:

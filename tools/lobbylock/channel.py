@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from firmware.core.channel import ChannelError
 
 _VERSION = b"\x01"
-_DOOR_HELLO_BYTES = 97
+_DOOR_HELLO_BYTES = 113
 _SIZES = (64, 256, 512, 768, 1152)
 _MAC_BYTES = 16
 
@@ -34,7 +34,7 @@ class PhoneHalf:
         """Returns the channel to the lock with that public key. Raises ChannelError for an answer of anyone else."""
         if len(door_hello) != _DOOR_HELLO_BYTES or door_hello[:1] != _VERSION:
             raise ChannelError("not a lock's greeting")
-        point, signature = door_hello[1:33], door_hello[33:]
+        point, signature, nonce = door_hello[1:33], door_hello[33:97], door_hello[97:]
         try:
             Ed25519PublicKey.from_public_bytes(door_public).verify(
                 signature, b"lobbylock channel 1" + door_public + point
@@ -42,7 +42,7 @@ class PhoneHalf:
             shared = self._key.exchange(X25519PublicKey.from_public_bytes(point))
         except (InvalidSignature, ValueError):
             raise ChannelError("another door") from None
-        name = sha256(b"lobbylock channel 1" + door_public + self.hello[1:] + point).digest()
+        name = sha256(b"lobbylock channel 1" + door_public + self.hello[1:] + point + nonce).digest()
         keys = HKDF(SHA256(), 96, salt=name, info=b"lobbylock channel keys 1").derive(shared)
         return Channel(name, keys[48:], keys[:48])
 

@@ -338,6 +338,22 @@ class Air(LocalLink):
                 wire.close()
                 self._wires.remove(wire)
 
+    def terminate(self, connection: Connection, reason: int) -> None:
+        """Ends a connection as on air: the other end is told at a connection event and acknowledges it at the next."""
+        wire = self._wire(connection)
+
+        def acknowledge() -> None:
+            radio = cast(Radio, connection.controller)
+            if radio.le_connections.get(connection.peer_address) is connection:
+                radio.on_le_disconnected(connection, reason)
+
+        def tell(radio: Radio, end: Connection) -> None:
+            radio.on_ll_control_pdu(end.peer_address, ll.TerminateInd(reason))
+            self.loop.call_later(self.interval_s, acknowledge)
+
+        if wire:
+            wire.send(connection, 0, tell)
+
     # What controllers ask of a link.
 
     def send_advertising_pdu(self, sender_controller: Any, packet: ll.AdvertisingPdu) -> None:

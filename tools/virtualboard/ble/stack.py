@@ -69,6 +69,16 @@ class LockRadio(Radio):
     """The controller of the board, which also counts the memory that packets on their way take from NimBLE's pool."""
 
     used_blocks = 0
+    is_leaving = False
+
+    def on_hci_disconnect_command(self, command: Any) -> None:
+        """The connection lasts until the other end has acknowledged its end, or has been silent for too long."""
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if not connection or self.is_leaving or not self.air.is_wired(connection):
+            super().on_hci_disconnect_command(command)
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        self.air.terminate(connection, command.reason)
 
     def hold(self, size: int) -> None:
         self.used_blocks += _blocks(size)
@@ -115,6 +125,8 @@ class Stack:
         self._is_closed = True
         self._events.clear()
         if is_told:
+            # Nobody waits for acknowledgements.
+            self._radio.is_leaving = True
             for connection in list(self._device.connections.values()):
                 self._loop.create_task(connection.disconnect())
             self._loop.run_ready()
