@@ -97,8 +97,8 @@ class Crew:
             making[0] = "reader"
             visit = health.lobby = self._make_visit(news, forget)
             if settings.nfc != config.OFF:
-                tap = self._make_tap(visit)
-                tasks.append(("reader", tap.run()))
+                tap = visit
+                tasks.append(("reader", visit.run(*self._open_reader(), self._indicator, self.attention)))
             if self.ble:
                 making[0] = "ble"
                 tasks.append(("ble", self._make_phones(visit, forget, public).run()))
@@ -224,21 +224,10 @@ class Crew:
         nonces = Nonces(self._seed, self._boot, os.urandom)
         return Lobby(gate_parts, nonces, self._access, self._trail, news, self._uptime, forget)
 
-    def _make_tap(self, visit):
+    def _open_reader(self) -> tuple:
         from firmware.board.nfc import open_reader
-        from firmware.task.tap import Tap
 
-        visit.chip = open_reader(self._settings.nfc, self._interrupts)
-        return Tap(
-            visit.chip,
-            visit,
-            visit,
-            self._access,
-            self._trail,
-            self._indicator,
-            self.attention,
-            self._uptime,
-        )
+        return open_reader(self._settings.nfc, self._interrupts)
 
     def _make_phones(self, visit, forget, public: bytes):
         from firmware.task.ble import Phones

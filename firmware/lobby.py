@@ -1,11 +1,16 @@
 """Loads what serves visitors with a credential when one comes, and lets go of it when nobody has come for a while.
 
+The card reader's chip waits for cards by itself: what reads and serves them is loaded when it has found one.
+
 A lock has no use for it most of the day. Viper code stays: an ESP32 gives back none before its next start.
 """
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from micropython import const
+
+from firmware.core import indication
 
 if TYPE_CHECKING:
     from typing import Any
@@ -13,16 +18,20 @@ if TYPE_CHECKING:
 # What `reader.card` remembers of a card it remembers for 2 s.
 _REST_MS = const(10_000)
 _MODULES = const(("task.visit", "reader.card"))
+# After so long the chip is asked again, which shows whether it still lives; later while somebody else is served.
+_LOOK_MS = const(20_000)
+_LOOKS = const(3)
+_RETRY_MS = const(5_000)
 
 
 class Lobby:
-    """Looks like `task.visit.Visit` and `reader.card.CardReader`, and has them made.
+    """Looks like `task.visit.Visit` and `reader.card.CardReader`, and has them made; runs `task.tap.Tap`.
 
-    `gate_parts` are settings, issuers, ledger, clock and timekeeping, for the Gate; `chip` is the card reader's,
-    None without one. `forget(names)` has modules of the firmware loaded no longer.
+    `gate_parts` are settings, issuers, ledger, clock and timekeeping, for the Gate. `forget(names)` has modules of the
+    firmware loaded no longer.
     """
 
-    def __init__(self, gate_parts: tuple, nonces, access, trail, news, uptime, forget, chip=None) -> None:
+    def __init__(self, gate_parts: tuple, nonces, access, trail, news, uptime, forget) -> None:
         self._gate_parts = gate_parts
         self._nonces = nonces
         self._access = access
@@ -30,7 +39,11 @@ class Lobby:
         self._news = news
         self._uptime = uptime
         self._forget = forget
-        self.chip = chip
+        self._chip: Any = None
+        self._tap: Any = None
+        self._is_seeking = False
+        # An installer who tries the reader: called with what is in the field.
+        self.watcher = None
         self._visit: Any = None
         self._cards: Any = None
         self._inside = 0
@@ -69,13 +82,51 @@ class Lobby:
 
     # Of the card reader.
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the card reader's chip answers."""
+        return self._tap.is_ready if self._tap else self._is_seeking
+
+    async def run(self, link, power, indicator, attention) -> None:
+        """Serves the card reader at `link`, whose reset line is `power`."""
+        while True:
+            try:
+                self._enter(link, power, indicator, attention)
+                await self._tap.run(self._is_seeking)
+            except MemoryError:
+                # The chip still waits for cards, or has found one: there may be room for it the next time.
+                self._leave()
+                indicator.show(indication.FAULT)
+                await asyncio.sleep_ms(_RETRY_MS)
+                continue
+            self._is_seeking = True
+            self._leave()
+            for _ in range(_LOOKS):
+                if await link.wait(_LOOK_MS) or not self._visit:
+                    break
+
+    def _enter(self, link, power, indicator, attention) -> None:
+        from pn532 import Pn532
+
+        from firmware.task.tap import Tap
+
+        self._chip = Pn532(link, power, self._is_seeking)
+        self._tap = Tap(self._chip, self, self, self._access, self._trail, indicator, attention, self._uptime)
+
+    def _leave(self) -> None:
+        # All of them, since they go by one another's exceptions.
+        self._chip = self._tap = self._cards = None
+        self._forget(("task.tap", "reader.card"))
+
     async def show(self, targets: list):
         """See `reader.card.CardReader.show`. Raises MemoryError as well."""
+        if self.watcher:
+            self.watcher(targets)
         self.open()
         if not self._cards:
             from firmware.reader.card import CardReader
 
-            self._cards = CardReader(self.chip, self._uptime)
+            self._cards = CardReader(self._chip, self._uptime)
         self._inside += 1
         try:
             return await self._cards.show(targets)

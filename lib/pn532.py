@@ -68,11 +68,12 @@ class Pn532:
     One call at a time. A call that is cancelled leaves nothing behind that the next one does not clear away.
     """
 
-    def __init__(self, link, power) -> None:
+    def __init__(self, link, power, is_seeking: bool = False) -> None:
         self._link = link
         self._power = power
         self._buffer = memoryview(bytearray(_MOST_BODY + _OVERHEAD))
-        self._is_busy = False
+        # Another object may have begun to `seek`.
+        self._is_busy = is_seeking
 
     async def start(self) -> None:
         """Resets the chip and sets it up: normal mode, cards are waited for. Raises NoReader."""
@@ -91,13 +92,32 @@ class Pn532:
         except BadFrame:
             raise NoReader("garbled")
 
+    async def seek(self) -> None:
+        """Has the chip wait for cards, for `find` of this object or of another one with the same link to fetch.
+
+        The link has something to read as soon as there are any. Raises ReaderError.
+        """
+        while True:
+            if self._is_busy:
+                await self._abort()
+            self._is_busy = True
+            if await self._send(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A) is None:
+                return
+            # Found so soon that the acknowledge got lost: once more.
+
     async def find(self, timeout_ms: int) -> list:
         """Returns one or two Targets as soon as there are cards, none after `timeout_ms`. Raises ReaderError.
 
-        Waiting costs nothing. That none were found does not say that the chip lives: the next call finds out.
+        Waiting costs nothing. That none were found does not say that the chip lives: the next call finds out. A
+        `timeout_ms` of 0 fetches what was sought.
         """
         try:
-            return parse(await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms))
+            if timeout_ms:
+                answer = await self._ask(_IN_LIST_PASSIVE_TARGET, _TWO_OF_106A, timeout_ms)
+            else:
+                answer = await self._listen(_IN_LIST_PASSIVE_TARGET, _FRAME_MS)
+                self._is_busy = False
+            return parse(answer)
         except asyncio.TimeoutError:
             await self._abort()
             return []

@@ -35,9 +35,10 @@ class Hsu:
         """Throws away what is there, as far as it fits `view`, and returns how much that was."""
         return self.readinto(view)
 
-    async def wait(self, timeout_ms: int) -> None:
-        """Returns when something is there to read, or after `timeout_ms`."""
+    async def wait(self, timeout_ms: int) -> bool:
+        """Returns True when something is there to read, False after `timeout_ms`."""
         try:
             await within(timeout_ms, readable(self._uart))
+            return True
         except asyncio.TimeoutError:
-            pass
+            return False

@@ -76,19 +76,20 @@ class Spi:
         """Nothing is on its way here that nobody fetches: returns 0."""
         return 0
 
-    async def wait(self, timeout_ms: int) -> None:
-        """Returns when a frame is there to read, or after `timeout_ms`."""
+    async def wait(self, timeout_ms: int) -> bool:
+        """Returns True when a frame is there to read, False after `timeout_ms`."""
         pause_ms = _FIRST_PAUSE_MS
         deadline_ms = time.ticks_add(time.ticks_ms(), timeout_ms)
         while not self._is_ready():
             left_ms = time.ticks_diff(deadline_ms, time.ticks_ms())
             if left_ms <= 0:
-                return
+                return False
             if self._is_told:
                 await self._bell.wait(left_ms)
             else:
                 await asyncio.sleep_ms(min(pause_ms, left_ms))
                 pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)
+        return True
 
     def _is_ready(self) -> bool:
         self._select(0)

@@ -2,7 +2,6 @@
 
 from machine import SPI, UART, Pin
 from micropython import const
-from pn532 import Pn532
 
 from firmware.board import pins
 
@@ -12,11 +11,14 @@ _RX_BUFFER_BYTES = const(512)
 _SPI_HZ = const(1_000_000)
 
 
-def open_reader(line: str, interrupts) -> Pn532:
-    """Returns the reader, in reset until its `start`. `line` is "uart" or "spi"; `interrupts`: a bell.Interrupts."""
+def open_reader(line: str, interrupts) -> tuple:
+    """Returns what a pn532.Pn532 is made of; it is in reset until its `start`.
+
+    `line` is "uart" or "spi"; `interrupts`: a bell.Interrupts.
+    """
     # Only one of the two is loaded: each takes its share of the heap.
     link = _hsu() if line == "uart" else _spi(interrupts)
-    return Pn532(link, Pin(pins.NFC_RESET, Pin.OUT, value=0))
+    return link, Pin(pins.NFC_RESET, Pin.OUT, value=0)
 
 
 def _hsu():

@@ -1,4 +1,7 @@
-"""The card reader's way in: what is in its field -> presentation -> `task.visit`."""
+"""The card reader's way in: what is in its field -> presentation -> `task.visit`.
+
+Loaded while there is something in the field, and let go when nothing has come for a while (`firmware.lobby`).
+"""
 
 import asyncio
 import gc
@@ -11,8 +14,8 @@ from firmware.core.decision import Decision
 from firmware.core.errors import FlashError
 from firmware.reader.presentation import NOTHING
 
-# The chip waits for cards by itself; after so long it is asked again, which shows whether it still lives.
-_LOOK_MS = const(20_000)
+# Whoever was here may come back.
+_LOOK_MS = const(10_000)
 # Between two looks at a card that is held to the reader.
 _HELD_MS = const(200)
 _RESTART_MS = const(5_000)
@@ -40,19 +43,26 @@ class Tap:
         self._refused_ms = 0
         # Until the chip has answered nobody knows.
         self.is_ready = self.is_faulty = False
-        # An installer who tries the reader: called with what is in the field.
-        self.watcher = None
 
-    async def run(self) -> None:
+    async def run(self, is_seeking: bool) -> None:
+        """Serves whatever is in the field, and returns once the chip waits for the next card by itself.
+
+        `is_seeking` if it did so before, and then there is something to be read from it, or it has to be asked anew.
+        """
         while True:
             try:
-                await self._chip.start()
-                self._note_fault(False)
-                self.is_ready = True
-                while True:
-                    await self._look()
+                if is_seeking:
+                    self.is_ready = True
+                    look_ms = 0
+                    while await self._look(look_ms) or self._is_wary():
+                        look_ms = _LOOK_MS
+                else:
+                    await self._chip.start()
+                    self._note_fault(False)
+                await self._chip.seek()
+                return
             except ReaderError:
-                self.is_ready = False
+                is_seeking = self.is_ready = False
                 self._note_fault(True)
                 await asyncio.sleep_ms(_RESTART_MS)
 
@@ -69,16 +79,19 @@ class Tap:
         except FlashError:
             self._indicator.show(indication.FAULT)
 
-    async def _look(self) -> None:
-        """Waits for a card and serves it. Raises ReaderError."""
-        targets = await self._chip.find(_LOOK_MS)
-        if not targets:
-            return
-        if self.watcher:
-            self.watcher(targets)
-        now_ms = self._uptime.now_ms()
-        if now_ms - self._refused_ms >= _FORGOTTEN_MS:
+    def _is_wary(self) -> bool:
+        """Whether somebody was refused lately."""
+        if self._uptime.now_ms() - self._refused_ms >= _FORGOTTEN_MS:
             self._refusals = 0
+        return self._refusals > 0
+
+    async def _look(self, limit_ms: int) -> bool:
+        """Waits for a card and serves it; returns False if there is none. Raises ReaderError."""
+        targets = await self._chip.find(limit_ms)
+        if not targets:
+            return False
+        now_ms = self._uptime.now_ms()
+        self._is_wary()
         try:
             shown = await self._cards.show(targets)
         except MemoryError:
@@ -99,6 +112,7 @@ class Tap:
         await asyncio.sleep_ms(rest_ms)
         # Nobody looked meanwhile whether it was still there.
         self._cards.keep()
+        return True
 
     async def _serve(self, shown) -> bool:
         """Returns whether the door was opened for it; a flash that fails refuses."""

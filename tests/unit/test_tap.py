@@ -23,8 +23,13 @@ class Chip:
 
     async def find(self, timeout_ms):
         while not self._scene.shown:
+            if not timeout_ms:
+                return []
             await asyncio.sleep_ms(1000)
         return [1]
+
+    async def seek(self):
+        self._scene.log.append("seek")
 
     async def release(self):
         self._scene.log.append("release")
@@ -85,10 +90,10 @@ class Scene:
     def now_ms(self):
         return 5000
 
-    def run(self, for_ms=200):
+    def run(self, for_ms=200, is_seeking=True):
         async def run():
             try:
-                await asyncio.wait_for_ms(self.tap.run(), for_ms)
+                await asyncio.wait_for_ms(self.tap.run(is_seeking), for_ms)
             except asyncio.TimeoutError:
                 pass
 
@@ -128,11 +133,11 @@ def test_a_flash_that_fails_keeps_the_reader_going():
 
 
 def test_a_reader_that_is_out_of_order_is_reported_once():
-    scene = Scene(is_broken=True).run(50).run(50)
+    scene = Scene(is_broken=True).run(50, False).run(50, False)
     assert scene.starts == 2 and not scene.tap.is_ready
     assert scene.recorded == [(event.READER_FAULT, {event.REASON: event.READER})]
     scene.is_broken = False
-    scene.run(50)
+    scene.run(50, False)
     assert scene.recorded[1:] == [(event.READER_RECOVERED, {})]
 
 
@@ -140,3 +145,9 @@ def test_refusals_in_a_row_make_the_reader_rest():
     scene = Scene(*[badge() for _ in range(8)], reason=event.FORGED).run(1500)
     # Five at 200 ms each, then one rests.
     assert len(scene.served) == 5
+
+
+def test_the_chip_waits_for_cards_by_itself():
+    # Set up, and asked to; then it has found nobody after all.
+    assert Scene().run(50, False).log == ["seek"]
+    assert Scene().run(50).log == ["seek"]

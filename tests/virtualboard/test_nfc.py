@@ -20,7 +20,7 @@ PROGRAM = """
 import asyncio, gc, time
 from bell import Interrupts
 from firmware.board import nfc
-from pn532 import ReaderError
+from pn532 import Pn532, ReaderError
 
 async def show(work):
     begun_ms = time.ticks_ms()
@@ -35,7 +35,7 @@ async def show(work):
 async def main():
     interrupts = Interrupts()
     ringing = asyncio.create_task(interrupts.run())
-    reader = nfc.open_reader("{line}", interrupts)
+    reader = Pn532(*nfc.open_reader("{line}", interrupts))
     {no_irq}
 {steps}
 
