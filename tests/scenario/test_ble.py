@@ -11,7 +11,7 @@ from cardcase import HOUR_S
 from lockroom import NOON_S
 
 from firmware.core import event
-from lobbylock.ble_phone import SERVICE, WRITE, BleVisit, is_beacon
+from lobbylock.ble_phone import SERVICE, WRITE, BleVisit, CarrierLost, is_beacon
 from lobbylock.phone import Phone
 from lobbylock.visit_receipt import read_visit_receipt
 from virtualboard.ble.phone import PhoneError
@@ -173,8 +173,59 @@ def test_no_more_than_three_are_let_in(door):
     # None of the three says anything.
     assert board.run_until(lambda: board.ble.connection_count == 0, 6_000)
     board.run_for(500)
-    assert board.ble.is_advertising and accesses(door) == []
+    assert board.ble.is_advertising and accesses(door) == [] and door.count(event.RADIO_FAULT) == 0
     assert driver(door).come() == event.GRANTED
+
+
+def test_who_does_not_acknowledge_keeps_the_place_and_harms_nobody(door):
+    """Three phones go out of range: to the controller their links last until the supervision time-out."""
+    board = door.board
+    board.ble.air.supervision_s = 9.0
+    radios = [board.ble.phone(f"phone{number}") for number in range(3)]
+    for radio in radios:
+        task = board.ble.start(radio.connect())
+        assert board.run_until(task.done, 1_500)
+    for radio in radios:
+        radio.lose()
+    board.run_for(7_000)
+    # Hung up on, and not gone.
+    assert board.ble.connection_count == 3 and not board.ble.is_advertising and board.ble.is_active
+    assert board.run_until(lambda: board.ble.is_advertising, 5_000)
+    assert board.ble.connection_count == 0 and door.count(event.RADIO_FAULT) == 0
+    assert driver(door).come() == event.GRANTED
+
+
+def test_what_a_phone_has_sent_is_nothing_worth_to_who_repeats_it(door):
+    """A bystander is connected, which keeps the lock's half, and repeats HELLO and SHOW of somebody else."""
+    board = door.board
+    visitor, other, third = driver(door, "anna"), board.ble.phone("bystander"), board.ble.phone("third")
+    held = board.ble.start(other.connect())
+    assert board.run_until(held.done, 2_000)
+    assert visitor.come() == event.GRANTED
+    said = [chunk for is_out, chunk in visitor.carrier.log if is_out]
+    heard = [chunk for is_out, chunk in visitor.carrier.log if not is_out]
+
+    async def repeat() -> tuple[bytes, list[bytes]]:
+        carrier = await AirCarrier(third).open()
+        await carrier.write(said[0])
+        hello = await carrier.receive()
+        for chunk in said[1:]:
+            await carrier.write(chunk)
+            if chunk[0] & 0x40:
+                break
+        got = []
+        try:
+            while True:
+                got.append(await carrier.receive())
+        except CarrierLost:
+            return hello, got
+
+    task = board.ble.start(repeat())
+    assert board.run_until(task.done, 10_000)
+    hello, got = task.result()
+    # The same half, another nonce; then nothing.
+    assert hello[:98] == heard[0][:98] and hello != heard[0] and len(hello) == 114 and got == []
+    assert accesses(door) == [event.GRANTED]
 
 
 def test_two_phones_with_one_use_open_once(door):
