@@ -1,6 +1,6 @@
 """The card reader chip on its pins, by the line that it is wired and switched to."""
 
-from machine import SPI, UART, Pin
+from machine import Pin
 from micropython import const
 
 from firmware.board import pins
@@ -22,12 +22,14 @@ def open_reader(line: str, interrupts) -> tuple:
 
 
 def _hsu():
+    from machine import UART
     from pn532_hsu import Hsu
 
     return Hsu(UART(pins.NFC_UART, _BAUD, tx=pins.NFC_TX, rx=pins.NFC_RX, rxbuf=_RX_BUFFER_BYTES))
 
 
 def _spi(interrupts):
+    from machine import SPI
     from pn532_spi import Spi
 
     spi = SPI(

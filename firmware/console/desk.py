@@ -54,7 +54,7 @@ async def serve(console, line) -> bool:
     """
     request = _parse(line)
     if request is None:
-        await console.complain("bad_line", "A request is a JSON object with id and do.")
+        await console.line.complain("bad_line", "A request is a JSON object with id and do.")
         return False
     now_ms = console.uptime.now_ms()
     checksum = crc32(line)
@@ -62,7 +62,7 @@ async def serve(console, line) -> bool:
     reply = None
     if last and last[0] == checksum and now_ms - last[2] < _REPEAT_MS:
         # The reply was lost on its way.
-        await console.say(last[1])
+        await console.line.say(last[1])
         return True
     console.last = None
     word = request["do"]
@@ -83,7 +83,7 @@ async def serve(console, line) -> bool:
     reply["id"] = request["id"]
     if is_repeatable and reply["ok"]:
         console.last = (checksum, reply, now_ms)
-    await console.say(reply)
+    await console.line.say(reply)
     del request, line
     _let_go(console, part)
     if console.ending:
@@ -93,10 +93,10 @@ async def serve(console, line) -> bool:
 
 def _let_go(console, part: str) -> None:
     """Leaves nothing in the heap that a visitor would have to wait for being collected."""
-    console.served += 1
+    console.line.served += 1
     if part in ("", "session", "transfer") or not console.session:
         # Comes again and again; it stays as long as somebody is there.
-        if console.served % _LIGHT == 0 and console.is_free(console.uptime.now_ms()):
+        if console.line.served % _LIGHT == 0 and console.is_free(console.uptime.now_ms()):
             gc.collect()
     else:
         console.forget(("console." + part,) + _FOR_A_MOMENT)
@@ -107,7 +107,7 @@ async def _end(console) -> None:
     if console.session:
         console.session.end(console)
     await asyncio.sleep_ms(_SENT_MS)
-    await console.give_way(_QUIET_MS, _ENDING_MS)
+    await console.line.give_way(_QUIET_MS, _ENDING_MS)
     raise SystemExit(console.ending)
 
 

@@ -136,7 +136,7 @@ async def _compare(console, new: Fields, number) -> int:
             if name not in _SECRETS:
                 said["old"] = _shown(old, name)
                 said["new"] = _shown(new, name)
-            await console.say({"id": number, "event": said})
+            await console.line.say({"id": number, "event": said})
         await asyncio.sleep_ms(0)
     return changed
 
@@ -144,8 +144,9 @@ async def _compare(console, new: Fields, number) -> int:
 def _is_same(old, new: Fields, name: str) -> bool:
     if new.size(name) > WHOLE_BYTES or old and old.size(name) > WHOLE_BYTES:
         return bool(old) and name in old and name in new and old.digest(name) == new.digest(name)
-    # A field that may be left out is an empty one.
-    return (old[name] if old and name in old else "") == (new[name] if name in new else "")
+    # A field that may be left out is an empty one, or as it was before there was Bluetooth.
+    left_out = "off" if name == "ble" else ""
+    return (old[name] if old and name in old else left_out) == (new[name] if name in new else left_out)
 
 
 def _shown(fields, name: str):

@@ -28,7 +28,7 @@ async def _export(console, request: dict) -> dict:
             start, start_head = seq, head
         count += 1
         said = {"seq": seq, "record": _base64(record), "tag": _base64(tag)}
-        await console.say({"id": request["id"], "event": said})
+        await console.line.say({"id": request["id"], "event": said})
     following = start + count if start is not None else None
     session.exported = following
     return {

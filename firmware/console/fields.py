@@ -132,7 +132,7 @@ class Fields:
                 for index in range(size):
                     scan.take(piece[index], at + index)
                 at += size
-                await console.give_way()
+                await console.line.give_way()
                 await asyncio.sleep_ms(0)
         if not scan.is_whole:
             raise ValueError
@@ -169,7 +169,7 @@ class Fields:
                     first = byte
                 else:
                     pem.take(byte)
-            await console.give_way()
+            await console.line.give_way()
             await asyncio.sleep_ms(0)
         if first != 0x22 or pem.is_long:
             return None

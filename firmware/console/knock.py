@@ -90,7 +90,7 @@ async def _nonce(console, request: dict) -> dict:
 async def _open(console, request: dict) -> dict:
     key = hexadecimal(request, "key", 32)
     signature = hexadecimal(request, "sig", 64)
-    if not await console.give_way(_QUIET_MS, _PATIENCE_MS):
+    if not await console.line.give_way(_QUIET_MS, _PATIENCE_MS):
         raise Refusal("busy", "Somebody is at the door: again in a moment.")
     now_ms = console.uptime.now_ms()
     left_ms = console.locked_ms - now_ms

@@ -99,7 +99,7 @@ class Upload:
 
 
 async def _give_way(console) -> None:
-    if not await console.give_way(_QUIET_MS, _PATIENCE_MS):
+    if not await console.line.give_way(_QUIET_MS, _PATIENCE_MS):
         raise Refusal("busy", "Somebody is at the door: again in a moment.")
 
 

@@ -36,7 +36,7 @@ class _Watch:
             self.noticed.append(said)
 
     async def tell(self, said: dict) -> None:
-        await self._console.say({"id": self._id, "event": said})
+        await self._console.line.say({"id": self._id, "event": said})
 
     async def go_on(self) -> bool:
         """Says what was noticed, waits a little, and returns whether there is time left."""

@@ -18,7 +18,7 @@ _OFF = const("off")
 async def _status(console, request: dict) -> dict:
     for tell in (_tell_board, _tell_network, _tell_parts, _tell_kept):
         said = tell(console)
-        await console.say({"id": request["id"], "event": said})
+        await console.line.say({"id": request["id"], "event": said})
     return {}
 
 

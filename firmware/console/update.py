@@ -144,7 +144,7 @@ class Upload:
 
     async def _check(self, head) -> None:
         # A signature takes a tenth of a second to check: rather not while somebody is at the door.
-        await self._console.give_way(_QUIET_MS, _PATIENCE_MS)
+        await self._console.line.give_way(_QUIET_MS, _PATIENCE_MS)
         kept = self._console.kept
         floor = kept.integer(ledger.RELEASE_FLOOR)
         size = head.check(claim.release_key(kept), self._console.board, self._console.version, floor)

@@ -10,7 +10,7 @@ from firmware.console import knock
 import asyncio as real
 import json
 
-from firmware.console import desk
+from firmware.console import desk, line as reading
 from firmware.core.attention import Attention
 from firmware.store.ledger import IDENTITY
 from firmware.task import console as module
@@ -141,13 +141,13 @@ class Case:
 
     def __init__(self):
         self.time = Time()
-        module.asyncio = desk.asyncio = self.time
-        module.within = self.time.within
+        module.asyncio = desk.asyncio = reading.asyncio = self.time
+        module.within = reading.within = self.time.within
         assert knock.WORDS
         self.kept = Kept()
         self.trail = Trail()
         self.attention = Attention()
-        self.line = self.time.line = module.select = Line()
+        self.line = self.time.line = reading.select = Line()
         self.said = []
         self._heard = ""
         self._id = 0

@@ -29,6 +29,9 @@ def leave():
 
 
 class Door:
+    def __init__(self):
+        self.line = self
+
     async def give_way(self):
         pass
 

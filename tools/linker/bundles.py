@@ -93,7 +93,7 @@ BUNDLES = {
     "firmware.store.opening": ("firmware.store.mounting",),
     "firmware.store.trial": ("firmware.core.tz_string", "firmware.store.settings"),
     # What the serial line needs as long as somebody talks to it.
-    "firmware.console.desk": ("firmware.console.request", "firmware.console.session"),
+    "firmware.console.desk": ("firmware.console.line", "firmware.console.request", "firmware.console.session"),
     "firmware.console.diff": ("firmware.console.fields",),
 }
 
