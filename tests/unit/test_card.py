@@ -187,7 +187,6 @@ async def test_nothing_of_ours():
         FakeType2(type2_memory(tlv(b"\xd1\x01\x05U\x04a.bc"))),
         FakeType2(type2_memory(b"")),
         FakeType2(type2_memory(tlv(record(b"")))),
-        FakeType2(type2_memory(tlv(record(bytes(513))))),
         FakeType4(b"\x00\x00"),
         FakeType4(b"\x00\x09\xd1\x01\x05U\x04a.bc"),
     ):

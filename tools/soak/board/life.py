@@ -27,6 +27,7 @@ from firmware.store import ledger, opening, settings
 from firmware.store.photos import Photos
 from firmware.store.trail import Trail
 from firmware.task.courier import Courier
+from firmware.task.news import News
 from firmware.task.sealing import Sealing
 from firmware.task.timekeeping import Timekeeping
 from firmware.task.uplink import Uplink
@@ -87,9 +88,10 @@ class Life:
         courier = Courier(config, "soak-" + config.building + "-" + config.door, _VERSION)
         photos = Photos(FileFlash(folder + "/photos", _PHOTO_SECTORS), journal.seq)
         timekeeping = Timekeeping(clock, kept, trail, Rtc(), uptime)
+        news = News(config, None, kept, trail, clock, timekeeping, uptime, self._boot, lambda names: None)
         self._tasks = (
             Sealing(trail, journal, attention, uptime).run(),
-            Uplink(courier, Radio(), config, journal, photos, kept, timekeeping, attention, uptime).run(),
+            Uplink(courier, Radio(), config, journal, photos, kept, timekeeping, attention, uptime, news).run(),
         )
 
     def _announce(self, door: str, public_key: bytes, journal) -> None:
