@@ -51,7 +51,7 @@ class Visit:
         decision = await self._judge(session, data, via)
         if session and decision.is_granted and session.is_remote:
             decision = await self._echo(session, decision)
-        exposure = None
+        exposure = asking = None
         try:
             if decision.is_granted and decision.claim.holder is not None:
                 challenge = proof.challenge(self._gate.door, self._nonces.next())
@@ -71,6 +71,8 @@ class Visit:
             # Whatever went wrong, the camera goes on.
             if exposure is not None:
                 self._access.end_exposure()
+        # Two tasks that are done: what follows has better use for their memory.
+        asking = exposure = None
         if session and decision.reason != event.CARD_LOST:
             await self._part(session, decision)
         return decision

@@ -29,6 +29,7 @@ partitions = [esp32.Partition.find(esp32.Partition.TYPE_DATA, label=x)[0] for x 
 station = network.WLAN(network.STA_IF)
 station.active(True)
 uart = machine.UART(1, 38_400, tx=25, rx=34, rxbuf=2048)
+reader = machine.UART(2, 115_200, tx=5, rx=15, rxbuf=512)
 timer = machine.Timer(0)
 timer.init(period=8, mode=machine.Timer.PERIODIC, callback=print)
 timer.deinit()
@@ -36,6 +37,10 @@ watchdog = machine.WDT(timeout=20_000)
 clock = machine.RTC()
 radio = bluetooth.BLE()
 radio.active(True)
+radio.config(addr_mode=1, mtu=247)
+radio.irq(print)
+uuid = bluetooth.UUID
+radio.gatts_register_services(((uuid(1), ((uuid(2), 12), (uuid(3), 16))),))
 gc.collect()
 print(gc.mem_alloc())
 """
