@@ -224,7 +224,7 @@ class Crew:
         nonces = Nonces(self._seed, self._boot, os.urandom)
         return Lobby(gate_parts, nonces, self._access, self._trail, news, self._uptime, forget)
 
-    def _open_reader(self) -> tuple:
+    def _open_reader(self) -> "tuple[Any, Any]":
         from firmware.board.nfc import open_reader
 
         return open_reader(self._settings.nfc, self._interrupts)
