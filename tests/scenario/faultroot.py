@@ -1,6 +1,7 @@
 """A board whose tasks can be made to fail: the lock as it is, and a main.py that reads `fault.txt` before it starts.
 
-One line: name of the task's module, its class, what becomes of it, and after how many ms (below 60,000).
+One line: name of the task's module, its class, what becomes of it, and after how many ms (below 60,000). Modules are
+those of firmware/task, and the two that stand in for a task until it is needed.
 """
 
 from pathlib import Path
@@ -21,9 +22,9 @@ try:
 except OSError:
     module = ""
 
-async def fail(self):
+async def fail(self, *given):
     try:
-        await asyncio.wait_for_ms(work(self), int(after_ms))
+        await asyncio.wait_for_ms(work(self, *given), int(after_ms))
     except asyncio.TimeoutError:
         pass
     if how == "raise":
@@ -50,7 +51,8 @@ if module in ("ledger", "journal"):
 
     flash.partition = partition
 elif module:
-    task = getattr(__import__("firmware.task." + module, None, None, (kind,)), kind)
+    room = "firmware." if module in ("keyway", "lobby") else "firmware.task."
+    task = getattr(__import__(room + module, None, None, (kind,)), kind)
     work = task.run
     task.run = fail
 

@@ -72,7 +72,7 @@ def test_it_tries_the_whole_lock_after_an_hour_and_falls_back_at_once(make_fault
 
 def test_a_card_reader_that_failed_is_left_out(make_faulty):
     room = make_faulty(**cardcase.SETTINGS)
-    faultroot.put(room, "tap", "Tap", "raise", 30_000)
+    faultroot.put(room, "lobby", "Lobby", "raise", 30_000)
     fail_three_times(room)
     assert room.last(event.SAFE_MODE).details[event.NAME] == "reader"
     assert room.type(room.code()) == event.GRANTED

@@ -50,7 +50,7 @@ def test_a_strike_in_its_pulse_rests_when_a_task_ends(faulty):
     assert pulse < 4_000
 
 
-@pytest.mark.parametrize(("module", "kind", "name"), [("sealing", "Sealing", "sealing"), ("entry", "Entry", "entry")])
+@pytest.mark.parametrize(("module", "kind", "name"), [("sealing", "Sealing", "sealing"), ("keyway", "Keyway", "entry")])
 def test_a_task_that_hangs_is_named_and_ends_the_run(faulty, module, kind, name):
     faultroot.put(faulty, module, kind, "hang", 30_000)
     faulty.power_on(knows_time=False)
