@@ -41,7 +41,7 @@ class Lobby:
         self._forget = forget
         self._chip: Any = None
         self._tap: Any = None
-        self._is_seeking = False
+        self._is_seeking = self._is_faulty = False
         # An installer who tries the reader: called with what is in the field.
         self.watcher = None
         self._visit: Any = None
@@ -95,11 +95,13 @@ class Lobby:
                 await self._tap.run(self._is_seeking)
             except MemoryError:
                 # The chip still waits for cards, or has found one: there may be room for it the next time.
+                if self._tap:
+                    self._is_seeking, self._is_faulty = self._tap.is_ready, self._tap.is_faulty
                 self._leave()
                 indicator.show(indication.FAULT)
                 await asyncio.sleep_ms(_RETRY_MS)
                 continue
-            self._is_seeking = True
+            self._is_seeking, self._is_faulty = True, self._tap.is_faulty
             self._leave()
             for _ in range(_LOOKS):
                 if await link.wait(_LOOK_MS) or not self._visit:
@@ -112,6 +114,7 @@ class Lobby:
 
         self._chip = Pn532(link, power, self._is_seeking)
         self._tap = Tap(self._chip, self, self, self._access, self._trail, indicator, attention, self._uptime)
+        self._tap.is_faulty = self._is_faulty
 
     def _leave(self) -> None:
         # All of them, since they go by one another's exceptions.

@@ -83,9 +83,15 @@ class Photographer:
             self._note(event.CAMERA_BUSY)
             return None
         try:
-            if self._frozen:
+            if self._frozen and is_grant and self.is_required:
+                # Somebody else's, which is still held: without a picture nobody gets in, so it goes first.
+                await self._guarded(within(limit_ms, self._store()))
+                self._prepare()
+            elif self._frozen:
                 # Somebody else's, which is still held.
                 self._note(event.CAMERA_BUSY)
+                return None
+            if not self.is_ready:
                 return None
             return await self._guarded(within(limit_ms, self._expose(is_grant)))
         finally:

@@ -84,3 +84,25 @@ def test_no_memory_costs_the_picture():
     assert trail.events[0] == (event.CAMERA_FAILED, {event.REASON: event.BAD_PICTURE, event.PICTURE_NUMBER: 5})
     assert [kind for kind, _ in trail.events] == [event.CAMERA_FAILED, event.PICTURE]
     assert photos.given_up == 1 and camera.starts == 2 and len(photos.written) == 1_000
+
+
+def test_a_frame_that_is_held_goes_first_where_a_picture_is_required():
+    """Of two at the door neither is turned away because the other one's picture waits."""
+    camera, photos, trail = Camera(), Photos(), Trail()
+    camera.fails = False
+    photographer = Photographer(camera, photos, True, trail, Uptime(time.ticks_ms, time.ticks_diff))
+
+    async def play():
+        task = asyncio.create_task(photographer.run())
+        while not photographer.is_ready:
+            await asyncio.sleep_ms(1)
+        photographer.hold(True)
+        assert await photographer.shoot(False) == 5
+        assert await photographer.shoot(True) == 5
+        photographer.hold(False)
+        await asyncio.sleep_ms(50)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(play())
+    assert [kind for kind, _ in trail.events] == [event.PICTURE, event.PICTURE]
