@@ -80,6 +80,7 @@ class Console:
 
     def __init__(self, news) -> None:
         self.news = news
+        self.line = self
 
     async def give_way(self, quiet_ms: int, limit_ms: int) -> bool:
         return True

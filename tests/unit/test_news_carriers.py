@@ -137,6 +137,7 @@ class _Console:
 
     def __init__(self, news):
         self.news = news
+        self.line = self
 
     async def give_way(self, quiet_ms, limit_ms):
         return True

@@ -154,6 +154,7 @@ class Console:
         self.version = RUNNING
         self.session = Session()
         self.ending = ""
+        self.line = self
 
     def record(self, kind, details):
         self.records.append((kind, details))
