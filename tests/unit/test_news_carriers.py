@@ -1,7 +1,7 @@
 """Several that bring a list at the same time."""
 
 from fake_issuer import FakeIssuer
-from news_case import Carrier, Case, bring, enter_folder, finish, forget, make_ids, make_list
+from news_case import Carrier, Case, Console, bring, enter_folder, finish, forget, make_ids, make_list, send
 
 from firmware.console import news as console_news
 from firmware.console.request import Refusal
@@ -132,44 +132,27 @@ def test_a_chip_that_fails_goes_through_and_leaves_nothing_open():
     assert case.news.version == 3
 
 
-class _Console:
-    """As much of the console as an upload asks for."""
-
-    def __init__(self, news):
-        self.news = news
-        self.line = self
-
-    async def give_way(self, quiet_ms, limit_ms):
-        return True
-
-
-def _send(upload, data):
-    have = upload.have
-    while have < len(data):
-        have = finish(upload.take(have, data[have : have + 120]))
-
-
 def test_a_phone_that_comes_between_two_uploads_of_a_session_meets_no_older_code():
     case = _case("session", forget=forget)
-    console = _Console(case.news)
+    console = Console(case.news)
     upload = console_news.begin(console, len(make_list(1, make_ids(2))))
-    _send(upload, make_list(1, make_ids(2)))
+    send(upload, make_list(1, make_ids(2)))
     finish(upload.commit())
     upload.close()
     data = make_list(2, make_ids(30))
     upload = console_news.begin(console, len(data))
-    _send(upload, data[:240])
+    send(upload, data[:240])
     bring(case.news, make_list(3, [], issuer=FakeIssuer(secret=b"thief")), 3)
     assert case.trail.events[-1] == (event.LIST_REFUSED, {event.REASON: event.FORGED, event.NAME: "phone"})
     # And the other way round: what refuses the upload is what the console knows.
     bad = console_news.begin(console, 240)
     try:
-        _send(bad, make_list(4, make_ids(20), issuer=FakeIssuer(secret=b"thief")))
+        send(bad, make_list(4, make_ids(20), issuer=FakeIssuer(secret=b"thief")))
         raise AssertionError("a forged list was taken")
     except Refusal as refusal:
         assert refusal.args[0] == "list"
     bad.close()
-    _send(upload, data)
+    send(upload, data)
     finish(upload.commit())
     upload.close()
     assert case.news.version == 2 and case.news.coming is None

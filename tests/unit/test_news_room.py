@@ -3,7 +3,7 @@
 import os
 
 import vfs
-from news_case import Case, bring, enter_folder, finish, make_ids, make_list
+from news_case import Case, Console, bring, enter_folder, make_ids, make_list, send
 
 from firmware.console import news as console_news
 from firmware.console.request import Refusal
@@ -30,21 +30,6 @@ class _Disk:
         return 512 if operation == 5 else 0
 
 
-class _Console:
-    def __init__(self, news):
-        self.news = news
-        self.line = self
-
-    async def give_way(self, quiet_ms, limit_ms):
-        return True
-
-
-def _send(upload, data):
-    have = upload.have
-    while have < len(data):
-        have = finish(upload.take(have, data[have : have + 120]))
-
-
 def test_a_list_that_there_is_no_room_for_leaves_an_event():
     enter_folder("/tmp/lobbylock-news-room")
     case = Case()
@@ -61,9 +46,9 @@ def test_a_list_that_there_is_no_room_for_leaves_an_event():
         assert case.news.version == 0 and case.news.coming is None
     refused = (event.LIST_REFUSED, {event.REASON: event.NO_ROOM, event.NAME: "phone"})
     assert case.trail.events == [refused]
-    upload = console_news.begin(_Console(case.news), len(data))
+    upload = console_news.begin(Console(case.news), len(data))
     try:
-        _send(upload, data)
+        send(upload, data)
         raise AssertionError("there was room")
     except Refusal as refusal:
         assert refusal.args[0] == "flash"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -44,14 +45,9 @@ def list_accesses(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Show who came to the doors, and whether they came in, once the record is verified."""
-    folder = open_home(home)
-    doors = read_doors(folder, door)
-    collector_key = folder.collector().public_key
     bounds = local_day(day) if day else None
     table = Table("time", "door", "#", "result", "how", "who", "picture")
-    with Store.open_to_read(store_path(folder, store)) as opened:
-        opened.snapshot()
-        check_first(audit_store(opened, doors, collector_key, door), is_unverified)
+    with _verified(home, store, door, is_unverified) as (opened, doors):
         view = _learned(reader, opened, doors, door)
         for chain, record, events in _histories(opened, doors, door):
             for found in view.select(record, events) if view else events:
@@ -75,13 +71,9 @@ def list_stories(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Tell what became of everybody who came: granted, picture, opened after, open for, closed, receipt."""
-    folder = open_home(home)
-    doors = read_doors(folder, door)
     bounds = local_day(day) if day else None
     console = open_console()
-    with Store.open_to_read(store_path(folder, store)) as opened:
-        opened.snapshot()
-        check_first(audit_store(opened, doors, folder.collector().public_key, door), is_unverified)
+    with _verified(home, store, door, is_unverified) as (opened, doors):
         view = _learned(reader, opened, doors, door)
         for _, record, events in _histories(opened, doors, door):
             for story in view.tell(record, events) if view else stories(record, events):
@@ -91,6 +83,19 @@ def list_stories(
                     typer.echo(json.dumps(story.values()))
                 else:
                     console.print(story.text(), soft_wrap=True)
+
+
+@contextmanager
+def _verified(
+    home: Path, store: Path | None, only: str | None, is_unverified: bool
+) -> Iterator[tuple[Store, dict[str, Door]]]:
+    """Yields the store as it is now and the doors' records, once the record has been looked at."""
+    folder = open_home(home)
+    doors = read_doors(folder, only)
+    with Store.open_to_read(store_path(folder, store)) as opened:
+        opened.snapshot()
+        check_first(audit_store(opened, doors, folder.collector().public_key, only), is_unverified)
+        yield opened, doors
 
 
 def _learned(text: str | None, opened: Store, doors: dict[str, Door], only: str | None) -> Reader | None:
@@ -163,15 +168,11 @@ def receipts(
 
     Exits with 1 if there is anything.
     """
-    folder = open_home(home)
-    doors = read_doors(folder, None)
     if door is not None:
-        folder.door(door)
+        open_home(home).door(door)
     contents = [(str(file), read_receipt_file(file)) for file in files or []]
-    with Store.open_to_read(store_path(folder, store)) as opened:
-        opened.snapshot()
-        # All doors, for a receipt may be of any.
-        check_first(audit_store(opened, doors, folder.collector().public_key), is_unverified)
+    # All doors, for a receipt may be of any.
+    with _verified(home, store, None, is_unverified) as (opened, doors):
         found = audit_receipts(opened, doors, contents, door, is_all=is_all)
     if is_json:
         values = {
