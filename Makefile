@@ -33,7 +33,7 @@ fmt: $(READY) ## Format the sources, repair what lint can, and write package.jso
 	@$(BIN)/python tools/package_index.py
 
 test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
-	@sh tools/system_packages.sh mosquitto valgrind
+	@sh tools/system_packages.sh mosquitto valgrind chromium
 	@$(BIN)/pytest -n 3 --dist worksteal $(if $(RUN_SLOW),,-m "not slow")
 
 fuzz: $(READY) ## Throw wrong input at every parser on both interpreters; N=... inputs each, 1,000,000 if not given
@@ -107,9 +107,10 @@ $(BIN)/python:
 	@echo "Making .venv with $$($(PYTHON) --version)" >&2
 	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: requirements.txt requirements-dev.txt constraints.txt pyproject.toml | $(BIN)/python
+.venv/ready: requirements.txt requirements-page.txt requirements-dev.txt constraints.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the pinned packages" >&2
-	@$(PIP) -r requirements-dev.txt -c constraints.txt && $(PIP) --no-deps --no-build-isolation -e . || \
+	@$(PIP) -r requirements-dev.txt -c constraints.txt && $(PIP) --no-deps -r requirements-page.txt && \
+		$(PIP) --no-deps --no-build-isolation -e . || \
 		{ echo "The packages could not be installed: is there a network? pip's own words are above." >&2; exit 1; }
 	@touch $@
 

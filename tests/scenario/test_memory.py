@@ -54,8 +54,9 @@ def test_the_shadows_take_what_is_added_for_them(tmp_path):
         board.power_on()
         assert board.run_until(lambda: board.at_repl, 10_000)
         (taken,) = map(int, board.console)
-    # Nor much less, or the firmware would have what is left.
-    assert (SHADOWS_KIB - 2) * 1024 < taken <= SHADOWS_KIB * 1024
+    # Nor much less, or the firmware would have what is left. Names of the host's folders lie there as well, and are as
+    # long as they are: some hundred bytes more or less.
+    assert (SHADOWS_KIB - 2) * 1024 < taken <= (SHADOWS_KIB + 1) * 1024
 
 
 def test_a_delivery_fits_the_heap(make_room, set_board):

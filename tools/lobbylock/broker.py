@@ -145,7 +145,8 @@ class Broker:
         path = find_mosquitto()
         if path is None:
             raise UserError("mosquitto is not installed; `apt-get install mosquitto` does that on Debian.")
-        lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence false"]
+        # No bound on what waits for a slow subscriber, which is dropped silently otherwise.
+        lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence false", "max_queued_messages 0"]
         if os.geteuid() == 0:
             # Started by root it would become another user, who cannot read a private folder.
             lines.append("user root")
