@@ -10,6 +10,8 @@ Time is cut into windows of the class's length; the HMAC covers class, slot and 
 endings of each (class, slot) exactly one is valid at a time. The same file mints codes on the host.
 """
 
+from hashlib import sha256
+
 from constant import const
 from hkdf import Hmac, equal, hkdf_sha256
 
@@ -118,6 +120,14 @@ def window_bounds(code_class: int, window: int, day_start_s: int = 0) -> tuple:
     length = WINDOW_S[code_class]
     start = window * length + day_start_s
     return start, start + length
+
+
+def code_id(door: str, code_class: int, slot: int, window: int) -> bytes:
+    """Returns the 8 bytes that a code of `door` ("building/door") goes by on the building's list of what is revoked.
+
+    It tells nothing of the code's digits: docs/protocol.md, section 2.
+    """
+    return sha256(b"lobbylock code 1 %s %d %d %d" % (door.encode(), code_class, slot, window)).digest()[:8]
 
 
 def _mac_digits(mac: Hmac, code_class: int, slot: int, window: int) -> bytes:
