@@ -13,13 +13,13 @@ from lobbylock.credential_file import read_credential
 from lobbylock.credential_output import FORM_HINT, FORMS, Outputs, describe, minted_values, print_values, show_minted
 from lobbylock.delegate_command import delegate
 from lobbylock.errors import UserError
-from lobbylock.grant import ID_BYTES, ROLES, Grant, mint, parse_holder
-from lobbylock.grant_code import make_code
+from lobbylock.grant import ID_BYTES, ROLES, Grant, parse_holder
+from lobbylock.grant_code import make_grant_code
 from lobbylock.home import Home
 from lobbylock.hours import parse_hours
+from lobbylock.minting import make_credential
 from lobbylock.moment import format_local, parse_time, parse_until
 from lobbylock.options import DEFAULT_HOME, CredentialArgument, HomeOption, JsonOption, open_home
-from lobbylock.register import Register
 from lobbylock.trial import VIAS, TrialDoor, judge_at
 
 app = typer.Typer(help="Credentials for badges and phones.", no_args_is_help=True)
@@ -79,11 +79,9 @@ def mint_command(
         holder=parse_holder(holder) if holder else None,
     )
     folder = open_home(home)
-    issuer = folder.issuer()
-    data = mint(grant, issuer.name, issuer.signer)
-    Register(folder.path).add(data)
+    data = make_credential(folder, grant)
     outputs.write(data)
-    code = make_code(folder, code_door, grant, now_s) if code_door else None
+    code = make_grant_code(folder, code_door, grant, now_s) if code_door else None
     if is_json:
         typer.echo(json.dumps(minted_values(data, code)))
     else:

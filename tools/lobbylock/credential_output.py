@@ -11,12 +11,12 @@ from rich.text import Text
 
 from firmware.core import credential, event_names
 from lobbylock import badge
-from lobbylock.code_command import group_digits
 from lobbylock.delegation import parse_chain
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.grant_code import GrantCode
 from lobbylock.hours import format_hours
+from lobbylock.minting import group_digits
 from lobbylock.moment import format_local, format_utc
 from lobbylock.terminal import open_console
 

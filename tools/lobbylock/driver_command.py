@@ -59,7 +59,9 @@ def remove(
         person.removed_s = now_s
         folder.save_door(door)
     if person.valid_until_s > now_s:
-        # The lock decides without a network, so nothing can call a code back before its window ends.
-        typer.echo(f"Removed; codes made before go on working until {format_local(person.valid_until_s)}.")
+        typer.echo(
+            f"Removed; codes made before go on working until {format_local(person.valid_until_s)}. "
+            f'`lobbylock revoke --code {name} "{person.name}"` ends them at once.'
+        )
     else:
         typer.echo("Removed; no code of this driver is valid any more.")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lobbylock.errors import UserError
 
 # A door with 100 drivers takes about 20 KB.
 MAX_JSON_BYTES = 1 << 20
+MAX_LINE_BYTES = 1_024
 
 
 def make_folder(path: Path) -> None:
@@ -87,3 +89,36 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"The {what} {path} is not a JSON object.")
     return value
+
+
+def append_line(path: Path, value: dict[str, Any]) -> None:
+    """Adds `value` to the JSON lines in the private file at `path`, durably."""
+    line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            # What a cut has left there must not spoil this one as well.
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (number of the line from 1, JSON object) of the file at `path`, nothing if there is none.
+
+    Lines that a cut has damaged, and those over MAX_LINE_BYTES, are passed over.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(lines, 1):
+        if not 0 < len(line) <= MAX_LINE_BYTES:
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            yield number, value

@@ -12,6 +12,7 @@ from typing import Any
 
 from firmware.core import bulletin
 from lobbylock.bulletin import make_list, read_version
+from lobbylock.coderegister import Code
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, read_json, write_json, write_private
 from lobbylock.home import Home
@@ -38,6 +39,16 @@ class Entry:
         if not are_right or len(bytes.fromhex(entry.key)) != bulletin.ID_BYTES:
             raise ValueError("no entry")
         return entry
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """What revoking came to: the entries that changed, the list that is in force now, and the doors that it is for."""
+
+    book: "Book"
+    changed: list[Entry]
+    data: bytes
+    doors: list[str]
 
 
 class Book:
@@ -130,6 +141,28 @@ def _read_version(value: Any) -> int:
     return value
 
 
+def revoke(
+    home: Home, building: str, entries: Iterable[Entry], now_s: int | None = None, *, is_undone: bool = False
+) -> Revoked:
+    """Puts `entries` on the list of a building, or takes them off, and makes the next list if that changes it.
+
+    Raises UserError, and then nothing is changed. The doors know only once somebody brings them the list.
+    """
+    with home.locked():
+        book = Book(home, building)
+        changed = book.remove(entry.key for entry in entries) if is_undone else book.add(entries)
+        data = book.make(now_s) if changed or not book.version else book.current(now_s)
+    doors = [name for name in home.door_names() if name.startswith(f"{building}/")]
+    return Revoked(book, changed, data, doors)
+
+
+def code_entries(codes: Iterable[Code], now_s: int) -> list[Entry]:
+    """Returns what revokes `codes`, until their windows have ended at every door's clock."""
+    return [
+        Entry(code.key, stays_until_s(code.until_s), f"{code.person} (code at {code.door})", now_s) for code in codes
+    ]
+
+
 def stays_until_s(expires_s: int) -> int:
-    """Returns until when the id of a credential that expires at `expires_s` has to be on lists."""
+    """Returns until when the id of a credential or code that ends at `expires_s` has to be on lists."""
     return min(expires_s + _MARGIN_S, _MAX_VERSION)

@@ -1,4 +1,4 @@
-"""`lobbylock revoke`: keeps credentials out, at every door that hears of it."""
+"""`lobbylock revoke`: keeps credentials and codes out, at every door that hears of it."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from firmware.core import bulletin, credential
+from lobbylock import revocation
 from lobbylock.address import Address
 from lobbylock.carriers import (
     BrokerOption,
@@ -21,13 +22,14 @@ from lobbylock.carriers import (
     list_messages,
     publish,
 )
+from lobbylock.coderegister import CodeRegister
 from lobbylock.credential_file import read_credential
 from lobbylock.delegation import keys_of, parse_chain
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
 from lobbylock.moment import format_local, parse_time
-from lobbylock.names import check_building
+from lobbylock.names import check_building, check_person, split_door
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
 from lobbylock.register import Minted, Register
 from lobbylock.revocation import Book, Entry, stays_until_s
@@ -37,8 +39,16 @@ _ID = re.compile(r"(?:[0-9a-fA-F]{2}){8,16}")
 
 def revoke(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="A credential (file, hex, base64url), its id in hex, or a subject.")
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A credential (file, hex, base64url), its id in hex, a subject; or a person, with --code.",
+        ),
     ],
+    code_door: Annotated[
+        str | None,
+        typer.Option("--code", metavar="BUILDING/DOOR", help="The person's keypad codes at this door instead."),
+    ] = None,
     building: Annotated[
         str | None, typer.Option("--building", metavar="BUILDING", help="Needed for an id that no record has.")
     ] = None,
@@ -61,7 +71,7 @@ def revoke(
     is_json: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Make the next list of revoked credentials for a building, and publish it with --broker.
+    """Make the next list of revoked credentials and codes for a building, and publish it with --broker.
 
     Doors without a network learn of it from the next visitor whose phone has it, or by `lobbylock news push`.
 
@@ -78,29 +88,47 @@ def revoke(
         raise UserError("That time is over already.")
     if building is not None:
         check_building(building)
-    if parent is None:
+    if code_door is not None:
+        if parent is not None or until is not None or building not in (None, split_door(code_door)[0]):
+            raise UserError("With --code the door and its codes say the building and until when: leave that out.")
+        found = find_codes(folder, code_door, what, now_s)
+    elif parent is None:
         found = find(folder, what, building, until_s)
     else:
         found = find_visitor(folder, what, parent, building, until_s)
     names = {name for name, _ in found}
     if len(names) > 1:
         raise UserError(f"There are credentials of {what[:40]} in {', '.join(sorted(names))}: say which, --building.")
-    with folder.locked():
-        book = Book(folder, names.pop())
-        entries = [entry for _, entry in found]
-        changed = book.remove(entry.key for entry in entries) if undo else book.add(entries)
-        data = book.make(now_s) if changed or not book.version else book.current(now_s)
+    entries = [entry for _, entry in found]
+    revoked = revocation.revoke(folder, names.pop(), entries, now_s, is_undone=undo)
     if out:
-        write_private(out.expanduser(), data)
-    doors = [name for name in folder.door_names() if name.startswith(f"{book.building}/")]
+        write_private(out.expanduser(), revoked.data)
     if address:
-        publish(address, list_messages(doors, data))
+        publish(address, list_messages(revoked.doors, revoked.data))
+    doors = revoked.doors if address else None
     if is_json:
-        typer.echo(json.dumps(_values(book, changed, doors if address else [])))
+        typer.echo(json.dumps(_values(revoked.book, revoked.changed, doors or [])))
     else:
-        _show(book, entries, changed, doors if address else None, is_undone=undo)
+        _show(revoked.book, entries, revoked.changed, doors, is_undone=undo)
         if parent is None and any(not entry.subject for entry in entries):
             typer.echo("No record has that id. If it is a visitor's, this does nothing: say --parent as well.")
+
+
+def find_codes(home: Home, name: str, person: str, now_s: int) -> list[tuple[str, Entry]]:
+    """Returns (building, entry) of each code of `person` at the door `name` whose window has not ended. Raises
+    UserError if there is none."""
+    door = home.door(name)
+    person = check_person(person)
+    codes = CodeRegister(home.path).live(now_s, name, person)
+    if not codes:
+        listed = [driver for driver in door.drivers if driver.name == person and driver.valid_until_s > now_s]
+        if listed:
+            raise UserError(
+                f"{person}'s codes at {name} were made before there was a record of codes; they end "
+                f"{format_local(max(driver.valid_until_s for driver in listed))}."
+            )
+        raise UserError(f"{person} has no code at {name} that has not ended.")
+    return [(door.building, entry) for entry in revocation.code_entries(codes, now_s)]
 
 
 def find(home: Home, what: str, building: str | None, until_s: int | None) -> list[tuple[str, Entry]]:

@@ -13,27 +13,18 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from firmware.core import event_names
-from lobbylock.ble_phone import CarrierLost, StrangeLock
-from lobbylock.code_command import group_digits
-from lobbylock.demo.air import visit
 from lobbylock.demo.deck import Deck, forge
+from lobbylock.demo.hand import KEYS, Hand
 from lobbylock.demo.stage import DOOR, Stage
-from lobbylock.phone import Phone
-from virtualboard.ble import Task
+from lobbylock.minting import group_digits
 from virtualboard.chip.card import Card
 
-_KEYPAD = "0123456789*#"
 _LOOK_S = 0.05
-# Long enough to be seen when the lock signs at this moment: interrupts come late on the virtual board then.
-_KEY_MS = 220
-_GAP_MS = 50
 _STILL_S = 3.0
 _HELP = (
     "0-9 * #: keypad   b: badge   f: forged badge   t: phone   u: phone by Bluetooth   "
     "o/c: open, close the door   e: exit button   n: network on/off   p: power cut   q: quit"
 )
-_HELD_MS = 1_500
 _CARDS = {"b": "the driver's badge", "f": "a badge that somebody made himself", "t": "the driver's phone"}
 
 
@@ -46,15 +37,12 @@ class Live:
         self._console = console
         self._typed = ""
         self._is_mid_line = False
-        self._free_ms = 0
         self._moves = len(stage.board.strike.history)
         self._frames = len(stage.board.camera.frozen_ms)
         self._said = 0
         self._is_networked = True
         self._deck = Deck(stage)
-        # A visit over Bluetooth that goes on, and whose it is.
-        self._visit: Task[int | None] | None = None
-        self._visitor: Phone | None = None
+        self._hand = Hand(stage)
 
     def run(self) -> None:
         """Returns when `q` is typed or the input ends."""
@@ -87,8 +75,8 @@ class Live:
 
     def _press(self, key: str) -> None:
         board = self._board
-        if key in _KEYPAD:
-            self._type(key)
+        if key in KEYS:
+            self._hand.type(key)
             self._echo(key)
         elif key in _CARDS:
             self._hold(key)
@@ -101,7 +89,7 @@ class Live:
             board.contact.close()
             self._say("door", "closed")
         elif key == "e":
-            board.exit_button.press(200)
+            self._hand.press_exit()
             self._say("exit", "button pressed")
         elif key == "n":
             self._is_networked = not self._is_networked
@@ -121,36 +109,18 @@ class Live:
         else:
             credential = self._deck.credential()
             card = self._deck.badge(credential if key == "b" else forge(credential))
-        self._board.nfc.place(card)
-        self._board.at(_HELD_MS, lambda: self._board.nfc.remove(card))
+        self._hand.hold(card)
 
     def _come(self) -> None:
         """Has the driver press the button on the phone, which is in the pocket otherwise."""
-        if self._visit is not None:
-            return
-        self._say("phone", "the driver presses the button")
-        _, self._visitor = self._deck.phone(wants_receipt=True, door_key=self._stage.door_key)
-        radio = self._board.ble.phone("phone")
-        self._visit = self._board.ble.start(visit(self._visitor, radio, self._stage.door_key))
+        _, phone = self._deck.phone(wants_receipt=True, door_key=self._stage.door_key)
+        if self._hand.come(phone):
+            self._say("phone", "the driver presses the button")
 
     def _show_visit(self) -> None:
-        if self._visit is None or self._visitor is None or not self._visit.done():
-            return
-        try:
-            reason = self._visit.result()
-            told = "nothing" if reason is None else event_names.REASON_NAMES[reason]
-        except (CarrierLost, StrangeLock) as error:
-            told = str(error)
-        receipts = f", with a receipt of {len(self._visitor.receipts[0])} bytes" if self._visitor.receipts else ""
-        self._say("phone", f"was told: {told}{receipts}")
-        self._visit = None
-
-    def _type(self, key: str) -> None:
-        """Presses a key behind the one before: two that overlap would be two at once."""
-        now_ms = self._board.now_ms
-        start_ms = max(now_ms, self._free_ms)
-        self._free_ms = start_ms + _KEY_MS + _GAP_MS
-        self._board.at(start_ms - now_ms, lambda: self._board.keypad.press(key, _KEY_MS))
+        told = self._hand.end_visit()
+        if told is not None:
+            self._say("phone", f"was told: {told}")
 
     def _echo(self, key: str) -> None:
         """Shows the keys of one code in one line, as stars: a code is a secret on a screen, too."""
