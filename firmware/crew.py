@@ -73,7 +73,7 @@ class Crew:
         self._access = Access(self._ledger, camera, self._trail, self._doorway.release, self._indicator)
         news = self._make_news(forget) if settings else None
         making[0] = "entry"
-        entry = self._make_entry(forget)
+        entry = self._make_entry(forget, news)
         uplink = tap = None
         health = Health(self._timekeeping, self.attention, self._uptime)
         tasks = [
@@ -91,7 +91,7 @@ class Crew:
             tasks.append(("camera", photographer.run()))
         if settings and self._radio:
             making[0] = "uplink"
-            uplink = self._make_uplink(version, news)
+            uplink = self._make_uplink(version, news, health)
             tasks.append(("uplink", uplink.run()))
         if self._known is not None:
             making[0] = "reader"
@@ -168,7 +168,7 @@ class Crew:
 
         return Keypad(pins.KEYPAD_ROWS, pins.KEYPAD_COLUMNS, self._interrupts)
 
-    def _make_entry(self, forget) -> Keyway:
+    def _make_entry(self, forget, news) -> Keyway:
         return Keyway(
             self._make_keys(),
             self._settings,
@@ -180,9 +180,10 @@ class Crew:
             self._uptime,
             self._timekeeping,
             forget,
+            news,
         )
 
-    def _make_uplink(self, version: str, news):
+    def _make_uplink(self, version: str, news, health):
         from firmware.task.courier import Courier
         from firmware.task.uplink import Uplink
 
@@ -199,6 +200,7 @@ class Crew:
             self.attention,
             self._uptime,
             news,
+            health,
         )
 
     def _make_news(self, forget):

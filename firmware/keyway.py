@@ -18,11 +18,11 @@ _LOCKED = const(2)
 class Keyway:
     """Has a `task.entry.Entry` made for `keys`. `settings` is None on a board without valid ones.
 
-    `forget(names)` has modules of the firmware loaded no longer.
+    `forget(names)` has modules of the firmware loaded no longer; `news` as for the Entry.
     """
 
     def __init__(
-        self, keys, settings, ledger, access, trail, indicator, attention, uptime, timekeeping, forget
+        self, keys, settings, ledger, access, trail, indicator, attention, uptime, timekeeping, forget, news=None
     ) -> None:
         self._keys = keys
         self._settings = settings
@@ -34,6 +34,7 @@ class Keyway:
         self._uptime = uptime
         self._timekeeping = timekeeping
         self._forget = forget
+        self._news = news
         self._entry: Any = None
         # A key came that there was no memory for.
         self._is_missed = False
@@ -103,4 +104,5 @@ class Keyway:
             self._attention,
             self._uptime,
             self._timekeeping,
+            self._news,
         )

@@ -8,7 +8,6 @@ kept, and who has to come back comes back later each time.
 """
 
 import _thread
-import json
 import os
 import sys
 import time
@@ -31,6 +30,8 @@ _HANG_MS = const(600_000)
 # The certificates' dates cannot be checked by a clock that was never set.
 _FIRST_YEAR = const(2024)
 _INBOX = const(8)
+# Written out, since each name of a dict would stay in the heap.
+_STATUS = const('{"online": true, "pending": %d, "version": "%s", "heap": %s, "clock": %s}')
 _STACK_BYTES = const(16 * 1024)
 
 
@@ -54,7 +55,7 @@ class Courier:
         self._wanted, self._is_asked, self._has_news = None, False, True
         self._answer = None
         self._is_allowed = False
-        self._pending = 0
+        self._pending, self._free_bytes, self._uncertainty_ms = 0, None, None
         self._handshake = None
         # What makes a client for the broker, if the settings name one; and what asks for the time, while it is due.
         self._make_client = self._query = None
@@ -84,14 +85,14 @@ class Courier:
         """Whether the thread ended, or has given no sign of life for so long that it will give none."""
         return self._is_over or time.ticks_diff(time.ticks_ms(), self._beat_ms) > _HANG_MS
 
-    def allow(self, is_allowed: bool, pending: int, is_quiet: bool) -> None:
+    def allow(self, is_allowed: bool, pending: int, is_quiet: bool, free_bytes=None, uncertainty_ms=None) -> None:
         """Tells whether there is a network, how many events wait, and whether a handshake would bother nobody.
 
-        To be called several times a second: a permission lasts for one.
+        To be called several times a second: a permission lasts for one. The last two are None while not known.
         """
         with self._lock:
             self._is_allowed = is_allowed
-            self._pending = pending
+            self._pending, self._free_bytes, self._uncertainty_ms = pending, free_bytes, uncertainty_ms
             if self._handshake:
                 self._handshake.allow(is_quiet)
         if is_allowed and self._is_time_due():
@@ -254,8 +255,8 @@ class Courier:
         return (self._prefix + suffix).encode()
 
     def _publish_status(self, client) -> None:
-        status = {"online": True, "pending": self._pending, "version": self._version}
-        client.publish(self._topic("status"), json.dumps(status).encode(), retain=True, qos=1)
+        status = _STATUS % (self._pending, self._version, self._free_bytes, self._uncertainty_ms)
+        client.publish(self._topic("status"), status.replace("None", "null").encode(), retain=True, qos=1)
 
     def _listen(self, client, topic: str) -> None:
         self._has_news = False

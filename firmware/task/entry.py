@@ -16,9 +16,14 @@ _LONGEST_MS = const(10_000)
 
 
 class Entry:
-    """Serves the keypad. `checker` is None on a board without valid settings: each try is refused and recorded."""
+    """Serves the keypad. `checker` is None on a board without valid settings: each try is refused and recorded.
 
-    def __init__(self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, timekeeping):
+    `news` is the task.news.News that knows what was revoked, None where nothing can be.
+    """
+
+    def __init__(
+        self, keys, checker, throttle, ledger, access, trail, indicator, attention, uptime, timekeeping, news=None
+    ) -> None:
         self._keys = keys
         self._checker = checker
         self.throttle = throttle
@@ -29,6 +34,7 @@ class Entry:
         self._attention = attention
         self._uptime = uptime
         self._timekeeping = timekeeping
+        self._news = news
         self._entry = keypad.CodeEntry()
 
     async def next_key(self):
@@ -90,7 +96,7 @@ class Entry:
     async def _serve(self, shown) -> None:
         """Decides on one presentation and acts on it; a flash that fails refuses."""
         try:
-            decision = await self._access.act(self._decide(shown))
+            decision = await self._access.act(self._decide(shown), None, self._revoked)
             self._settle(decision.is_granted)
         except FlashError:
             self._indicator.show(indication.FAULT)
@@ -112,10 +118,29 @@ class Entry:
         if not claim.is_guess:
             self.throttle.refund()
         decision = keycode.decide(claim, self._ledger.is_code_used)
+        if claim.outcome == keycode.VALID and self._revoked(claim):
+            # Before the camera is asked, which need not see a resident whose code is good.
+            decision = decision.refused(event.REVOKED)
         if decision.reason == event.EXPIRED:
             # Or whoever cuts the power now could bring the time back when it was valid.
             self._timekeeping.keep_floor()
         return decision
+
+    def _revoked(self, claim) -> int:
+        """Returns REVOKED if the building's list names this genuine code, else 0. Raises FlashError.
+
+        Also while the list is lost: a code ends by itself, and people have to come in.
+        """
+        news = self._news
+        if not news:
+            return event.GRANTED
+        key = keycode.code_id(news.config.full_name, claim.code_class, claim.slot, claim.window)
+        try:
+            reason = news.is_revoked(key)
+        except MemoryError:
+            # The list cannot be read, and there is no room for what would find out why: as if it were lost.
+            reason = event.NO_LIST
+        return reason if reason == event.REVOKED else event.GRANTED
 
     def _settle(self, is_granted: bool) -> None:
         """Lets the guess stand, or forgets all of them after a code that opened."""

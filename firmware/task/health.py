@@ -21,6 +21,8 @@ class Health:
         self._timekeeping = timekeeping
         self._attention = attention
         self._uptime = uptime
+        # What the last collection while nobody was there has left of the heap; None before it.
+        self.free_bytes = None
         # What rests while nobody is there, if there is such a thing.
         self.lobby: Any = None
 
@@ -39,6 +41,7 @@ class Health:
                     self.lobby.rest(now_ms)
                 # So that there is no garbage in the way of whoever comes next.
                 gc.collect()
+                self.free_bytes = gc.mem_free()
                 # The allocator looks for anything longer from the first small hole on, each time. So these are filled
                 # now, with what the next collection takes away, and not while somebody waits.
                 for hole in range(_HOLES):

@@ -24,6 +24,11 @@ class Timekeeping:
         """Returns Unix time, or None while it is unknown."""
         return self._clock.now_s(uptime_ms)
 
+    def uncertainty_ms(self, uptime_ms: int):
+        """Returns how far off the time may be, or None while it is unknown."""
+        known = self._clock.now_s(uptime_ms) is not None
+        return 1000 * self._clock.uncertainty_s(uptime_ms) if known else None
+
     def tell(self, time_s: int, uncertainty_s: int, age_ms: int, source: str) -> int:
         """Takes an answer that is `age_ms` old; returns what the clock makes of it, as `clock.Clock.tell`."""
         now_ms = self._uptime.now_ms()

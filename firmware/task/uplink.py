@@ -36,9 +36,11 @@ _PICTURE_STORED = const(2)
 
 
 class Uplink:
-    """Runs on the door's side of the courier. `radio` is the Wi-Fi station."""
+    """Runs on the door's side of the courier. `radio` is the Wi-Fi station; `health` looks after the heap."""
 
-    def __init__(self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime, news) -> None:
+    def __init__(
+        self, courier, radio, settings, journal, photos, kept, timekeeping, attention, uptime, news, health=None
+    ) -> None:
         self.courier = courier
         self._radio = radio
         self._settings = settings
@@ -49,6 +51,7 @@ class Uplink:
         self._attention = attention
         self._uptime = uptime
         self._news = news
+        self._health = health
         # The nonce that the broker has from us, in hex.
         self._nonce = b""
         # What was sent and not yet acknowledged: (last seq, its head), and when.
@@ -63,8 +66,12 @@ class Uplink:
         self._radio.connect(*self._settings.wifi)
         self.courier.start(self._attention)
         while not self.courier.has_ended:
-            is_quiet = self._attention.is_quiet(self._uptime.now_ms(), _HANDSHAKE_QUIET_MS)
-            self.courier.allow(self._radio.is_up(), self._journal.seq - self._journal.acked_seq, is_quiet)
+            now_ms = self._uptime.now_ms()
+            is_quiet = self._attention.is_quiet(now_ms, _HANDSHAKE_QUIET_MS)
+            pending = self._journal.seq - self._journal.acked_seq
+            free_bytes = self._health and self._health.free_bytes
+            uncertainty_ms = self._timekeeping.uncertainty_ms(now_ms)
+            self.courier.allow(self._radio.is_up(), pending, is_quiet, free_bytes, uncertainty_ms)
             self._take_time()
             if not self.courier.is_connected:
                 self._sent = self._sending = None
