@@ -35,6 +35,7 @@ from lobbylock.verify import (
 TOPICS = ("lobbylock/+/+/events", "lobbylock/+/+/picture", "lobbylock/+/+/status")
 _MAX_TOPIC_CHARACTERS = len("lobbylock//") + 2 * 32 + len("/picture")
 _MAX_STATUS_BYTES = 1024
+_MAX_STATUS_NUMBER = (1 << 32) - 1
 
 # (topic, payload) to publish.
 Reply = tuple[str, bytes]
@@ -202,8 +203,12 @@ def _parse_status(payload: bytes) -> dict[str, object]:
     if not isinstance(value, dict) or type(value.get("online")) is not bool:
         raise Refusal(MALFORMED, "status does not say whether the lock is online")
     status: dict[str, object] = {"online": value["online"]}
-    if type(value.get("pending")) is int:
-        status["pending"] = value["pending"]
+    for name in ("pending", "heap", "clock"):
+        if type(value.get(name)) is int and 0 <= value[name] <= _MAX_STATUS_NUMBER:
+            status[name] = value[name]
+    if value.get("clock", 0) is None:
+        # A lock that says that it does not know the time, unlike one that says nothing about it.
+        status["clock"] = None
     if isinstance(value.get("version"), str):
         status["version"] = value["version"][:32]
     return status
