@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ class Stage:
     """Opens in `folder`, which must be empty; `on_line` is told every line of the collector as it comes.
 
     `broker` is one not yet started, otherwise whichever is installed; the options are added to `lobbylock door new` and
-    `lobbylock collect`. As a context manager it ends every process it started.
+    `lobbylock collect`. `make_collector(stage)` returns what is to run in place of `lobbylock collect`, a context
+    manager that is entered once there are a broker and the door's record, and hands its lines to `take`.
+    `now_s` tells the time of day at the door, Unix time; otherwise it follows the board's clock, from the next noon on.
+    As a context manager it ends every process it started.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class Stage:
         door_options: Sequence[str] = (),
         collect_options: Sequence[str] = (),
         heap: str = HEAP,
+        make_collector: "Callable[[Stage], AbstractContextManager[object]] | None" = None,
+        now_s: Callable[[], float] | None = None,
     ) -> None:
         self.home = folder / "home"
         self.store = folder / "store.sqlite"
@@ -62,15 +68,20 @@ class Stage:
         self.broker = broker or Broker()
         self._door_options = door_options
         self._collect_options = collect_options
+        self._make_collector = make_collector
         self.board = VirtualBoard(folder / "board", use_mpy=True, heap=heap)
         # The lock's time follows the board's clock, which the show may wind forward. It starts at the next noon, so
         # that no window of a code ends in the middle of the show, whatever time of the day it is.
         self._start_s = (int(time.time()) // _DAY_S + 1) * _DAY_S + _DAY_S // 2
+        self._now_s = now_s or self._show_s
         self.time = TimeServer(lambda: self.now_s)
 
     @property
     def now_s(self) -> float:
         """Unix time as the time server tells it."""
+        return self._now_s()
+
+    def _show_s(self) -> float:
         return self._start_s + self.board.now_ms / 1000
 
     def __enter__(self) -> "Stage":
@@ -139,6 +150,9 @@ class Stage:
     # The collector.
 
     def start_collector(self) -> None:
+        if self._make_collector is not None:
+            self._closing.enter_context(self._make_collector(self))
+            return
         command = [sys.executable, "-m", "lobbylock", "collect", "--broker", self.broker.url, "--json", "--wait"]
         command += ["--store", str(self.store), *self._collect_options]
         with open(self._log, "a") as log:
@@ -169,9 +183,13 @@ class Stage:
             except ValueError:
                 # Cut short by the collector's end.
                 return
-            self._queue.put(line)
-            if self._on_line:
-                self._on_line(line)
+            self.take(line)
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Notes a line of the collector, from whatever thread."""
+        self._queue.put(line)
+        if self._on_line:
+            self._on_line(line)
 
     def _collect(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -200,7 +218,13 @@ class Stage:
             raise UserError("The virtual board does not start: " + " / ".join(self.board.console[-3:]))
         line = self.board.console[before]
         self._must("door", "enrol", DOOR, "--console-line", line)
+        self.hear(line)
+
+    def hear(self, line: str) -> None:
+        """Notes which start of the lock it is, from the line that it prints then. Raises ValueError for another one."""
         said = json.loads(line)
+        if not isinstance(said, dict) or type(said.get("boot")) is not int:
+            raise ValueError("the lock says something else")
         self.boot = said["boot"]
         self.door_key = bytes.fromhex(said["public_key"])
 

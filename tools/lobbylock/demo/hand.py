@@ -1,0 +1,68 @@
+"""What somebody at the virtual door does with the hands: keys, cards, the phone's button, the door itself."""
+
+from firmware.core import event_names
+from lobbylock.ble_phone import CarrierLost, StrangeLock
+from lobbylock.demo.air import visit
+from lobbylock.demo.stage import Stage
+from lobbylock.phone import Phone
+from virtualboard.ble import Task
+from virtualboard.chip.card import Card
+
+KEYS = "0123456789*#"
+# Long enough to be seen when the lock signs at this moment: interrupts come late on the virtual board then.
+_KEY_MS = 220
+_GAP_MS = 50
+_HELD_MS = 1_500
+_EXIT_MS = 200
+
+
+class Hand:
+    """Acts on the board of `stage`; to be called by the thread that lets the board's time pass, or beside its pump."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._board = stage.board
+        self._free_ms = 0
+        # A visit over Bluetooth that goes on, and whose it is.
+        self._visit: Task[int | None] | None = None
+        self._visitor: Phone | None = None
+
+    def type(self, key: str) -> None:
+        """Presses a key behind the one before: two that overlap would be two at once."""
+        now_ms = self._board.now_ms
+        start_ms = max(now_ms, self._free_ms)
+        self._free_ms = start_ms + _KEY_MS + _GAP_MS
+        self._board.at(start_ms - now_ms, lambda: self._board.keypad.press(key, _KEY_MS))
+
+    def hold(self, card: Card) -> bool:
+        """Holds a card to the reader for a moment. Returns False if another one is there."""
+        if self._board.nfc.cards:
+            return False
+        self._board.nfc.place(card)
+        self._board.at(_HELD_MS, lambda: self._board.nfc.remove(card))
+        return True
+
+    def press_exit(self) -> None:
+        self._board.exit_button.press(_EXIT_MS)
+
+    def come(self, phone: Phone) -> bool:
+        """Presses the button on a phone, which stays in the pocket. Returns False while another visit goes on."""
+        if self._visit is not None:
+            return False
+        self._visitor = phone
+        radio = self._board.ble.phone("phone")
+        self._visit = self._board.ble.start(visit(phone, radio, self._stage.door_key))
+        return True
+
+    def end_visit(self) -> str | None:
+        """Returns what the phone was told, once: when its visit over Bluetooth has just ended."""
+        if self._visit is None or self._visitor is None or not self._visit.done():
+            return None
+        try:
+            reason = self._visit.result()
+            told = "nothing" if reason is None else event_names.REASON_NAMES[reason]
+        except (CarrierLost, StrangeLock) as error:
+            told = str(error)
+        self._visit = None
+        receipts = self._visitor.receipts
+        return told + (f", with a receipt of {len(receipts[0])} bytes" if receipts else "")
