@@ -23,7 +23,7 @@ HEAP = "148k"
 TIMEOUT_S = 100
 # The longest tests, and the folders of tests that wait more than they compute.
 LONGEST = ("test_demo_plays_a_whole_delivery_by_itself",)
-WAITING = ("uplink", "soak", "install")
+WAITING = ("uplink", "soak", "install", "demo")
 SYSTEM_PROGRAMS = ("mosquitto", "valgrind")
 
 _RUNS_ON = re.compile(r"^# runs on: micropython cpython$", re.MULTILINE)
