@@ -7,14 +7,14 @@ import pytest
 from firmware.core import event, event_names
 from lobbylock.door import Door, Driver
 from lobbylock.errors import UserError
-from lobbylock.readers import ALL, BARE, NOTHING, PERSONS, TABLE, WHO, WHOSE, parse_reader
+from lobbylock.readers import ALL, BARE, NOTHING, PERSONS, PICTURED, TABLE, WHO, WHOSE, parse_reader
 from lobbylock.settings import Options
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
 NOON_S = 1_789_992_000
 KID = b"\x0a\x0b\x0c\x0d"
 NAMES = {"driver": "Dan", "resident": "Anna", "staff": "Sue"}
-WORDS = {NOTHING: "nothing", BARE: "bare", WHO: "who", ALL: "all"}
+WORDS = {NOTHING: "nothing", BARE: "bare", WHO: "who", PICTURED: "picture", ALL: "all"}
 
 DOOR = Door("maple-12", "front", 3, Options())
 DOOR.drivers += [Driver("Dan", 1, 0), Driver("Ann Other", 2, 0), Driver("Anna", 3, 0, role="resident")]
@@ -103,7 +103,7 @@ def test_every_cell(role):
             pictured = [one for one in EVENTS if one.kind == event.PICTURE]
             pictured = [one for one in pictured if one.details.get(event.PICTURE_NUMBER) in details.values()]
             if event.PICTURE_NUMBER in details:
-                assert (pictured[0].seq in shown) == (level == ALL), (role, whose)
+                assert (pictured[0].seq in shown) == (level in (PICTURED, ALL)), (role, whose)
 
 
 def check_access(seen, details, level):
@@ -111,8 +111,9 @@ def check_access(seen, details, level):
         assert seen is None
     elif level == ALL:
         assert seen.details == details
-    elif level == WHO:
+    elif level in (WHO, PICTURED):
         allowed = (event.REASON, event.VIA, event.SLOT, event.SUBJECT, event.ROLE)
+        allowed += (event.PICTURE_NUMBER,) if level == PICTURED else ()
         assert seen.details == {key: details[key] for key in allowed if key in details}
     else:
         assert seen.details == {event.REASON: details[event.REASON], event.VIA: details[event.VIA]}
@@ -149,9 +150,12 @@ def test_nothing_of_another_resident_in_a_residents_view():
 def test_stories_of_a_reader():
     told = reader_of("resident").tell(DOOR, EVENTS)
     assert [story.who for story in told] == ["Dan", "Dan", "Dora", "Ann Other", "Anna", "Anna", "Vera"]
-    assert all(story.picture is None for story in told[:4]) and told[-1].picture == 0x17
-    # The picture of another driver is theirs, its hash too.
-    assert [story.picture_sha256 for story in told] == [None] * 4 + [bytes(32), None, bytes(32)]
+    # Of a delivery they see the picture, and nothing else besides who, when and how.
+    assert [story.picture for story in told] == [0x11, None, 0x12, None, 0x13, None, 0x17]
+    assert [story.picture_sha256 for story in told] == [bytes(32) if story.picture else None for story in told]
+    told = reader_of("staff").tell(DOOR, EVENTS)
+    assert [story.who for story in told][:4] == ["Dan", "Dan", "Dora", "Ann Other"]
+    assert {(story.picture, story.picture_sha256) for story in told[:4]} == {(None, None)}
     bare = reader_of("installer").tell(DOOR, EVENTS)
     assert {story.picture_sha256 for story in bare} == {None}
     assert len(bare) == 15 and {story.who for story in bare} == {None}

@@ -5,7 +5,7 @@ Residents see who delivers, whom they let in themselves and their own comings; n
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from firmware.core import event
@@ -19,7 +19,8 @@ from lobbylock.story import Story, stories
 NOTHING = 0
 BARE = 1
 WHO = 2
-ALL = 3
+PICTURED = 3
+ALL = 4
 
 # Whose an access is, seen by a reader.
 OWN = "own"
@@ -33,7 +34,7 @@ WHOSE = (OWN, OWN_VISITOR, DELIVERY, OTHER_RESIDENT, OTHER_STAFF, OTHER_VISITOR,
 
 _SHOWN = {
     "driver": (ALL, ALL, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
-    "resident": (ALL, ALL, WHO, NOTHING, NOTHING, NOTHING, NOTHING),
+    "resident": (ALL, ALL, PICTURED, NOTHING, NOTHING, NOTHING, NOTHING),
     "staff": (ALL, ALL, WHO, NOTHING, NOTHING, NOTHING, NOTHING),
     "installer": (BARE,) * 7,
     "manager": (ALL,) * 7,
@@ -47,6 +48,7 @@ PERSONS = {"driver": DRIVER, "resident": RESIDENT, "staff": STAFF}
 _FIELDS = {
     BARE: frozenset((event.REASON, event.VIA)),
     WHO: frozenset((event.REASON, event.VIA, event.SLOT, event.SUBJECT, event.ROLE)),
+    PICTURED: frozenset((event.REASON, event.VIA, event.SLOT, event.SUBJECT, event.ROLE, event.PICTURE_NUMBER)),
 }
 _WHOSE_BY_ROLE = {DRIVER: DELIVERY, RESIDENT: OTHER_RESIDENT, STAFF: OTHER_STAFF, VISITOR: OTHER_VISITOR}
 # What everybody may know who lives or works there.
@@ -77,7 +79,7 @@ class Reader:
         taken = list(events)
         levels = {found.seq: self.level(door, found) for found in taken if found.kind == event.ACCESS}
         pictures: set[Any] = {
-            found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) == ALL
+            found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) >= PICTURED
         }
         shown = []
         for found in taken:
@@ -91,21 +93,35 @@ class Reader:
         """Returns the stories of one board's `events` that the reader may see. Those know what other people did to the
         door, which is why they are not made of what `select` returns."""
         told = stories(door, events)
-        levels = {story.access.seq: self.level(door, story.access) for story in told}
-        shown = []
-        for story in told:
-            level = levels[story.access.seq]
-            if level == NOTHING:
-                continue
-            story.access = self._strip(story.access, level)[0]
-            if level < ALL:
-                story.picture_sha256 = None
-            if level == BARE:
-                story.who = None
-            if levels.get(story.shared_with or 0, NOTHING) == NOTHING:
-                story.shared_with = None
-            shown.append(story)
-        return shown
+        accesses = {story.access.seq: story.access for story in told}
+        return [shown for story in told if (shown := self.show(door, story, accesses.get(story.shared_with or 0)))]
+
+    def show(self, door: Door, story: Story, opener: event.Event | None) -> Story | None:
+        """Returns what of a story the reader may see, None if nothing. `opener` is the access that the door was opened
+        for, where that was another one."""
+        level = self.level(door, story.access)
+        if level == NOTHING:
+            return None
+        is_opener_seen = opener is not None and self.level(door, opener) > NOTHING
+        return replace(
+            story,
+            access=self._strip(story.access, level)[0],
+            who=None if level == BARE else story.who,
+            shared_with=story.shared_with if is_opener_seen else None,
+            picture_sha256=story.picture_sha256 if level >= PICTURED else None,
+        )
+
+    def show_event(self, door: Door, found: event.Event, access: event.Event | None) -> event.Event | None:
+        """Returns what of one event the reader may see, None if nothing. `access` is the one that it is about, if that
+        is known: the one whose number it gives, or whose picture it announces."""
+        if min(TABLE[self.role].values()) == ALL:
+            return found
+        levels = {} if access is None else {access.seq: self.level(door, access)}
+        if found.kind == event.ACCESS:
+            stripped = self._strip(found, self.level(door, found))
+            return stripped[0] if stripped else None
+        pictures = {access.details.get(event.PICTURE_NUMBER)} if access and levels[access.seq] >= PICTURED else set()
+        return found if self._sees(found, levels, pictures) else None
 
     def level(self, door: Door, found: event.Event) -> int:
         """Returns how much of an access event the reader sees."""

@@ -4,7 +4,7 @@ Made of the events of one board, verified before. Doors without a contact, and l
 whether the door was opened; then the story says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,17 @@ NOT_OPENED = "not_opened"
 STRIKE_FAILED = "strike_failed"
 UNKNOWN = "unknown"
 REFUSED = "refused"
+OUTCOMES = (OPENED, OPENED_WITH, WAS_OPEN, NOT_OPENED, STRIKE_FAILED, UNKNOWN, REFUSED)
+
+# The events that belong to the story of the access whose number they give.
+_NAMING = (
+    event.DOOR_OPENED,
+    event.DOOR_FORCED,
+    event.DOOR_CLOSED,
+    event.RECEIPT,
+    event.NOT_OPENED,
+    event.STRIKE_FAILED,
+)
 
 
 @dataclass
@@ -32,6 +43,9 @@ class Story:
     `opened_after_s` counts from the grant; `open_for_s` is there once the door is closed. `shared_with` is the number
     of the access that the door was opened for if that was another one. `picture_sha256` and `receipt` are hashes.
     `is_cut_short`: the lock started anew before it was over; `has_gap`: events are missing there.
+
+    `first_seq` to `last_seq` are the events that it is made of: told from those alone it is the same, but for a picture
+    that is announced elsewhere. `is_over`: only a receipt can still follow.
     """
 
     door: str
@@ -46,6 +60,9 @@ class Story:
     has_gap: bool = False
     picture_sha256: bytes | None = None
     receipt: bytes | None = None
+    first_seq: int = 0
+    last_seq: int = 0
+    is_over: bool = True
 
     @property
     def is_granted(self) -> bool:
@@ -139,31 +156,56 @@ class Story:
 
 def stories(door: Door, events: Iterable[event.Event]) -> list[Story]:
     """Returns the story of each access among `events`, those of one board in their order."""
-    teller = _Teller(door)
+    teller = Teller(door)
     for found in events:
         teller.take(found)
     return teller.finish()
 
 
-class _Teller:
-    """Follows one board's events. The door is the same for all: what happens to it belongs to everybody let in."""
+@dataclass(frozen=True)
+class Moment:
+    """How things stand behind the event `last`: the accesses that are waiting for the door to be opened, those it is
+    open for, and the number of the event that opened it, None while it is closed."""
 
-    def __init__(self, door: Door) -> None:
+    last: event.Event
+    waiting: tuple[Story, ...] = ()
+    inside: tuple[Story, ...] = ()
+    opened_seq: int | None = None
+
+
+class Teller:
+    """Follows one board's events. The door is the same for all: what happens to it belongs to everybody let in.
+
+    `find` returns the story of an earlier access by its number, None if there is none; `from_here` is how things stood
+    before the first event that is taken. Without them there was nothing before it.
+    """
+
+    def __init__(
+        self, door: Door, find: Callable[[int], Story | None] | None = None, from_here: Moment | None = None
+    ) -> None:
         self._door = door
-        self._told: list[Story] = []
-        self._by_seq: dict[int, Story] = {}
+        self._find = find
+        self._told: dict[int, Story] = {}
         # Let in, and not known whether anybody went; those for whom the door is open now.
-        self._waiting: list[Story] = []
-        self._inside: list[Story] = []
-        self._is_open = False
+        self._waiting: dict[int, Story] = {}
+        self._inside: dict[int, Story] = {}
+        self._opened_seq: int | None = None
         self._pictures: dict[int, bytes] = {}
         self._last: event.Event | None = None
+        if from_here is not None:
+            self._last, self._opened_seq = from_here.last, from_here.opened_seq
+            self._waiting = {story.access.seq: story for story in from_here.waiting}
+            self._inside = {story.access.seq: story for story in from_here.inside}
+            self._told = {**self._waiting, **self._inside}
+
+    @property
+    def told(self) -> dict[int, Story]:
+        """The stories by the numbers of their accesses, those that were found again among them."""
+        return self._told
 
     def take(self, found: event.Event) -> None:
-        last, self._last = self._last, found
-        has_gap = last is not None and found.seq != last.seq + 1
-        if has_gap or last is None or found.boot != last.boot:
-            self._cut(has_gap=has_gap)
+        """Takes the next event."""
+        self.meet(found)
         if found.kind == event.ACCESS:
             self._begin(found)
         elif found.kind in (event.DOOR_OPENED, event.DOOR_FORCED):
@@ -171,53 +213,78 @@ class _Teller:
         elif found.kind == event.DOOR_CLOSED:
             self._close(found)
         elif found.kind == event.DOOR_HELD:
-            for story in self._inside:
+            for story in self._inside.values():
                 story.is_held = True
+                story.last_seq = found.seq
         elif found.kind == event.PICTURE:
             self._note_picture(found)
         else:
             self._follow(found)
 
+    def meet(self, found: event.Event) -> None:
+        """Ends what cannot go on when `found` is the next event, and takes nothing else from it."""
+        last, self._last = self._last, found
+        has_gap = last is not None and found.seq != last.seq + 1
+        if has_gap or last is None or found.boot != last.boot:
+            self._cut(found, has_gap=has_gap)
+
+    def forget(self) -> list[Story]:
+        """Returns the stories that are over and knows them no longer: whatever names one of them asks `find`."""
+        over = [story for story in self._told.values() if story.is_over]
+        self._told = {**self._waiting, **self._inside}
+        return over
+
     def finish(self) -> list[Story]:
-        for story in self._told:
+        """Returns the stories in order, with the hashes of those pictures that were announced."""
+        for story in self._told.values():
             story.picture_sha256 = self._pictures.get(story.picture or 0)
-        return self._told
+        return list(self._told.values())
 
     def _begin(self, found: event.Event) -> None:
-        story = Story(self._door.name, found, person_name(self._door, found))
-        self._told.append(story)
-        self._by_seq[found.seq] = story
+        story = Story(self._door.name, found, person_name(self._door, found), first_seq=found.seq, last_seq=found.seq)
+        self._told[found.seq] = story
         if not story.is_granted:
             story.outcome = REFUSED
-        elif self._is_open:
+        elif self._opened_seq is not None:
             story.outcome = WAS_OPEN
-            self._inside.append(story)
+            story.first_seq = self._opened_seq
+            self._let_in(story)
         else:
-            self._waiting.append(story)
+            story.is_over = False
+            self._waiting[found.seq] = story
+
+    def _let_in(self, story: Story) -> None:
+        story.is_over = False
+        self._inside[story.access.seq] = story
 
     def _open(self, found: event.Event) -> None:
-        self._is_open = True
+        self._opened_seq = found.seq
         story = self._of(found)
         if story is None:
             return
         story.outcome = OPENED
         # A clock does not say so, for it may have been set in between.
         story.opened_after_s = round((found.uptime_ms - story.access.uptime_ms) / 1000, 1)
-        self._inside.append(story)
-        for other in self._waiting:
+        self._let_in(story)
+        for other in self._waiting.values():
             if other is not story:
                 other.outcome = OPENED_WITH
                 other.shared_with = story.access.seq
-                self._inside.append(other)
-        self._waiting = []
+                other.first_seq = min(other.first_seq, story.access.seq)
+                other.last_seq = found.seq
+                self._let_in(other)
+        self._waiting = {}
 
     def _close(self, found: event.Event) -> None:
         duration_s = found.details.get(event.DURATION_S)
         named = self._of(found)
-        for story in self._inside if named is None else [*self._inside, named]:
+        for story in [*self._inside.values(), *([] if named is None else [named])]:
             story.open_for_s = duration_s if isinstance(duration_s, int) else 0
-        self._inside = []
-        self._is_open = False
+            story.last_seq = found.seq
+        for story in self._inside.values():
+            story.is_over = True
+        self._inside = {}
+        self._opened_seq = None
 
     def _follow(self, found: event.Event) -> None:
         story = self._of(found)
@@ -228,7 +295,8 @@ class _Teller:
             story.receipt = digest if isinstance(digest, bytes) else None
         elif found.kind in (event.NOT_OPENED, event.STRIKE_FAILED):
             story.outcome = NOT_OPENED if found.kind == event.NOT_OPENED else STRIKE_FAILED
-            self._waiting = [other for other in self._waiting if other is not story]
+            if self._waiting.pop(story.access.seq, None) is not None:
+                story.is_over = True
 
     def _note_picture(self, found: event.Event) -> None:
         number, digest = found.details.get(event.PICTURE_NUMBER), found.details.get(event.SHA256)
@@ -237,18 +305,30 @@ class _Teller:
 
     def _of(self, found: event.Event) -> Story | None:
         """Returns the story that an event names; a lock that names one of another start has none."""
+        if found.kind not in _NAMING:
+            return None
         seq = found.details.get(event.ACCESS_SEQ)
-        story = self._by_seq.get(seq) if isinstance(seq, int) else None
-        return story if story is not None and (found.boot == story.access.boot or found.kind == event.RECEIPT) else None
+        if not isinstance(seq, int):
+            return None
+        story = self._told.get(seq)
+        if story is None and self._find is not None:
+            story = self._find(seq)
+        if story is None or not (found.boot == story.access.boot or found.kind == event.RECEIPT):
+            return None
+        self._told[seq] = story
+        story.last_seq = found.seq
+        return story
 
-    def _cut(self, *, has_gap: bool) -> None:
+    def _cut(self, found: event.Event, *, has_gap: bool) -> None:
         """What was not said is not to be guessed: the lock has started anew, or events are missing."""
-        for story in self._inside + self._waiting:
+        for story in [*self._inside.values(), *self._waiting.values()]:
             story.has_gap |= has_gap
             story.is_cut_short |= not has_gap
-        self._inside = []
-        self._waiting = []
-        self._is_open = False
+            story.is_over = True
+            story.last_seq = found.seq
+        self._inside = {}
+        self._waiting = {}
+        self._opened_seq = None
 
 
 def _name(names: tuple[str, ...], number: Any) -> Any:
