@@ -20,7 +20,17 @@ from lobbylock.export import ExportedStore, is_export, read_export, write_export
 from lobbylock.finding import BESIDES, ChainSum, Finding
 from lobbylock.home import Home
 from lobbylock.moment import format_local
-from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
+from lobbylock.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    PicturesOption,
+    StoreOption,
+    open_home,
+    open_store,
+    pictures_path,
+    store_address,
+)
 from lobbylock.store import Store
 from lobbylock.terminal import open_console
 
@@ -38,10 +48,11 @@ UnverifiedOption = Annotated[
 @app.command("verify")
 def verify(
     records: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(metavar="[FILE]...", help="An export or a store; two are compared. [default: the store]"),
     ] = None,
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     door: OneDoorOption = None,
     is_json: JsonOption = False,
     home: HomeOption = DEFAULT_HOME,
@@ -53,9 +64,12 @@ def verify(
         raise UserError("Give one file, two to compare, or --store.")
     doors = read_doors(folder, door)
     collector_key = folder.collector().public_key
-    paths = records or [store_path(folder, store)]
+    addresses = records or [store_address(folder, store)]
     with contextlib.ExitStack() as closing:
-        judged = [_judge(closing, path, doors, collector_key, door) for path in paths]
+        judged = []
+        for address in addresses:
+            beside = pictures_path(folder, address, pictures)
+            judged.append(_judge(closing, address, beside, doors, collector_key, door))
         findings = [finding for each in judged for finding in each.findings]
         if len(judged) == 2:
             findings += _compare(judged)
@@ -71,7 +85,7 @@ def verify(
 class _Judged:
     """A store or an export; `made_s` is the time that it stands for, `sums` what was found in it."""
 
-    path: Path
+    name: str
     store: Store
     made_s: float
     sums: list[ChainSum]
@@ -79,22 +93,30 @@ class _Judged:
 
 
 def _judge(
-    closing: contextlib.ExitStack, path: Path, doors: dict[str, Door], collector_key: bytes, only: str | None
+    closing: contextlib.ExitStack,
+    address: str,
+    pictures: Path,
+    doors: dict[str, Door],
+    collector_key: bytes,
+    only: str | None,
 ) -> _Judged:
     found: list[Finding] = []
     made_s = time.time()
+    path = Path(address).expanduser()
     if path.is_file() and is_export(path):
         opened, found = read_export(path, collector_key)
         made_s = opened.made_s
     else:
-        opened = Store.open_to_read(path)
+        opened = Store.open_to_read(address, pictures)
     closing.enter_context(opened)
     opened.snapshot()
     sums = audit_store(opened, doors, collector_key, only)
     if opened.only_door is not None:
         # From the other doors nothing is expected in it.
         sums = [each for each in sums if each.events or each.door == opened.only_door]
-    return _Judged(path, opened, made_s, sums, [*found, *(finding for each in sums for finding in each.findings)])
+    return _Judged(
+        opened.address, opened, made_s, sums, [*found, *(finding for each in sums for finding in each.findings)]
+    )
 
 
 def _compare(judged: list[_Judged]) -> list[Finding]:
@@ -116,6 +138,7 @@ def _is_broken(findings: list[Finding]) -> bool:
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     door: OneDoorOption = None,
     with_keys: Annotated[
         bool, typer.Option("--with-keys", help="With the doors' journal keys, which are secret.")
@@ -126,7 +149,7 @@ def export(
     folder = open_home(home)
     doors = read_doors(folder, door)
     signer = folder.collector()
-    with Store.open_to_read(store_path(folder, store)) as opened:
+    with open_store(folder, store, pictures, to_read=True) as opened:
         opened.snapshot()
         count = write_export(opened, file, doors, signer, int(time.time()), only=door, with_keys=with_keys)
     typer.echo(f"Wrote {count} events to {file}.", err=True)
@@ -155,7 +178,7 @@ def read_doors(folder: Home, only: str | None) -> dict[str, Door]:
 def _show_json(judged: list[_Judged], findings: list[Finding]) -> None:
     doors = []
     for each in judged:
-        source = {"file": str(each.path)} if len(judged) > 1 else {}
+        source = {"file": each.name} if len(judged) > 1 else {}
         doors += [{**source, **found.values(time.time())} for found in each.sums]
     values: dict[str, Any] = {"ok": not findings, "doors": doors}
     if findings:
@@ -170,7 +193,7 @@ def _show(judged: list[_Judged], findings: list[Finding]) -> None:
         console.print(Text(f"BROKEN: {printable(str(finding), 400)}", "bold red"), soft_wrap=True)
     for each in judged:
         if len(judged) > 1:
-            console.print(Text(str(each.path)))
+            console.print(Text(each.name))
         _show_sums(each.sums, time.time())
     if not findings:
         text = "Every chain is whole, every tag and seal holds, every picture is the announced one."

@@ -11,9 +11,8 @@ import typer
 from lobbylock.address import Address
 from lobbylock.collector import Collector, Reply
 from lobbylock.enrolment import Enrolments
-from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
+from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, PicturesOption, StoreOption, open_home, open_store
 from lobbylock.report import Report
-from lobbylock.store import Store
 from lobbylock.subscription import Subscription
 from lobbylock.terminal import open_console
 
@@ -32,6 +31,7 @@ def collect(
     cert: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM certificate of the collector.")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM key of the collector.")] = None,
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when what the locks have to send is in.")] = False,
     for_s: Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="Stop after this time.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Keep trying if the broker is not there at the start.")] = False,
@@ -43,7 +43,7 @@ def collect(
     signer = folder.collector()
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
     report = Report(open_console(), is_json)
-    with Store.open(store_path(folder, store)) as opened:
+    with open_store(folder, store, pictures) as opened:
         visit = _Visit(Collector(opened, Enrolments(folder), signer, report), report)
         asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
         report.finish()

@@ -78,7 +78,7 @@ class Collector:
     def handle(self, topic: str, payload: bytes, is_retained: bool = False) -> list[Reply]:
         """Returns what to publish in answer to a message, once that is durable.
 
-        A message that fails a check is reported and answered with nothing. Raises sqlite3.Error or OSError when the
+        A message that fails a check is reported and answered with nothing. Raises StoreFailed or OSError when the
         store fails: what was sent stays with the lock then.
         """
         try:

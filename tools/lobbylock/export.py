@@ -6,7 +6,6 @@ altered shows. Read back, an export is a store of its own that the same audit wa
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +13,11 @@ from typing import Any, BinaryIO
 
 import cbor
 import cose
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from firmware.core import event
+from lobbylock.database import Database
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable
@@ -23,6 +25,7 @@ from lobbylock.finding import EXPORT_ALTERED, EXPORT_CUT, Broken, Finding
 from lobbylock.names import is_door
 from lobbylock.signature import Signer, is_signed
 from lobbylock.store import Chain, Store
+from lobbylock.tables import metadata
 from lobbylock.verify import HEAD_BYTES, is_number
 
 VERSION = 1
@@ -53,7 +56,7 @@ def write_export(
             os.fsync(file.fileno())
         partial.replace(path)
     except _Unfit:
-        raise UserError(f"{store.path} is damaged: `lobbylock audit verify` says where.") from None
+        raise UserError(f"{store.address} is damaged: `lobbylock audit verify` says where.") from None
     finally:
         partial.unlink(missing_ok=True)
     return count
@@ -147,13 +150,7 @@ def _found(store: Store, file: object) -> str | None:
 
 # Reading.
 
-_INSERT = {
-    "chain": "INSERT INTO chain VALUES (?, ?, ?, ?, ?)",
-    "gap": "INSERT INTO gap VALUES (?, ?, ?, ?)",
-    "event": "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    "picture": "INSERT INTO picture VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    "conflict": "INSERT INTO conflict VALUES (?, ?, ?, ?, ?)",
-}
+_INSERT = {name: insert(metadata.tables[name]) for name in ("chain", "gap", "event", "picture", "conflict")}
 
 
 class ExportedStore(Store):
@@ -162,8 +159,9 @@ class ExportedStore(Store):
     made_s = 0
 
     def insert(self, table: str, *values: object) -> None:
-        """Adds a row. Raises sqlite3.IntegrityError if there is one in its place."""
-        self._db.execute(_INSERT[table], values)
+        """Adds a row. Raises IntegrityError if there is one in its place."""
+        columns = metadata.tables[table].c.keys()
+        self._db.execute(_INSERT[table], dict(zip(columns, values, strict=True)))
 
     def picture_sha256(self, file: object) -> bytes:
         """Returns the SHA-256 that the file had when the export was made."""
@@ -185,11 +183,12 @@ def read_export(path: Path, collector_key: bytes) -> tuple[ExportedStore, list[F
     Raises UserError if it is not an export of this version.
     """
     # An empty name: SQLite puts it on the disk when it grows, and takes it away by itself.
-    store = ExportedStore(path, sqlite3.connect("", isolation_level=None))
+    database = Database.temporary(str(path))
+    store = ExportedStore(database, database.open_connection())
+    store.close_with(database)
     findings = []
     try:
         with open(path, "rb") as file, store.transaction():
-            store.create()
             try:
                 _Reader(file, store, str(path)).read(collector_key)
             except Broken as broken:
@@ -274,7 +273,7 @@ class _Reader:
             if take is None or (self._chain == 0 and value["type"] != "chain"):
                 raise _Unfit
             take(value)
-        except (_Unfit, cbor.CborError, sqlite3.IntegrityError):
+        except (_Unfit, cbor.CborError, IntegrityError):
             # A second row of one number, for example.
             raise self._altered(f"line {self._number} is none of an export") from None
 

@@ -1,11 +1,17 @@
 """Options that several commands share."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lobbylock.home import Home
+
+if TYPE_CHECKING:
+    from lobbylock.database import Database
+    from lobbylock.store import Store
 
 DEFAULT_HOME = Path("~/.lobbylock")
 
@@ -13,8 +19,22 @@ HomeOption = Annotated[
     Path, typer.Option("--home", envvar="LOBBYLOCK_HOME", metavar="DIR", help="The issuer's folder.", show_default=True)
 ]
 StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="LOBBYLOCK_STORE",
+        metavar="STORE",
+        help="SQLite file, or postgresql://USER@HOST/DATABASE [default: DIR/collector.db]",
+    ),
+]
+PicturesOption = Annotated[
     Path | None,
-    typer.Option("--store", envvar="LOBBYLOCK_STORE", metavar="PATH", help="SQLite file [default: DIR/collector.db]"),
+    typer.Option(
+        "--pictures",
+        envvar="LOBBYLOCK_PICTURES",
+        metavar="FOLDER",
+        help="Where the pictures lie [default: beside the SQLite file, or DIR/pictures]",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 CredentialArgument = Annotated[
@@ -28,6 +48,31 @@ def open_home(path: Path) -> Home:
     return Home(path.expanduser())
 
 
-def store_path(home: Home, store: Path | None) -> Path:
-    """Returns where the collector's store is."""
-    return store.expanduser() if store else home.path / "collector.db"
+def store_address(home: Home, store: str | None) -> str:
+    """Returns where the collector's store is: a path, or a URL, which may hold a password."""
+    return store or str(home.path / "collector.db")
+
+
+def pictures_path(home: Home, store: str | None, pictures: Path | None) -> Path:
+    """Returns the folder of the store's pictures."""
+    from lobbylock.database import default_pictures
+
+    return pictures.expanduser() if pictures else default_pictures(store_address(home, store), home.path / "pictures")
+
+
+def open_database(
+    home: Home, store: str | None = None, pictures: Path | None = None, *, to_read: bool = False
+) -> "Database":
+    """Opens the collector's store. Raises what `Database.open` does."""
+    from lobbylock.database import Database
+
+    return Database.open(store_address(home, store), pictures_path(home, store, pictures), to_read=to_read)
+
+
+@contextlib.contextmanager
+def open_store(
+    home: Home, store: str | None = None, pictures: Path | None = None, *, to_read: bool = False
+) -> "Iterator[Store]":
+    """Yields the collector's store on a connection of its own."""
+    with open_database(home, store, pictures, to_read=to_read) as database, database.store() as opened:
+        yield opened

@@ -1,77 +1,32 @@
-"""What the collector keeps: one SQLite file, and a folder of pictures beside it.
+"""What the collector keeps: a chain for each board's history, with its gaps, pictures and evidence.
 
 A chain is the history of one board at one door, told apart by the board's public key. Each message is one
-transaction; `synchronous = FULL` makes it durable before the acknowledgement leaves.
+transaction, durable before the acknowledgement leaves.
 """
 
 import contextlib
-import os
-import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, desc, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from firmware.core import event
+from lobbylock import tables
+from lobbylock.database import Database
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, write_private
 from lobbylock.picture import MAX_PICTURE_BYTES, Announcement, announcement
 from lobbylock.receipt import Account, digest_conflicts, digest_gaps, digest_picture
 from lobbylock.verify import Batch, Gap, Known, Verdict, is_number
 
-_APPLICATION_ID = 0x4C4F434B
-_VERSION = 2
 # Evidence of other histories that is kept of a chain; whoever has a door's key could send it without end.
 MAX_CONFLICTS = 16
-_SCHEMA = """
-CREATE TABLE chain (
-    id INTEGER PRIMARY KEY,
-    door TEXT NOT NULL,
-    public_key BLOB NOT NULL,
-    ack BLOB,
-    receipt BLOB,
-    UNIQUE (door, public_key)
-);
-CREATE TABLE event (
-    chain INTEGER NOT NULL REFERENCES chain (id),
-    seq INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    time_s INTEGER,
-    record BLOB NOT NULL,
-    head BLOB NOT NULL,
-    tag BLOB NOT NULL,
-    received_s INTEGER NOT NULL,
-    PRIMARY KEY (chain, seq)
-) WITHOUT ROWID;
-CREATE TABLE gap (
-    chain INTEGER NOT NULL REFERENCES chain (id),
-    first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL,
-    head BLOB NOT NULL,
-    PRIMARY KEY (chain, first_seq)
-) WITHOUT ROWID;
-CREATE TABLE picture (
-    chain INTEGER NOT NULL REFERENCES chain (id),
-    seq INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    length INTEGER NOT NULL,
-    sha256 BLOB NOT NULL,
-    file TEXT,
-    arrival INTEGER,
-    digest BLOB,
-    PRIMARY KEY (chain, seq)
-) WITHOUT ROWID;
-CREATE INDEX picture_number ON picture (chain, number);
-CREATE UNIQUE INDEX picture_arrival ON picture (chain, arrival);
-CREATE TABLE conflict (
-    chain INTEGER NOT NULL REFERENCES chain (id),
-    sha256 BLOB NOT NULL,
-    seq INTEGER NOT NULL,
-    message BLOB NOT NULL,
-    received_s INTEGER NOT NULL,
-    PRIMARY KEY (chain, sha256)
-) WITHOUT ROWID;
-"""
+# Rows fetched at a time of a chain, which may be longer than memory.
+_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -126,76 +81,56 @@ class Conflict:
         return self.sha256, self.seq, self.received_s
 
 
-class Store:
-    """The store at `path`. Methods raise sqlite3.Error and OSError when the disk or the file fails."""
+@dataclass(frozen=True)
+class Deletion:
+    """That a picture was deleted, when and by which rule, under the collector's signature."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self.pictures = path.with_name(path.name + ".pictures")
+    seq: int
+    deleted_s: int
+    rule: str
+    signature: bytes
+
+
+class Store:
+    """The records in `database`, on one `connection` of it. Methods raise StoreFailed when the database fails, OSError
+    when a picture's file does."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
         self._db = connection
+        self._closing: list[Callable[[], None]] = [connection.close]
         # An export may hold one door only.
         self.only_door: str | None = None
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
-        """Opens the store for writing, making it if it is not there. Raises UserError if the file is another's."""
-        make_folder(path.resolve().parent)
-        # SQLite would make it readable for all; its -wal and -shm files take their mode from this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        # Transactions are begun by hand.
-        store = cls(path, sqlite3.connect(path, timeout=10, isolation_level=None))
-        try:
-            store._db.execute("PRAGMA journal_mode = WAL")
-            store._db.execute("PRAGMA synchronous = FULL")
-            with store.transaction():
-                if store._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                    store.create()
-            store._check_kind()
-        except sqlite3.DatabaseError as error:
-            store.close()
-            raise UserError(f"{path} cannot be used as a store: {error}.") from None
-        except BaseException:
-            store.close()
-            raise
-        return store
+    def open(cls, address: Path | str, pictures: Path | None = None) -> "Store":
+        """Opens the store for writing with a database of its own, as `Database.open` does."""
+        return cls._open(address, pictures, False)
 
     @classmethod
-    def open_to_read(cls, path: Path) -> "Store":
+    def open_to_read(cls, address: Path | str, pictures: Path | None = None) -> "Store":
         """Opens an existing store without the right to change it. Raises UserError if there is none."""
-        if not path.is_file():
-            raise UserError(f"There is no store at {path}.")
-        # Not `immutable`: a collector may be writing to it.
-        store = cls(path, sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10))
+        return cls._open(address, pictures, True)
+
+    @classmethod
+    def _open(cls, address: Path | str, pictures: Path | None, to_read: bool) -> "Store":
+        database = Database.open(address, pictures, to_read=to_read)
         try:
-            store._check_kind()
-        except sqlite3.DatabaseError as error:
-            store.close()
-            raise UserError(f"{path} cannot be read as a store: {error}.") from None
+            store = cls(database, database.open_connection())
         except BaseException:
-            store.close()
+            database.close()
             raise
+        store.close_with(database)
         return store
 
-    def create(self) -> None:
-        """Makes the tables of an empty store."""
-        for statement in _SCHEMA.split(";"):
-            self._db.execute(statement)
-        self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def _check_kind(self) -> None:
-        if self._db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise UserError(f"{self.path} is not a LobbyLock store.")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version != _VERSION:
-            # One of version 1 holds no tags, so nothing in it could ever be checked as this version does.
-            raise UserError(
-                f"{self.path} was written by another version of LobbyLock; its form is {version}, not"
-                f" {_VERSION}: keep it for that version, and start a new one."
-            )
+    def close_with(self, database: Database) -> None:
+        """Makes `close` close the database as well."""
+        self._closing.append(database.close)
 
     def close(self) -> None:
-        self._db.close()
+        """Closes the connection, and the database if the store was opened with one of its own."""
+        for close in self._closing:
+            close()
 
     def __enter__(self) -> "Store":
         return self
@@ -203,29 +138,61 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def address(self) -> str:
+        """Where the store is, for people."""
+        return self._database.address
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of pictures."""
+        return self._database.pictures
+
+    @property
+    def connection(self) -> Connection:
+        """What the methods read and write on."""
+        return self._db
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All of what happens inside is kept, durably, or nothing; no other writer comes in between."""
-        self._db.execute("BEGIN IMMEDIATE")
+        with self._database.writing(self._db):
+            yield
+
+    def snapshot(self) -> None:
+        """Makes everything read from here on be of one moment, whatever a collector adds meanwhile."""
+        self._database.begin_reading(self._db)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Ends what SQLAlchemy begins by itself, or the next reading would still see the same moment."""
+        if self._db.in_transaction():
+            yield
+            return
         try:
             yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A failed COMMIT (disk full) may have ended the transaction itself.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        finally:
+            self._db.rollback()
+
+    def _rows(self, statement: Any, **values: object) -> Sequence[Any]:
+        with self._reading():
+            return self._db.execute(statement, values).all()
+
+    def _row(self, statement: Any, **values: object) -> Any:
+        with self._reading():
+            return self._db.execute(statement, values).first()
+
+    def _scalar(self, statement: Any, **values: object) -> Any:
+        with self._reading():
+            return self._db.execute(statement, values).scalar()
 
     def chains(self, door: str | None = None) -> list[Chain]:
         """Returns the chains of `door`, or all of them, in the order in which they began."""
-        rows = self._db.execute("SELECT id, door, public_key, ack, receipt FROM chain ORDER BY door, id")
-        return [Chain(*row) for row in rows if door in (None, row[1])]
+        return [Chain(*row) for row in self._rows(_CHAINS) if door in (None, row[1])]
 
     def chain(self, door: str, public_key: bytes) -> Chain | None:
         """Returns the chain of the board with `public_key` at `door`."""
-        row = self._db.execute(
-            "SELECT id, door, public_key, ack, receipt FROM chain WHERE door = ? AND public_key = ?", (door, public_key)
-        ).fetchone()
+        row = self._row(_CHAIN, of_door=door, of_key=public_key)
         return Chain(*row) if row else None
 
     def begin_chain(self, door: str, public_key: bytes) -> Chain:
@@ -233,19 +200,18 @@ class Store:
         chain = self.chain(door, public_key)
         if chain is not None:
             return chain
-        row = self._db.execute("INSERT INTO chain (door, public_key) VALUES (?, ?)", (door, public_key))
-        return Chain(row.lastrowid or 0, door, public_key, None, None)
+        number = self._scalar(_BEGIN_CHAIN, door=door, public_key=public_key)
+        return Chain(number, door, public_key, None, None)
 
     def known(self, chain: Chain, batch: Batch) -> Known:
         """Returns what is stored around `batch`, for `verify.check_batch`."""
-        last_seq = self._db.execute("SELECT max(seq) FROM event WHERE chain = ?", (chain.id,)).fetchone()[0] or 0
-        rows = self._db.execute(
-            "SELECT seq, record, head, tag FROM event WHERE chain = ? AND seq BETWEEN ? AND ?",
-            (chain.id, batch.first_seq - 1, batch.last_seq),
-        ).fetchall()
+        last_seq = self._scalar(_LAST_SEQ, of_chain=chain.id) or 0
+        rows = []
+        if not is_number(last_seq) or batch.first_seq - 1 <= last_seq:
+            rows = self._rows(_AROUND, of_chain=chain.id, first=batch.first_seq - 1, last=batch.last_seq)
         gaps = self.gaps(chain)
         if not is_number(last_seq) or any(not is_number(gap.first_seq) or not is_number(gap.last_seq) for gap in gaps):
-            raise UserError(f"{self.path} is damaged: `lobbylock audit verify` says where.")
+            raise UserError(f"{self.address} is damaged: `lobbylock audit verify` says where.")
         heads = {gap.last_seq: gap.head for gap in gaps}
         heads.update((seq, head) for seq, _, head, _ in rows)
         records = {seq: record for seq, record, _, _ in rows}
@@ -253,40 +219,45 @@ class Store:
 
     def gaps(self, chain: Chain) -> list[Gap]:
         """Returns the gaps of a chain, in order."""
-        rows = self._db.execute(
-            "SELECT first_seq, last_seq, head FROM gap WHERE chain = ? ORDER BY first_seq", (chain.id,)
-        )
-        return [Gap(*row) for row in rows]
+        return [Gap(*row) for row in self._rows(_GAPS, of_chain=chain.id)]
 
     def add(self, chain: Chain, verdict: Verdict, ack: bytes, received_s: int) -> None:
         """Keeps the new events of a verified batch, the pictures that they announce, and the gaps that are left."""
         batch = verdict.batch
+        new_seqs = set(verdict.new_seqs)
         rows = [
-            (chain.id, found.seq, found.kind, found.time_s, record, head, tag, received_s)
+            {
+                "chain": chain.id,
+                "seq": found.seq,
+                "kind": found.kind,
+                "time_s": found.time_s,
+                "record": record,
+                "head": head,
+                "tag": tag,
+                "received_s": received_s,
+            }
             for found, record, head, tag in zip(batch.events, batch.records, verdict.heads, batch.tags, strict=True)
+            if found.seq in new_seqs
         ]
-        self._db.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        for announced in filter(None, map(announcement, batch.events)):
-            self._db.execute(
-                "INSERT OR IGNORE INTO picture (chain, seq, number, length, sha256) VALUES (?, ?, ?, ?, ?)",
-                (chain.id, announced.seq, announced.number, announced.length, announced.sha256),
-            )
+        self._insert(_ADD_EVENTS, rows)
+        announced = [each for each in map(announcement, batch.events) if each is not None and each.seq in new_seqs]
+        self._insert(_ADD_PICTURES, [{"chain": chain.id, **asdict(each)} for each in announced])
         if verdict.gaps != self.gaps(chain):
-            self._db.execute("DELETE FROM gap WHERE chain = ?", (chain.id,))
-            gaps = [(chain.id, gap.first_seq, gap.last_seq, gap.head) for gap in verdict.gaps]
-            self._db.executemany("INSERT INTO gap VALUES (?, ?, ?, ?)", gaps)
+            self._db.execute(_CLEAR_GAPS, {"of_chain": chain.id})
+            self._insert(_ADD_GAPS, [{"chain": chain.id, **asdict(gap)} for gap in verdict.gaps])
         # The acknowledgement of the newest event stays: without it, cutting off a chain's end would leave no trace.
-        newest = self._db.execute("SELECT max(seq) FROM event WHERE chain = ?", (chain.id,)).fetchone()[0]
-        if batch.last_seq == newest:
-            self._db.execute("UPDATE chain SET ack = ? WHERE id = ?", (ack, chain.id))
+        if batch.last_seq == self._scalar(_LAST_SEQ, of_chain=chain.id):
+            self._db.execute(_SET_ACK, {"of_chain": chain.id, "new_ack": ack})
+
+    def _insert(self, statements: dict[str, Any], rows: list[dict[str, Any]]) -> int:
+        """Adds `rows` but those whose place is taken. Returns how many there are of them, where that is one at most."""
+        if not rows:
+            return 0
+        return self._db.execute(statements[self._db.dialect.name], rows if len(rows) > 1 else rows[0]).rowcount
 
     def announced(self, chain: Chain, number: int) -> tuple[Announcement, Path | None] | None:
         """Returns the latest announcement of picture `number`, and its file if that is here."""
-        row = self._db.execute(
-            "SELECT seq, number, length, sha256, file FROM picture WHERE chain = ? AND number = ?"
-            " ORDER BY seq DESC LIMIT 1",
-            (chain.id, number),
-        ).fetchone()
+        row = self._row(_ANNOUNCED, of_chain=chain.id, of_number=number)
         if row is None:
             return None
         path = self.picture_path(row[4])
@@ -309,20 +280,16 @@ class Store:
         write_private(path, data)
         with self.transaction():
             count, digest = self._pictures(chain)
-            self._db.execute("UPDATE picture SET file = ? WHERE chain = ? AND seq = ?", (file, chain.id, announced.seq))
+            where = {"of_chain": chain.id, "of_seq": announced.seq}
+            self._db.execute(_SET_FILE, {**where, "new_file": file})
             # One that is taken in again, because its file was lost, keeps its place.
-            self._db.execute(
-                "UPDATE picture SET arrival = ?, digest = ? WHERE chain = ? AND seq = ? AND arrival IS NULL",
-                (count + 1, digest_picture(digest, announced.seq, announced.sha256), chain.id, announced.seq),
-            )
+            behind = digest_picture(digest, announced.seq, announced.sha256)
+            self._db.execute(_SET_ARRIVAL, {**where, "new_arrival": count + 1, "new_digest": behind})
             self.settle(chain, sign)
         return path
 
     def _pictures(self, chain: Chain) -> tuple[int, bytes | None]:
-        row = self._db.execute(
-            "SELECT arrival, digest FROM picture WHERE chain = ? AND arrival IS NOT NULL ORDER BY arrival DESC LIMIT 1",
-            (chain.id,),
-        ).fetchone()
+        row = self._row(_LAST_ARRIVAL, of_chain=chain.id)
         return row if row is not None else (0, None)
 
     def picture_sha256(self, file: object) -> bytes:
@@ -338,28 +305,20 @@ class Store:
 
     def keep_conflict(self, chain: Chain, conflict: Conflict) -> bool:
         """Keeps evidence of another history. Returns whether it is new and there was room for it."""
-        if (
-            self._db.execute("SELECT count(*) FROM conflict WHERE chain = ?", (chain.id,)).fetchone()[0]
-            >= MAX_CONFLICTS
-        ):
+        if self._scalar(_COUNT_CONFLICTS, of_chain=chain.id) >= MAX_CONFLICTS:
             return False
-        values = (chain.id, *astuple(conflict))
-        return self._db.execute("INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?, ?)", values).rowcount > 0
+        return self._insert(_ADD_CONFLICT, [{"chain": chain.id, **asdict(conflict)}]) > 0
 
     def conflicts(self, chain: Chain) -> list[Conflict]:
         """Returns the evidence of other histories than the chain's, in order of where they begin."""
-        rows = self._db.execute(
-            "SELECT sha256, seq, message, received_s FROM conflict WHERE chain = ? ORDER BY seq, sha256", (chain.id,)
-        )
-        return [Conflict(*row) for row in rows]
+        return [Conflict(*row) for row in self._rows(_CONFLICTS, of_chain=chain.id)]
 
     def account(self, chain: Chain) -> Account:
         """Returns the chain as it stands, for its receipt. Raises UserError if the store is damaged there."""
-        seq, head = self._db.execute(
-            "SELECT seq, head FROM event WHERE chain = ? ORDER BY seq DESC LIMIT 1", (chain.id,)
-        ).fetchone() or (0, event.genesis(chain.public_key))
+        seq, head = self._row(_LAST_HEAD, of_chain=chain.id) or (0, event.genesis(chain.public_key))
         count, digest = self._pictures(chain)
-        of_door, of_all = self._db.execute("SELECT sum(door = ?), count(*) FROM chain", (chain.door,)).fetchone()
+        of_door = self._scalar(_COUNT_OF_DOOR, of_door=chain.door)
+        of_all = self._scalar(_COUNT_CHAINS)
         conflicts = digest_conflicts([conflict.stamp for conflict in self.conflicts(chain)])
         gaps = digest_gaps(self.gaps(chain))
         return Account(
@@ -368,24 +327,97 @@ class Store:
 
     def settle(self, chain: Chain, sign: Callable[[Account], bytes]) -> None:
         """Signs the chain as it stands now; to be called in every transaction that changes it."""
-        self._db.execute("UPDATE chain SET receipt = ? WHERE id = ?", (sign(self.account(chain)), chain.id))
+        self._db.execute(_SET_RECEIPT, {"of_chain": chain.id, "new_receipt": sign(self.account(chain))})
 
     def events(self, chain: Chain) -> Iterator[Entry]:
-        """Yields the rows of a chain in order of seq."""
-        for row in self._db.execute(
-            "SELECT seq, kind, time_s, record, head, tag, received_s FROM event WHERE chain = ? ORDER BY seq",
-            (chain.id,),
-        ):
-            yield Entry(*row)
+        """Yields the rows of a chain in order of seq, fetched as they are taken."""
+        with self._reading():
+            rows = self._db.execute(_EVENTS, {"of_chain": chain.id}, execution_options={"yield_per": _ROWS})
+            with contextlib.closing(rows):
+                for row in rows:
+                    yield Entry(*row)
+
+    def rows(self, chain: Chain, first_seq: int, last_seq: int) -> list[Entry]:
+        """Returns the rows `first_seq` to `last_seq` of a chain that are there, in order."""
+        return [Entry(*row) for row in self._rows(_SOME_EVENTS, of_chain=chain.id, first=first_seq, last=last_seq)]
 
     def picture_rows(self, chain: Chain) -> dict[int, PictureRow]:
         """Returns the row of each announced picture by the announcement's seq."""
-        rows = self._db.execute(
-            "SELECT seq, number, length, sha256, file, arrival, digest FROM picture WHERE chain = ? ORDER BY seq",
-            (chain.id,),
-        )
-        return {row[0]: PictureRow(*row[1:]) for row in rows}
+        return {row[0]: PictureRow(*row[1:]) for row in self._rows(_PICTURES, of_chain=chain.id)}
 
-    def snapshot(self) -> None:
-        """Makes everything read from here on be of one moment, whatever a collector adds meanwhile."""
-        self._db.execute("BEGIN")
+    def deletions(self, chain: Chain) -> dict[int, Deletion]:
+        """Returns what was noted of pictures that were deleted, by the seq of their announcement."""
+        return {row[0]: Deletion(*row) for row in self._rows(_DELETIONS, of_chain=chain.id)}
+
+    def is_deleted(self, chain: Chain, seq: int) -> bool:
+        """Whether the picture that event `seq` announced was deleted."""
+        return self._scalar(_IS_DELETED, of_chain=chain.id, of_seq=seq) is not None
+
+
+def _of_chain(table: Any) -> Any:
+    return table.c.chain == bindparam("of_chain")
+
+
+def _insert_new(table: Any, *columns: str) -> dict[str, Any]:
+    """Returns, for each kind of database, what adds rows but those whose place is taken."""
+    names = columns or tuple(table.c.keys())
+    values = {name: bindparam(name, type_=table.c[name].type) for name in names}
+    return {
+        "sqlite": sqlite.insert(table).values(values).on_conflict_do_nothing(),
+        "postgresql": postgresql.insert(table).values(values).on_conflict_do_nothing(),
+    }
+
+
+# Made once, so that SQLAlchemy compiles each once and the database prepares it.
+_chain, _event, _gap, _picture = tables.chain, tables.event, tables.gap, tables.picture
+_conflict, _deletion = tables.conflict, tables.deletion
+_CHAINS = select(*_chain.c).order_by(_chain.c.door, _chain.c.id)
+_CHAIN = select(*_chain.c).where(_chain.c.door == bindparam("of_door"), _chain.c.public_key == bindparam("of_key"))
+_BEGIN_CHAIN = insert(_chain).returning(_chain.c.id)
+_COUNT_CHAINS = select(func.count()).select_from(_chain)
+_COUNT_OF_DOOR = _COUNT_CHAINS.where(_chain.c.door == bindparam("of_door"))
+_SET_ACK = update(_chain).where(_chain.c.id == bindparam("of_chain")).values(ack=bindparam("new_ack"))
+_SET_RECEIPT = update(_chain).where(_chain.c.id == bindparam("of_chain")).values(receipt=bindparam("new_receipt"))
+_ENTRY = [_event.c[name] for name in ("seq", "kind", "time_s", "record", "head", "tag", "received_s")]
+_EVENTS = select(*_ENTRY).where(_of_chain(_event)).order_by(_event.c.seq)
+_WITHIN = _event.c.seq.between(bindparam("first"), bindparam("last"))
+_SOME_EVENTS = _EVENTS.where(_WITHIN)
+_AROUND = select(_event.c.seq, _event.c.record, _event.c.head, _event.c.tag).where(_of_chain(_event), _WITHIN)
+_LAST_SEQ = select(func.max(_event.c.seq)).where(_of_chain(_event))
+_LAST_HEAD = select(_event.c.seq, _event.c.head).where(_of_chain(_event)).order_by(desc(_event.c.seq)).limit(1)
+_ADD_EVENTS = _insert_new(_event)
+_GAPS = select(_gap.c.first_seq, _gap.c.last_seq, _gap.c.head).where(_of_chain(_gap)).order_by(_gap.c.first_seq)
+_CLEAR_GAPS = delete(_gap).where(_of_chain(_gap))
+_ADD_GAPS = _insert_new(_gap)
+_ANNOUNCEMENT = ("seq", "number", "length", "sha256")
+_PICTURE_ROW = [_picture.c[name] for name in (*_ANNOUNCEMENT, "file", "arrival", "digest")]
+_PICTURES = select(*_PICTURE_ROW).where(_of_chain(_picture)).order_by(_picture.c.seq)
+_ANNOUNCED = (
+    select(*_PICTURE_ROW)
+    .where(_of_chain(_picture), _picture.c.number == bindparam("of_number"))
+    .order_by(desc(_picture.c.seq))
+    .limit(1)
+)
+_ADD_PICTURES = _insert_new(_picture, "chain", *_ANNOUNCEMENT)
+_THIS_PICTURE = update(_picture).where(_of_chain(_picture), _picture.c.seq == bindparam("of_seq"))
+_SET_FILE = _THIS_PICTURE.values(file=bindparam("new_file"))
+_SET_ARRIVAL = _THIS_PICTURE.where(_picture.c.arrival.is_(None)).values(
+    arrival=bindparam("new_arrival"), digest=bindparam("new_digest")
+)
+_LAST_ARRIVAL = (
+    select(_picture.c.arrival, _picture.c.digest)
+    .where(_of_chain(_picture), _picture.c.arrival.is_not(None))
+    .order_by(desc(_picture.c.arrival))
+    .limit(1)
+)
+_CONFLICTS = (
+    select(_conflict.c.sha256, _conflict.c.seq, _conflict.c.message, _conflict.c.received_s)
+    .where(_of_chain(_conflict))
+    .order_by(_conflict.c.seq, _conflict.c.sha256)
+)
+_COUNT_CONFLICTS = select(func.count()).select_from(_conflict).where(_of_chain(_conflict))
+_ADD_CONFLICT = _insert_new(_conflict)
+_DELETIONS = select(_deletion.c.seq, _deletion.c.deleted_s, _deletion.c.rule, _deletion.c.signature).where(
+    _of_chain(_deletion)
+)
+_IS_DELETED = select(_deletion.c.seq).where(_of_chain(_deletion), _deletion.c.seq == bindparam("of_seq"))

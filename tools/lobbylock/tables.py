@@ -175,6 +175,7 @@ visit = Table(
     Index("visit_person", "person", "shown_s"),
     Index("visit_outcome", "outcome", "shown_s"),
     Index("visit_role", "role", "shown_s"),
+    Index("visit_open", "chain", "is_over", "seq"),
 )
 
 # The last status message of each door, which nobody signed; `content` is JSON.

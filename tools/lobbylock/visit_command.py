@@ -18,7 +18,7 @@ from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.eventline import event_values, person_name, printable
 from lobbylock.moment import format_local, local_day
-from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, StoreOption, open_home, store_path
+from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, PicturesOption, StoreOption, open_home, open_store
 from lobbylock.readers import Reader, parse_reader
 from lobbylock.receipt_audit import ReceiptAudit, audit_receipts
 from lobbylock.receipt_command import read_receipt_file, receipt_values
@@ -37,6 +37,7 @@ ForOption = Annotated[
 
 def list_accesses(
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     door: OneDoorOption = None,
     day: DayOption = None,
     reader: ForOption = None,
@@ -47,7 +48,7 @@ def list_accesses(
     """Show who came to the doors, and whether they came in, once the record is verified."""
     bounds = local_day(day) if day else None
     table = Table("time", "door", "#", "result", "how", "who", "picture")
-    with _verified(home, store, door, is_unverified) as (opened, doors):
+    with _verified(home, store, pictures, door, is_unverified) as (opened, doors):
         view = _learned(reader, opened, doors, door)
         for chain, record, events in _histories(opened, doors, door):
             for found in view.select(record, events) if view else events:
@@ -63,6 +64,7 @@ def list_accesses(
 
 def list_stories(
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     door: OneDoorOption = None,
     day: DayOption = None,
     reader: ForOption = None,
@@ -73,7 +75,7 @@ def list_stories(
     """Tell what became of everybody who came: granted, picture, opened after, open for, closed, receipt."""
     bounds = local_day(day) if day else None
     console = open_console()
-    with _verified(home, store, door, is_unverified) as (opened, doors):
+    with _verified(home, store, pictures, door, is_unverified) as (opened, doors):
         view = _learned(reader, opened, doors, door)
         for _, record, events in _histories(opened, doors, door):
             for story in view.tell(record, events) if view else stories(record, events):
@@ -87,12 +89,12 @@ def list_stories(
 
 @contextmanager
 def _verified(
-    home: Path, store: Path | None, only: str | None, is_unverified: bool
+    home: Path, store: str | None, pictures: Path | None, only: str | None, is_unverified: bool
 ) -> Iterator[tuple[Store, dict[str, Door]]]:
     """Yields the store as it is now and the doors' records, once the record has been looked at."""
     folder = open_home(home)
     doors = read_doors(folder, only)
-    with Store.open_to_read(store_path(folder, store)) as opened:
+    with open_store(folder, store, pictures, to_read=True) as opened:
         opened.snapshot()
         check_first(audit_store(opened, doors, folder.collector().public_key, only), is_unverified)
         yield opened, doors
@@ -122,7 +124,7 @@ def _histories(
             except (cbor.CborError, TypeError):
                 raise UserError(f"{chain.door} #{row.seq} is damaged; `lobbylock audit verify` says how.") from None
         if record is None and events:
-            raise UserError(f"{chain.door} is in the store but not among the doors of {opened.path}.")
+            raise UserError(f"{chain.door} is in the store but not among the doors of {opened.address}.")
         if record is not None:
             yield chain, record, events
 
@@ -156,6 +158,7 @@ def _picture(opened: Store, chain: Chain, found: event.Event) -> str | Text:
 def receipts(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Receipts of phones.")] = None,
     store: StoreOption = None,
+    pictures: PicturesOption = None,
     door: OneDoorOption = None,
     is_all: Annotated[
         bool, typer.Option("--all", help="These are all receipts there are: name each that was given and is not here.")
@@ -172,7 +175,7 @@ def receipts(
         open_home(home).door(door)
     contents = [(str(file), read_receipt_file(file)) for file in files or []]
     # All doors, for a receipt may be of any.
-    with _verified(home, store, None, is_unverified) as (opened, doors):
+    with _verified(home, store, pictures, None, is_unverified) as (opened, doors):
         found = audit_receipts(opened, doors, contents, door, is_all=is_all)
     if is_json:
         values = {
