@@ -5,69 +5,69 @@ Exit codes: 0 done, 1 the answer is no (a broken link, nothing came), 2 a mistak
 """
 
 import os
-import sqlite3
 import sys
+from functools import cache
+from importlib import import_module
 
 import typer
 
-from lobbylock import (
-    __version__,
-    audit_command,
-    boards_command,
-    code_command,
-    collect_command,
-    credential_command,
-    demo_command,
-    deploy_command,
-    doctor_command,
-    door_command,
-    driver_command,
-    image_command,
-    install_command,
-    issuer_command,
-    news_command,
-    owner_command,
-    phone_command,
-    present_command,
-    receipt_command,
-    release_command,
-    revoke_command,
-    update_command,
-    visit_command,
-)
-from lobbylock.errors import UserError
+from lobbylock import __version__
+from lobbylock.errors import StoreFailed, UserError
+from lobbylock.late_group import LateGroup
+
+
+@cache
+def _phone() -> typer.Typer:
+    from lobbylock import phone_command, present_command
+
+    phone_command.app.command("present")(present_command.present)
+    return phone_command.app
+
+
+@cache
+def _audit() -> typer.Typer:
+    from lobbylock import audit_command, visit_command
+
+    audit_command.app.command("list")(visit_command.list_accesses)
+    audit_command.app.command("stories")(visit_command.list_stories)
+    audit_command.app.command("receipts")(visit_command.receipts)
+    return audit_command.app
+
+
+class _Commands(LateGroup):
+    # A line each. What a command imports is paid for by those who call it, and by who wants to see all of them.
+    table = {
+        "issuer": lambda: import_module("lobbylock.issuer_command").app,
+        "door": lambda: import_module("lobbylock.door_command").app,
+        "driver": lambda: import_module("lobbylock.driver_command").app,
+        "phone": _phone,
+        "receipt": lambda: import_module("lobbylock.receipt_command").app,
+        "owner": lambda: import_module("lobbylock.owner_command").app,
+        "install": lambda: import_module("lobbylock.install_command").install,
+        "update": lambda: import_module("lobbylock.update_command").update,
+        "release": lambda: import_module("lobbylock.release_command").app,
+        "doctor": lambda: import_module("lobbylock.doctor_command").examine,
+        "credential": lambda: import_module("lobbylock.credential_command").app,
+        "image": lambda: import_module("lobbylock.image_command").image,
+        "flash": lambda: import_module("lobbylock.image_command").flash,
+        "deploy": lambda: import_module("lobbylock.deploy_command").deploy,
+        "code": lambda: import_module("lobbylock.code_command").code,
+        "revoke": lambda: import_module("lobbylock.revoke_command").revoke,
+        "news": lambda: import_module("lobbylock.news_command").app,
+        "collect": lambda: import_module("lobbylock.collect_command").collect,
+        "audit": _audit,
+        "boards": lambda: import_module("lobbylock.boards_command").boards,
+        "demo": lambda: import_module("lobbylock.demo_command").demo,
+    }
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Codes for a street door that decides alone, and the record of who came in.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(issuer_command.app, name="issuer")
-app.add_typer(door_command.app, name="door")
-app.add_typer(driver_command.app, name="driver")
-app.add_typer(phone_command.app, name="phone")
-phone_command.app.command("present")(present_command.present)
-app.add_typer(receipt_command.app, name="receipt")
-app.add_typer(owner_command.app, name="owner")
-app.command("install")(install_command.install)
-app.command("update")(update_command.update)
-app.add_typer(release_command.app, name="release")
-app.command("doctor")(doctor_command.examine)
-app.add_typer(credential_command.app, name="credential")
-app.command("image")(image_command.image)
-app.command("flash")(image_command.flash)
-app.command("deploy")(deploy_command.deploy)
-app.command("code")(code_command.code)
-app.command("revoke")(revoke_command.revoke)
-app.add_typer(news_command.app, name="news")
-app.command("collect")(collect_command.collect)
-app.add_typer(audit_command.app, name="audit")
-audit_command.app.command("list")(visit_command.list_accesses)
-audit_command.app.command("stories")(visit_command.list_stories)
-audit_command.app.command("receipts")(visit_command.receipts)
-app.command("boards")(boards_command.boards)
-app.command("demo")(demo_command.demo)
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except (UserError, typer.TyperException, sqlite3.Error, OSError) as error:
+    except (UserError, typer.TyperException, StoreFailed, OSError) as error:
         sentence = _sentence(error)
         # Without arguments the help was the answer, and the error has no text.
         if sentence:
@@ -104,8 +104,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _sentence(error: Exception) -> str:
     if isinstance(error, typer.TyperException):
         text = getattr(error, "format_message", lambda: str(error))()
-    elif isinstance(error, sqlite3.Error):
-        text = f"The store failed: {error}"
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
