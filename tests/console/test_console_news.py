@@ -5,10 +5,10 @@ import zlib
 from hashlib import sha256
 
 import pytest
-from lockroom import NOON_S
+from lockroom import CODE_KEY, NOON_S, TAG
 from talker import INSTALLER, OWNER, STRANGER, Talker
 
-from firmware.core import event
+from firmware.core import event, keycode
 from lobbylock.bulletin import make_list, make_token
 from lobbylock.grant import key_id
 from lobbylock.signature import Signer
@@ -141,3 +141,23 @@ def test_only_who_has_a_session_brings_news(room, talker):
     assert piece(talker, data, 0)["have"] == 120
     assert piece(talker, data, 120)["error"] == "list"
     assert room.last(event.LIST_REFUSED).details == {event.REASON: event.UNKNOWN_ISSUER, event.NAME: "serial"}
+
+
+def test_a_keypad_code_is_revoked_over_the_serial_line(make_room):
+    room = make_room(issuers=ISSUERS, camera="off")
+    room.power_on()
+    talker = Talker(room.board)
+    talker.claim()
+    assert talker.open()["ok"]
+    window = keycode.window_at(4, room.now_s)
+    code = keycode.mint(CODE_KEY, TAG, 4, 7, window)
+    assert room.type(code) == event.GRANTED
+    for version, ids, reason in (
+        (1, [keycode.code_id("maple-12/front", 4, 7, window)], event.REVOKED),
+        (2, IDS, event.GRANTED),
+    ):
+        room.board.run_for(8_000)
+        talker.send(make_list(ISSUER, "maple-12", version, ids), "list")
+        assert talker.ask("list")["version"] == version
+        assert room.type(code) == reason
+        assert room.type(keycode.mint(CODE_KEY, TAG, 4, 8, window)) == event.GRANTED

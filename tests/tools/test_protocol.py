@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from scripted_door import encode
 
-from firmware.core import chain, credential, event, event_names, keycode, ratchet, tz_string
+from firmware.core import bulletin, chain, credential, event, event_names, keycode, ratchet, tz_string
+from lobbylock import collector
 from lobbylock.acknowledgement import EVENTS, PICTURE, acknowledge
 from lobbylock.delegation import is_signed_es256, keys_of
 from lobbylock.export import MAX_LINE_BYTES
@@ -112,6 +113,51 @@ def test_codes():
         assert keycode.mint(EXAMPLES["code key"], 3, code_class, 7, window) == code
         claim = keycode.Checker(EXAMPLES["code key"], 3).check(code, time_s)
         assert (claim.outcome, claim.slot, claim.code_class, claim.window) == (keycode.VALID, 7, code_class, window)
+
+
+def test_code_id():
+    # Of the first row of that table.
+    code_class, window, _ = table("class", "window", "code")[0]
+    text = f"lobbylock code 1 {DOOR} {code_class} 7 {window}"
+    assert EXAMPLES["code text"].decode() == text
+    assert EXAMPLES["code id"] == sha256(text.encode()).digest()[:8]
+    assert EXAMPLES["code id"] == keycode.code_id(DOOR, int(code_class), 7, int(window))
+    assert len(EXAMPLES["code id"]) == bulletin.ID_BYTES
+    assert not re.search(r"\b0\d", text)
+
+
+def test_status():
+    line = next(line for line in PAGE.split("\n") if line.startswith('    {"online": true'))
+    assert collector._parse_status(line.strip().encode()) == {
+        "online": True,
+        "pending": 3,
+        "version": "0.1.0",
+        "heap": 45_120,
+        "clock": 2_000,
+    }
+    assert [row[0].strip("`") for row in table("field", "")] == list(json.loads(line))
+    # `tests/unit/test_courier_news.py` has the lock say that very line.
+    unit = (Path(__file__).resolve().parents[1] / "unit" / "test_courier_news.py").read_text("utf-8")
+    assert f"b'{line.strip()}'" in unit
+
+
+@pytest.mark.parametrize(
+    ("said", "heap", "clock"),
+    [
+        ('"heap": 1, "clock": 2', 1, 2),
+        ('"heap": 0, "clock": 0', 0, 0),
+        ('"heap": null, "clock": null', "absent", None),
+        ('"heap": -1, "clock": -1', "absent", "absent"),
+        ('"heap": 4294967296, "clock": 4294967296', "absent", "absent"),
+        ('"heap": 1.0, "clock": 1e2', "absent", "absent"),
+        ('"heap": true, "clock": false', "absent", "absent"),
+        ('"heap": "1", "clock": [2]', "absent", "absent"),
+        ('"pending": 3', "absent", "absent"),
+    ],
+)
+def test_status_of_a_stranger(said, heap, clock):
+    status = collector._parse_status(('{"online": true, ' + said + "}").encode())
+    assert (status.get("heap", "absent"), status.get("clock", "absent")) == (heap, clock)
 
 
 def test_windows():

@@ -1,5 +1,7 @@
 """What a courier listens to beside acknowledgements, and brokers that do not like it."""
 
+import json
+
 from test_courier import Clock, Failing, Scene
 
 
@@ -111,3 +113,33 @@ def test_a_broker_that_ends_the_connection_over_news_gets_the_events_all_the_sam
             assert broker.subscribed[0] == "ack"
         # Every second connection does without.
         assert connected == [False, True] * 3
+
+
+def status_of(**known):
+    """Returns what the lock says of itself at a broker, told `known`."""
+    broker = Broker()
+    scene = scene_with(broker)
+    scene.courier._version = "0.1.0"
+    scene.courier.allow(True, 3, True, **known)
+    scene.courier._hold_session()
+    name, message, is_retained = broker.published[0]
+    assert name == "status" and is_retained
+    return message
+
+
+def test_the_status_says_how_the_lock_is():
+    # The example of docs/protocol.md, section 5.
+    assert status_of(free_bytes=45_120, uncertainty_ms=2_000) == (
+        b'{"online": true, "pending": 3, "version": "0.1.0", "heap": 45120, "clock": 2000}'
+    )
+
+
+def test_what_the_lock_does_not_know_is_null():
+    assert json.loads(status_of()) == {
+        "online": True,
+        "pending": 3,
+        "version": "0.1.0",
+        "heap": None,
+        "clock": None,
+    }
+    assert json.loads(status_of(free_bytes=0, uncertainty_ms=0))["clock"] == 0

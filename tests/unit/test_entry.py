@@ -33,6 +33,7 @@ class Scene:
     """An Entry and its neighbours; `log` holds what was done, in order. `broken` names what fails."""
 
     last = b""
+    full_name = "maple-12/front"
 
     def __init__(self, broken="", picture=1, is_required=False):
         self.log = []
@@ -40,6 +41,11 @@ class Scene:
         self.picture = picture
         self.is_required = is_required
         self.used = set()
+        # What the list names, and what it says of all else; what was looked for.
+        self.listed = set()
+        self.list_reason = event.GRANTED
+        self.looked = []
+        self.config = self
         self.seq = 0
         self.details = []
         self.keys = ScriptedKeys()
@@ -48,7 +54,7 @@ class Scene:
         throttle = Throttle((0, 0, False), self.save, 0)
         checker = keycode.Checker(KEY, 3)
         access = Access(self, self, self, self.release, self)
-        self.entry = Entry(self.keys, checker, throttle, self, access, self, self, self.attention, self, self)
+        self.entry = Entry(self.keys, checker, throttle, self, access, self, self, self.attention, self, self, self)
         self.keyway = Keyway(self.keys, None, self, access, self, self, self.attention, self, self, self.forget)
         self.keyway._entry = self.entry
 
@@ -68,9 +74,21 @@ class Scene:
         self.used.add((slot, window))
         self.log.append("use")
 
+    # The list of what is revoked.
+    def is_revoked(self, key):
+        self.fail("list")
+        if self.broken == "memory":
+            raise MemoryError()
+        self.looked.append(key)
+        return event.REVOKED if key in self.listed else self.list_reason
+
+    def revoke(self, code_class=4, slot=7):
+        self.listed.add(keycode.code_id(self.full_name, code_class, slot, keycode.window_at(code_class, NOW_S)))
+
     # The camera.
     async def shoot(self, is_grant):
         self.log.append("shoot")
+        self.is_grant = is_grant
         return self.picture
 
     # The trail.
@@ -269,3 +287,83 @@ def test_what_nobody_needs_any_more_is_let_go():
     assert "forget" not in scene.log and scene.keyway.throttle.is_locked
     scene = Scene()
     assert scene.type(["*", ScriptedKeys.MISSED]) == ["forget"] and scene.keyway.throttle is None
+
+
+def test_a_revoked_code_is_refused_before_anything_is_spent():
+    for code_class in (4, 7, 9):
+        scene = Scene()
+        scene.revoke(code_class)
+        # Also a resident's is pictured, as one who is not let in.
+        assert scene.type(code(code_class)) == ["save 1", "save 0", "shoot", "event 2"], code_class
+        assert scene.reason() == event.REVOKED and not scene.used and not scene.is_grant
+        details = scene.details[0][1]
+        window = keycode.window_at(code_class, NOW_S)
+        assert (details[event.SLOT], details[event.CODE_CLASS], details[event.WINDOW]) == (7, code_class, window)
+        assert details.get(event.ROLE) == {7: 2}.get(code_class)
+        scene.listed.clear()
+        scene.type(code(code_class))
+        assert scene.reason() == event.GRANTED and "release" in scene.log
+
+
+def test_only_that_code_is_revoked():
+    for code_class, slot in ((0, 7), (5, 7), (4, 8), (9, 7)):
+        scene = Scene()
+        scene.revoke(code_class, slot)
+        assert scene.type(code())[-1] == "release", (code_class, slot)
+    scene = Scene()
+    scene.full_name = "maple-12/back"
+    scene.revoke()
+    scene.full_name = "maple-12/front"
+    assert scene.type(code())[-1] == "release"
+
+
+def test_a_revoked_code_that_is_spent_says_that_it_is_revoked():
+    scene = Scene()
+    scene.used.add((7, keycode.window_at(9, NOW_S)))
+    scene.revoke(9)
+    scene.type(code(9))
+    assert scene.reason() == event.REVOKED
+
+
+def test_a_list_that_comes_while_the_picture_is_taken_counts():
+    for code_class in (4, 9):
+        scene = Scene()
+
+        async def shoot(is_grant, scene=scene, code_class=code_class):
+            scene.revoke(code_class)
+            return 1
+
+        scene.shoot = shoot
+        assert "release" not in scene.type(code(code_class))
+        assert scene.reason() == event.REVOKED and not scene.used
+
+
+def test_a_revoked_code_is_no_wrong_guess():
+    scene = Scene()
+    scene.type("3407000001#" * 4)
+    scene.revoke()
+    scene.type(code() * 6)
+    assert scene.reason() == event.REVOKED and not scene.entry.throttle.is_locked
+    # Nor does it forgive those before it.
+    scene.type("3407000001#")
+    assert scene.entry.throttle.is_locked
+
+
+def test_nobody_looks_for_what_is_no_genuine_code_of_now():
+    scene = Scene()
+    now = keycode.window_at(4, NOW_S)
+    scene.type("3407000001#" + "".join(keycode.mint(KEY, 3, 4, 7, now + step) + "#" for step in (-1, 1)))
+    assert scene.looked == [] and scene.reason() == event.NOT_YET_VALID
+
+
+def test_a_list_that_is_lost_or_cannot_be_read_keeps_no_code_out():
+    scene = Scene()
+    scene.list_reason = event.NO_LIST
+    scene.revoke(4, 8)
+    assert scene.type(code())[-1] == "release"
+    assert Scene("memory").type(code())[-1] == "release"
+
+
+def test_a_loss_that_cannot_be_written_down_opens_nothing():
+    scene = Scene("list")
+    assert scene.type(code()) == ["save 1", "save 0"] and scene.shown[-1] == indication.FAULT

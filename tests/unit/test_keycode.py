@@ -1,5 +1,7 @@
 # runs on: micropython cpython
-from firmware.core import event, keycode
+from hashlib import sha256
+
+from firmware.core import bulletin, event, keycode
 from firmware.core.keycode import (
     EXPIRED,
     MALFORMED,
@@ -202,3 +204,18 @@ def test_decisions_name_their_reason():
     granted = decide(checker.check(mint(), NOW_S), None)
     assert granted.is_granted and granted.details()[event.SLOT] == 7
     assert event.SLOT not in decide(checker.check("3407000000", NOW_S), None).details()
+
+
+def test_an_id_is_of_one_code_of_one_door():
+    # As in docs/protocol.md, section 2.
+    assert (
+        keycode.code_id("maple-12/front", 4, 7, 20717)
+        == sha256(b"lobbylock code 1 maple-12/front 4 7 20717").digest()[:8]
+    )
+    ids = set()
+    for door in ("maple-12/front", "maple-12/back", "maple-1/front"):
+        for code_class, slot, window in ((4, 7, 20717), (4, 72, 717), (47, 2, 717), (4, 7, 20718), (9, 7, 20717)):
+            ids.add(keycode.code_id(door, code_class, slot, window))
+    assert len(ids) == 15
+    # The list's ids are as long.
+    assert {len(one) for one in ids} == {bulletin.ID_BYTES}

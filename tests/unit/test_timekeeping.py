@@ -100,3 +100,16 @@ def test_a_time_years_ahead_is_refused_and_on_record():
     scene.timekeeping.tell(END_S + 10 * 365 * 86_400, 1, 0, "ntp")
     assert scene.kinds == [event.CLOCK_SET, event.CLOCK_REFUSED]
     assert scene.kept.integer(ledger.CLOCK_FLOOR) == END_S and scene.timekeeping.now_s(0) == END_S == scene.rtc_s
+
+
+def test_how_far_off_the_time_may_be():
+    scene = Scene(FakeFlash(4))
+    timekeeping = scene.timekeeping
+    assert timekeeping.uncertainty_ms(0) is None
+    timekeeping.tell(END_S, 2, 0, "ntp")
+    assert timekeeping.uncertainty_ms(0) == 2_000
+    # The crystal's share of a day.
+    assert timekeeping.uncertainty_ms(86_400_000) == 3_000
+    # Too much of it, and the time is not known any more.
+    assert timekeeping.uncertainty_ms(598 * 50_000_000) == 600_000
+    assert timekeeping.uncertainty_ms(599 * 50_000_000) is None

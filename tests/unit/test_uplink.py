@@ -1,5 +1,6 @@
 """What the lock sends, and which acknowledgements make it let go: every one here is signed for real."""
 
+import asyncio
 import gc
 
 import cbor
@@ -237,3 +238,72 @@ def test_no_picture_before_its_event():
     scene.journal.batch = lambda *bounds: None
     scene.uplink._send()
     assert scene.courier.sent == []
+
+
+class Alive(ScriptedCourier):
+    """Notes what it is told, and ends after `rounds`."""
+
+    def __init__(self, rounds):
+        super().__init__()
+        self.is_connected = False
+        self.rounds = rounds
+        self.told = []
+
+    @property
+    def has_ended(self):
+        self.rounds -= 1
+        return self.rounds < 0
+
+    @has_ended.setter
+    def has_ended(self, value):
+        pass
+
+    def start(self, attention):
+        pass
+
+    def take_time(self):
+        return None
+
+    def take_post(self, topic):
+        return None
+
+    def is_free(self):
+        return False
+
+    def allow(self, *what):
+        self.told.append(what)
+
+
+class Health:
+    """Is Wi-Fi and timekeeping as well."""
+
+    free_bytes = None
+
+    def connect(self, *wifi):
+        pass
+
+    def is_up(self):
+        return True
+
+    def uncertainty_ms(self, uptime_ms):
+        return None if self.free_bytes is None else uptime_ms
+
+
+def test_the_courier_is_told_of_heap_and_clock():
+    scene = Scene()
+    scene.wifi = ("lobby", "")
+    scene.journal.acked_seq = 1
+    courier, health = Alive(2), Health()
+    uplink = Uplink(
+        courier, health, scene, scene.journal, scene.photos, scene, health, Attention(), scene, None, health
+    )
+
+    async def run():
+        task = asyncio.create_task(uplink.run())
+        while not courier.told:
+            await asyncio.sleep_ms(1)
+        health.free_bytes = 45_120
+        await task
+
+    asyncio.run(run())
+    assert courier.told == [(True, 2, True, None, None), (True, 2, True, 45_120, 100_000)]
