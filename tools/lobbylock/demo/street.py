@@ -146,6 +146,10 @@ class Street:
         moment = self._clock("%Y-%m-%d %H:%M:%S")
         return render(_VIEW_SIZE, _VIEW_COMPRESSION, DOOR, moment, self.view.frames + 1)
 
+    def now_s(self) -> float:
+        """Returns the time of day at the door, Unix time."""
+        return self._stage.now_s
+
     def _clock(self, form: str) -> str:
         return datetime.fromtimestamp(self._stage.now_s).strftime(form)
 
