@@ -100,19 +100,19 @@ def _values(found: credential.Credential) -> dict[str, object]:
 def minted_values(data: bytes, code: GrantCode | None) -> dict[str, object]:
     values = describe(data)
     values["hex"] = data.hex()
-    values["base64url"] = _base64url(data)
+    values["base64url"] = base64url(data)
     values["code"] = code.digits if code else None
     values["code_note"] = code.note if code else None
     return values
 
 
-def _base64url(data: bytes) -> str:
+def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def show_minted(data: bytes, form: str, code: GrantCode | None) -> None:
     # What a pipe wants is the only thing on standard output.
-    typer.echo(data.hex() if form == "hex" else _base64url(data))
+    typer.echo(data.hex() if form == "hex" else base64url(data))
     values = describe(data)
     typer.echo(
         f"{values['subject']}, {values['role']} at {values['building']}, {len(data)} bytes, id {values['id']}", err=True

@@ -1,12 +1,14 @@
 """What an issuer grants, made into a credential: docs/protocol.md section 8."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import cbor
 import cose
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -128,14 +130,33 @@ def parse_holder(text: str) -> bytes:
             data = file.read(_MAX_PEM_BYTES)
     except FileNotFoundError:
         raise UserError(f"{text[:80]!r} is neither 128 hex digits, x and y of a P-256 key, nor a PEM file.") from None
-    for load in (serialization.load_pem_public_key, _load_private):
+    key = _holder_in(data, (serialization.load_pem_public_key, _load_private))
+    if key is None:
+        raise UserError(f"{path} holds no P-256 key in PEM.")
+    return key
+
+
+def parse_holder_pem(text: str) -> bytes:
+    """Returns x || y of the P-256 public key in a PEM text. Raises UserError, also for a private key, which nobody but
+    the phone should have."""
+    if "PRIVATE" in text:
+        raise UserError("That is a private key: give the public one. A private key stays in its phone.")
+    data = text.strip().encode()
+    key = _holder_in(data, (serialization.load_pem_public_key,)) if len(data) <= _MAX_PEM_BYTES else None
+    if key is None:
+        raise UserError("That is no P-256 public key in PEM.")
+    return key
+
+
+def _holder_in(data: bytes, loads: Iterable[Callable[[bytes], object]]) -> bytes | None:
+    for load in loads:
         try:
             key = load(data)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
         if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
             return _point(key)
-    raise UserError(f"{path} holds no P-256 key in PEM.")
+    return None
 
 
 def _load_private(data: bytes) -> object:

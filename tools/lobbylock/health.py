@@ -72,7 +72,7 @@ class Health:
     anything came; `last_seen_s` is when anything came from it.
 
     `clock_ms` is how far off the lock's clock may be by its own word. `list_version` is that of the list of revoked
-    credentials that the lock took last, `list_lost` whether it lost it since.
+    credentials that the lock took last, in event `list_seq` at `list_s`, `list_lost` whether it lost it since.
     """
 
     door: str
@@ -93,6 +93,7 @@ class Health:
     wear: Wear | None
     list_version: int | None
     list_seq: int | None
+    list_s: int | None
     list_lost: bool
 
     def is_silent(self, now_s: float) -> bool:
@@ -137,6 +138,7 @@ def read_health(connection: Connection, door: Door) -> Health:
         _wear(connection, chain, last) if chain is not None and last else None,
         _number(taken, event.LIST_VERSION),
         taken.seq if taken else None,
+        taken.time_s if taken else None,
         lost is not None and (taken is None or lost.seq > taken.seq),
     )
 
