@@ -56,7 +56,7 @@ class Faults:
 
     def due(self, now_s: int, settle_s: int, patience_s: Callable[[str], int]) -> list[Change]:
         """Returns what is to be told now. A fault is told when it has lasted `patience_s(part)`, and is over when the
-        part works and has shown no fault for `settle_s`."""
+        part has worked for `settle_s` without a bad sign."""
         changes = []
         for key, fault in list(self._all.items()):
             door, what = key
@@ -68,7 +68,7 @@ class Faults:
                         changes.append(Change(door, what, fault.since_s, False))
                     else:
                         self._drop(key)
-            elif fault.good_s is not None and now_s - fault.last_s >= settle_s:
+            elif fault.good_s is not None and now_s - fault.good_s >= settle_s:
                 self._drop(key)
                 changes.append(Change(door, what, fault.since_s, True))
         return changes

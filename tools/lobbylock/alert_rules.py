@@ -36,7 +36,7 @@ KINDS = (DELIVERY, ENTRY, REFUSED, FORCED, HELD, LOCKED_OUT, GAP, CHAIN, TAMPER,
 FAULTS = (CAMERA, READER, KEYPAD, STRIKE, RADIO)
 OF_THE_SERVICE = (BROKER, STORE)
 # Words for several of them.
-GROUPS = {"fault": FAULTS, "all": KINDS}
+GROUPS = {"fault": (*FAULTS, TROUBLE), "all": KINDS}
 # readers.py shows those who live, work or deliver there accesses, what follows from them, and a forced door.
 _OF_PERSONS = (DELIVERY, ENTRY, REFUSED, FORCED, HELD)
 _URGENT = (FORCED, TAMPER, CHAIN)
@@ -71,7 +71,7 @@ settle = "10m"              # how long a part has to work again before the all-c
 name = "Ines"
 reader = "manager"          # what she may be told: manager, owner, installer, resident:NAME, staff:NAME, driver:NAME
 urls = ["mailto://user:password@mail.example.com?to=ines@example.com"]      # as apprise writes them
-kinds = ["forced", "held", "locked_out", "gap", "chain", "tamper", "trouble", "fault", "offline", "broker", "store"]
+kinds = ["forced", "held", "locked_out", "gap", "chain", "tamper", "fault", "offline", "broker", "store"]
 # buildings = ["maple-12"]  # everywhere if neither these nor doors are given
 # quiet = "22:00-07:00"     # by the clock of the building
 urgent = ["forced", "tamper", "chain"]      # told at once, at night as well
@@ -129,7 +129,11 @@ class Rule:
         """Whether it is for `kind` at `door`, a full name, or "" for what is about the service."""
         if kind not in self.kinds:
             return False
-        if not (self.doors or self.buildings) or kind in OF_THE_SERVICE:
+        return kind in OF_THE_SERVICE or self.has_door(door)
+
+    def has_door(self, door: str) -> bool:
+        """Whether it is for the door with this full name."""
+        if not (self.doors or self.buildings):
             return True
         return door in self.doors or door.partition("/")[0] in self.buildings
 
@@ -153,10 +157,14 @@ class Person:
         `zone` is the building's TZ string."""
         if kind in self.urgent:
             return now_s, False
-        due_s = _digest_s(rule.digest, now_s, zone) if rule.digest else now_s
-        if rule.quiet is not None and rule.quiet.has(_local_s(due_s, zone) % _DAY_S):
-            due_s = next_local_s(rule.quiet.until_s, due_s, zone)
+        due_s = self.quiet_until_s(rule, kind, _digest_s(rule.digest, now_s, zone) if rule.digest else now_s, zone)
         return due_s, due_s > now_s or rule.digest is not None
+
+    def quiet_until_s(self, rule: Rule, kind: str, at_s: int, zone: str) -> int:
+        """Returns `at_s`, or the end of the person's quiet hours if it falls into those."""
+        if kind in self.urgent or rule.quiet is None or not rule.quiet.has(_local_s(at_s, zone) % _DAY_S):
+            return at_s
+        return next_local_s(rule.quiet.until_s, at_s, zone)
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,12 @@ EVENT_KINDS = {
     event.CLOCK_REFUSED: kinds.TAMPER,
     event.FACTORY_RESET: kinds.TAMPER,
     event.SESSION_REFUSED: kinds.TAMPER,
+    event.DEVELOPED: kinds.TAMPER,
+    event.LIST_REFUSED: kinds.TAMPER,
     event.TASK_FAILED: kinds.TROUBLE,
     event.SETTINGS_REFUSED: kinds.TROUBLE,
     event.SETTINGS_REVERTED: kinds.TROUBLE,
     event.UPDATE_REVERTED: kinds.TROUBLE,
-    event.LIST_REFUSED: kinds.TROUBLE,
     event.LIST_LOST: kinds.TROUBLE,
 }
 # What says that a part is out of order, and what says that it works: one alert and one all-clear, however it flaps.
@@ -59,6 +60,7 @@ _SENTENCES = {
     event.CLOCK_REFUSED: "a wrong time was offered to the lock, which refused it",
     event.FACTORY_RESET: "the lock was reset to factory state",
     event.SESSION_REFUSED: "somebody without a right key was at the lock's serial line",
+    event.DEVELOPED: "the lock was opened for development",
     event.TASK_FAILED: "a part of the lock's program failed",
     event.SETTINGS_REFUSED: "the lock refused settings",
     event.SETTINGS_REVERTED: "the lock went back to its former settings",
@@ -107,11 +109,25 @@ def kind_of(found: event.Event) -> str | None:
     return kinds.DELIVERY if is_driver else kinds.ENTRY
 
 
+def fault_part(found: event.Event) -> str | None:
+    """Returns the part that an event says is out of order."""
+    if found.kind == event.CAMERA_FAILED and found.details.get(event.REASON) == event.CAMERA_BUSY:
+        # It is taking somebody else's picture.
+        return None
+    return FAULT_EVENTS.get(found.kind)
+
+
+def good_part(found: event.Event) -> str | None:
+    """Returns the part that an event shows to work."""
+    if found.kind == event.ACCESS and found.details.get(event.VIA) == event.KEYPAD:
+        return kinds.KEYPAD
+    return GOOD_EVENTS.get(found.kind)
+
+
 def select(
     reader: Reader, door: Door, found: event.Event, find: Callable[[int], event.Event | None]
 ) -> event.Event | None:
     """Returns what `reader` may know of `found`, None if nothing. `find` returns the event of a number."""
-    reader.learn(door, [found])
     told = [found]
     seq = found.details.get(event.ACCESS_SEQ)
     if reader.role in PERSONS and found.kind != event.ACCESS and isinstance(seq, int):
@@ -184,6 +200,11 @@ class Heap:
         self.count += other.count
         self.sums += other.sums
 
+    def drop(self, is_known: Callable[[str], bool]) -> None:
+        """Takes out the lines that `is_known`; only for heaps of which no line was left out."""
+        self.lines = [line for line in self.lines if not is_known(line)]
+        self.count = len(self.lines)
+
     def dump(self) -> str:
         return json.dumps({"lines": self.lines, "count": self.count, "base": self.base, "sums": self.sums})
 
@@ -246,9 +267,10 @@ def message(parts: Sequence[tuple[str, str, str]], unsent: int) -> tuple[str, st
     return title, body
 
 
-def about_of(kind: str, door: str, who: str | None) -> str:
+def about_of(kind: str, door: Door, found: event.Event) -> str:
     """Returns what alerts of one kind are counted together by: the door, and for deliveries whose they were."""
-    return f"{door} {tame(who)}" if kind == kinds.DELIVERY and who is not None else door
+    who = person_name(door, found) if kind == kinds.DELIVERY else None
+    return f"{door.name} {tame(who)}" if who is not None else door.name
 
 
 def place_of(about: str) -> str:

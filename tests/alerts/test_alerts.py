@@ -1,0 +1,416 @@
+"""What people are told, when, and how often: from events in the collector to messages."""
+
+import pytest
+from alert_case import KEYPAD, NOW_S, PHONE, RESIDENT, person
+
+from firmware.core import event
+from lobbylock import alert_queue
+from lobbylock.verify import TWO_HISTORIES, Refusal
+
+HOUR_S = 3_600
+
+
+def bodies(sent):
+    return [body for _, _, body in sent]
+
+
+def test_a_delivery_is_told_once_in_the_building_s_time(street):
+    street.tell(person(kinds=["delivery"]))
+    street.step()
+    street.access()
+    street.pass_on()
+    assert street.post.take() == [
+        (
+            "ines",
+            "LobbyLock: delivery at maple-12/front",
+            "maple-12/front: Jonas of DHL was let in by keypad, 2026-09-21 08:00.",
+        )
+    ]
+    street.step(10)
+    assert street.post.take() == []
+
+
+def test_each_kind_is_told_to_those_who_asked_for_it_at_their_doors(street):
+    other = street.add_door("oak-3/front")
+    street.tell(
+        person("Ines", kinds=["forced", "refused"]),
+        person("Otto", kinds=["forced"], buildings=["oak-3"]),
+        person("Uwe", kinds=["held"], doors=["maple-12/front"]),
+    )
+    street.step()
+    street.record(event.DOOR_FORCED, lock=other)
+    street.record(event.DOOR_HELD, {event.DURATION_S: 40})
+    street.access(None, role=None, reason=event.WRONG_CODE)
+    street.pass_on()
+    sent = street.post.take()
+    assert [(name, title) for name, title, _ in sorted(sent)] == [
+        ("ines", "LobbyLock: 2 alerts"),
+        ("otto", "LobbyLock: forced at oak-3/front"),
+        ("uwe", "LobbyLock: held at maple-12/front"),
+    ]
+    text = next(body for name, _, body in sent if name == "ines")
+    assert "oak-3/front: the door was opened by force, 2026-09-21 08:00." in text
+    assert "maple-12/front: somebody was refused by keypad (wrong code), 2026-09-21 08:00." in text
+
+
+def test_a_resident_is_told_of_deliveries_and_nothing_of_other_residents(street):
+    street.tell(
+        person("Anna", "resident:Anna", kinds=["delivery", "entry", "refused", "held"], buildings=["maple-12"]),
+        person("Olaf", "resident:Olaf", kinds=["delivery", "entry", "refused"], buildings=["oak-3"]),
+        person("Ines", kinds=["entry", "refused", "held"]),
+    )
+    street.step()
+    street.access("Jonas of DHL")
+    anna = street.access("Anna", role=RESIDENT, via=PHONE)
+    bob = street.access("Bob", role=RESIDENT, via=PHONE)
+    street.access("Bob", role=RESIDENT, via=PHONE, reason=event.EXPIRED)
+    street.record(event.DOOR_HELD, {event.ACCESS_SEQ: bob})
+    street.pass_on()
+    told = {name: body for name, _, body in street.post.take()}
+    assert set(told) == {"anna", "ines"}
+    assert "Jonas of DHL" in told["anna"] and "Anna was let in by phone" in told["anna"]
+    assert "Bob" not in told["anna"] and "held open" not in told["anna"] and "refused" not in told["anna"]
+    assert "Bob was refused by phone (expired)" in told["ines"] and "held open" in told["ines"]
+    street.record(event.DOOR_HELD, {event.ACCESS_SEQ: anna})
+    street.pass_on(2 * HOUR_S)
+    assert "held open" in next(body for name, _, body in street.post.take() if name == "anna")
+
+
+def test_a_storm_is_one_message_an_hour(street):
+    street.tell(person(kinds=["refused"]))
+    street.step()
+    street.access(None, role=None, reason=event.WRONG_CODE)
+    street.pass_on()
+    assert len(street.post.take()) == 1
+    for _ in range(41):
+        street.access(None, role=None, reason=event.WRONG_CODE)
+        street.pass_on(10)
+    assert street.post.take() == []
+    street.step(HOUR_S - 41 * 10)
+    (sent,) = street.post.take()
+    assert "and 41 more since" in sent[2] and "2026-09-21 08:06" in sent[2]
+    street.step(3 * HOUR_S)
+    assert street.post.take() == []
+
+
+def test_what_comes_at_once_is_one_message(street):
+    street.tell(person(kinds=["refused"]))
+    street.step()
+    for _ in range(42):
+        street.access(None, role=None, reason=event.WRONG_CODE)
+    street.pass_on()
+    (sent,) = street.post.take()
+    assert "and 41 more since" in sent[2]
+
+
+def test_two_doors_and_two_drivers_do_not_hold_each_other_back(street):
+    other = street.add_door("oak-3/front")
+    street.tell(person(kinds=["delivery", "forced"]))
+    street.step()
+    for name in ("Jonas of DHL", "Jonas of DHL", "Mara of UPS"):
+        street.access(name)
+        street.pass_on(60)
+    street.record(event.DOOR_FORCED)
+    street.pass_on(60)
+    street.record(event.DOOR_FORCED, lock=other)
+    street.pass_on(60)
+    titles = [title.removeprefix("LobbyLock: ") for _, title, _ in street.post.take()]
+    assert titles == ["delivery at maple-12/front"] * 2 + ["forced at maple-12/front", "forced at oak-3/front"]
+
+
+def test_a_flapping_camera_is_one_alert_and_one_all_clear(street):
+    street.tell(person(kinds=["camera"]))
+    street.step()
+    for _ in range(20):
+        street.record(event.CAMERA_FAILED, {event.REASON: event.NO_ANSWER})
+        street.pass_on(60)
+        street.record(event.PICTURE, {event.PICTURE_NUMBER: 1, event.LENGTH: 9, event.SHA256: bytes(32)})
+        street.pass_on(60)
+    street = restarted(street)
+    (alert,) = street.post.take()
+    assert alert[1:] == (
+        "LobbyLock: camera at maple-12/front",
+        "maple-12/front: the camera fails, since 2026-09-21 08:00.",
+    )
+    street.step(601)
+    assert bodies(street.post.take()) == ["maple-12/front: the camera works again."]
+    street.step(HOUR_S)
+    assert street.post.take() == []
+
+
+def restarted(street):
+    street.start()
+    street.step()
+    return street
+
+
+def test_a_camera_that_is_busy_is_not_out_of_order(lane):
+    lane.tell(person(kinds=["camera"]))
+    lane.step()
+    lane.record(event.CAMERA_FAILED, {event.REASON: event.CAMERA_BUSY})
+    lane.pass_on()
+    assert lane.post.take() == []
+
+
+def test_a_lock_that_is_away_for_a_moment_is_nobody_s_alert(street):
+    street.tell(person(kinds=["offline", "broker"]))
+    street.step()
+    street.alerts.status("maple-12/front", {"online": False})
+    street.step(60)
+    street.alerts.status("maple-12/front", {"online": True})
+    street.step(600)
+    assert street.post.take() == []
+    street.alerts.status("maple-12/front", {"online": False})
+    street.alerts.connection(False, "gone", 1)
+    street.step(1)
+    street.step(300)
+    assert sorted(bodies(street.post.take())) == [
+        "maple-12/front: the lock is not connected, since 2026-09-21 08:11.\n\n"
+        "LobbyLock: the broker does not answer, since 2026-09-21 08:11."
+    ]
+    street = restarted(street)
+    street.step(2 * HOUR_S)
+    assert street.post.take() == []
+    street.alerts.status("maple-12/front", {"online": True})
+    street.step()
+    street.step(600)
+    assert bodies(street.post.take()) == ["maple-12/front: the lock is connected again."]
+
+
+def test_ten_thousand_old_events_are_one_message(lane):
+    lane.tell(person(kinds=["delivery", "refused", "camera"]))
+    lane.step()
+    door = lane.home.door(lane.lock.name)
+    lane.access("Ida of GLS")
+    for seq in range(2, 10_002):
+        details = {event.REASON: event.GRANTED if seq % 10 else event.EXPIRED, event.VIA: KEYPAD, event.ROLE: 1}
+        kind = event.ACCESS if seq % 100 else event.CAMERA_FAILED
+        lane.alerts.event(door, event.Event(seq, kind, 1, seq, NOW_S - 7 * HOUR_S, details))
+    lane.pass_on()
+    assert bodies(lane.post.take()) == ["maple-12/front: Ida of GLS was let in by keypad, 2026-09-21 08:00."]
+    lane.step(60)
+    (sent,) = lane.post.take()
+    assert sent[1] == "LobbyLock: older events at maple-12/front"
+    assert sent[2] == "maple-12/front: 10000 older events: 9000 delivery, 900 refused, 100 camera."
+    lane.step(HOUR_S)
+    assert lane.post.take() == []
+
+
+def test_what_was_stored_before_a_kill_is_told_after_it(street):
+    street.tell(person(kinds=["forced"]))
+    street.step()
+    street.access()
+    street.pass_on()
+    street.record(event.DOOR_FORCED)
+    street.collect(is_told=False)
+    restarted(street)
+    assert bodies(street.post.take()) == ["maple-12/front: the door was opened by force, 2026-09-21 08:00."]
+    restarted(street)
+    assert street.post.take() == []
+
+
+def test_the_past_is_not_told_when_alerts_are_new(street):
+    for _ in range(3):
+        street.record(event.DOOR_FORCED)
+    street.collect(is_told=False)
+    street.tell(person(kinds=["forced"]))
+    street.step()
+    assert street.post.take() == []
+    street.record(event.DOOR_FORCED)
+    street.pass_on()
+    assert len(street.post.take()) == 1
+
+
+def test_more_than_can_be_noted_is_read_from_the_store(lane, monkeypatch):
+    from lobbylock import alerts
+
+    monkeypatch.setattr(alerts, "_MAX_NOTED", 10)
+    lane.tell(person(kinds=["refused"]))
+    lane.step()
+    for _ in range(30):
+        lane.access(None, role=None, reason=event.WRONG_CODE)
+    lane.pass_on()
+    (sent,) = lane.post.take()
+    assert "and 29 more since" in sent[2]
+
+
+def test_quiet_hours_wait_for_the_morning_and_urgent_kinds_do_not(street):
+    street.tell(person(kinds=["forced", "held"], quiet="22:00-09:30", urgent=["forced"]))
+    street.step()
+    street.record(event.DOOR_HELD)
+    street.record(event.DOOR_FORCED)
+    street.pass_on()
+    assert [title for _, title, _ in street.post.take()] == ["LobbyLock: forced at maple-12/front"]
+    street.record(event.DOOR_HELD)
+    street.pass_on(60 * 60)
+    assert street.post.take() == []
+    street.step(30 * 60 + 1)
+    (sent,) = street.post.take()
+    assert sent[2].count("held open") == 2
+
+
+@pytest.mark.parametrize(("digest", "wait_s"), [("18:00", 10 * HOUR_S), ("every 30m", 1_800)])
+def test_a_digest_is_one_message_with_all_of_it(street, digest, wait_s):
+    street.tell(person(kinds=["delivery", "refused"], digest=digest))
+    street.step()
+    for name in ("Jonas of DHL", "Mara of UPS", "Jonas of DHL"):
+        street.access(name)
+        street.pass_on(120)
+    street.access(None, role=None, reason=event.WRONG_CODE)
+    street.pass_on()
+    assert street.post.take() == []
+    street.step(wait_s)
+    (sent,) = street.post.take()
+    assert sent[1] == "LobbyLock: 3 alerts"
+    assert sent[2].count("Jonas of DHL was let in") == 2 and "Mara of UPS" in sent[2] and "refused" in sent[2]
+
+
+def test_gaps_tampering_and_a_broken_record_are_told_to_managers_alone(street):
+    street.tell(
+        person("Ines", kinds=["all"]),
+        person("Anna", "resident:Anna", kinds=["all"], buildings=["maple-12"]),
+    )
+    street.step()
+    street.access()
+    street.access()
+    street.lock.seal()
+    street.sealed["maple-12/front"] = [2]
+    street.collect()
+    street.alerts.refused("lobbylock/maple-12/front/events", Refusal(TWO_HISTORIES, "", 1))
+    street.alerts.refused("lobbylock/maple-12/front/events", Refusal("not of the protocol's form"))
+    street.alerts.watch_changed([Found("maple-12/front", 7, "row", "Event 7 was altered.")])
+    street.step()
+    told = {name: body for name, _, body in street.post.take()}
+    assert set(told) == {"ines"}
+    assert "events 1 to 2 are missing" in told["ines"]
+    assert "tells another history" in told["ines"] and "Event 7 was altered." in told["ines"]
+    street = restarted(street)
+    street.alerts.watch_changed([Found("maple-12/front", 7, "row", "Event 7 was altered.")])
+    street.step(2 * HOUR_S)
+    assert street.post.take() == []
+
+
+class Found:
+    def __init__(self, door, seq, what, sentence):
+        self.door, self.seq, self.what, self.sentence = door, seq, what, sentence
+
+
+def test_a_service_that_is_down_is_tried_later_each_time_and_gets_it_in_the_end(lane):
+    street = lane
+    street.tell(person(kinds=["forced"]))
+    street.step()
+    street.post.is_down = True
+    street.record(event.DOOR_FORCED)
+    street.pass_on()
+    for _ in range(360):
+        street.step(10)
+    # At once, and after 30, 60, 120, ... seconds.
+    assert street.post.tries == 7
+    street.post.is_down = False
+    restarted(street)
+    street.step(HOUR_S)
+    assert len(street.post.take()) == 1
+
+
+def test_what_cannot_be_sent_for_days_is_given_up_and_said_so_later(street):
+    street.tell(person(kinds=["forced", "held"]), head='give_up = "1d"\n')
+    street.step()
+    street.post.is_down = True
+    street.record(event.DOOR_FORCED)
+    street.pass_on()
+    for _ in range(26):
+        street.step(HOUR_S)
+    with street.database.connect() as connection:
+        assert alert_queue.counts(connection) == {"waiting": 0, "late": 0, "given_up": 1}
+    street.post.is_down = False
+    for _ in range(2):
+        street.record(event.DOOR_HELD)
+        street.pass_on(2 * HOUR_S)
+    first, second = bodies(street.post.take())
+    assert "1 earlier alerts could not be delivered" in first and "earlier" not in second
+
+
+def test_an_address_that_took_a_message_does_not_get_it_again(lane):
+    class Half:
+        def __init__(self):
+            self.calls = []
+
+        def __call__(self, url, title, body):
+            self.calls.append(url.rpartition("/")[2])
+            return self.calls.count("bad") != 1 or url.endswith("good")
+
+    lane.post = Half()
+    lane.start()
+    lane.tell(person(urls=["json://127.0.0.1:1/good", "json://127.0.0.1:1/bad"], kinds=["forced"]))
+    lane.step()
+    lane.record(event.DOOR_FORCED)
+    lane.pass_on()
+    lane.step(60)
+    assert lane.post.calls == ["good", "bad", "bad"]
+
+
+def test_who_is_taken_out_of_the_file_gets_nothing_more(street):
+    street.tell(person("Ines", kinds=["held"], digest="18:00"), person("Otto", kinds=["forced"]))
+    street.step()
+    street.record(event.DOOR_HELD)
+    street.pass_on()
+    street.tell(person("Otto", kinds=["forced"]))
+    street.step(24 * HOUR_S)
+    assert street.post.take() == []
+    with street.database.connect() as connection:
+        assert alert_queue.waiting(connection) == []
+
+
+def test_a_file_that_is_not_right_leaves_the_former_rules_in_force(lane):
+    lane.tell(person(kinds=["forced"]))
+    lane.step()
+    lane.tell("[[person]]\nname = 3\n")
+    lane.record(event.DOOR_FORCED)
+    lane.pass_on()
+    assert len(lane.post.take()) == 1
+
+
+def test_a_store_that_fails_is_told_without_it(lane, monkeypatch):
+    from lobbylock.errors import StoreFailed
+
+    lane.tell(person(kinds=["store", "forced"]))
+    lane.step()
+
+    def fail(*_):
+        raise StoreFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane.database, "connect", fail)
+        patch.setattr(lane.database, "begin", fail)
+        lane.step()
+        lane.step(200)
+        assert lane.post.take() == []
+        lane.step(101)
+        (sent,) = lane.post.take()
+        assert "the store fails" in sent[2]
+        lane.step(3_600)
+        assert lane.post.take() == []
+        lane.record(event.DOOR_FORCED)
+    lane.pass_on()
+    lane.step(601)
+    assert any("the store works again" in body for body in bodies(lane.post.take()))
+
+
+def test_events_noted_while_the_store_failed_are_told_when_it_is_back(lane, monkeypatch):
+    from lobbylock.errors import StoreFailed
+
+    lane.tell(person(kinds=["forced"]))
+    lane.step()
+    lane.record(event.DOOR_FORCED)
+    lane.record(event.CAMERA_FAILED, {event.REASON: event.NO_ANSWER})
+    lane.collect()
+
+    def fail(*_):
+        raise StoreFailed("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane.database, "begin", fail)
+        lane.step()
+    assert lane.post.take() == []
+    lane.step()
+    assert len(lane.post.take()) == 1
