@@ -131,6 +131,12 @@
     }
   });
 
+  // Only scripts can print, so without them there is no button for it.
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   // A connection that was down for a while has missed things; /live says hello and all is read again.
   document.addEventListener("htmx:sseError", () => document.body.classList.add("offline"));
   document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
