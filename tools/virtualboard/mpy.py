@@ -1,9 +1,11 @@
 """The modules that the board imports, compiled, and those that an ESP32 has in its own image as a ROM file system."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -48,21 +50,28 @@ def module_folder(root: Path, use_mpy: bool) -> Path:
 
 
 def _compiled_tree(root: Path) -> Path:
-    """Returns a folder with firmware/ and lib/ of `root` linked and compiled; made anew if one of the files changed."""
+    """Returns a folder with firmware/ and lib/ of `root` linked and compiled; equal sources share one."""
     files = {**read_tree(root), **{name: root / name for name in STARTERS if (root / name).exists()}}
-    stamps = [(name, str(path.resolve()), path.stat().st_mtime_ns) for name, path in files.items()]
-    stamps += [(path.name, "", path.stat().st_mtime_ns) for path in sorted(_LINKER.glob("*.py"))]
-    folder = _BUILD / sha256(repr(stamps).encode()).hexdigest()[:16]
-    if not folder.exists():
-        # Several test processes may do this at once: each makes a folder of its own and renames it.
-        made = folder.with_suffix(f".{os.getpid()}.new")
-        shutil.rmtree(made, ignore_errors=True)
-        build_tree(root, _ARCH, made)
-        try:
+    marks = [(name, _digest(path, path.stat().st_mtime_ns)) for name, path in files.items()]
+    marks += [(path.name, _digest(path, path.stat().st_mtime_ns)) for path in sorted(_LINKER.glob("*.py"))]
+    folder = _BUILD / sha256(repr(marks).encode()).hexdigest()[:16]
+    if folder.exists():
+        return folder
+    _BUILD.mkdir(parents=True, exist_ok=True)
+    # Several test processes may want the same at once: one makes it, the others wait for that.
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = folder.with_suffix(f".{os.getpid()}.new")
+            shutil.rmtree(made, ignore_errors=True)
+            build_tree(root, _ARCH, made)
             made.rename(folder)
-        except OSError:
-            shutil.rmtree(made)
     return folder
+
+
+@cache
+def _digest(path: Path, changed_ns: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _number(value: int) -> bytes:
