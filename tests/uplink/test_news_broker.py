@@ -79,3 +79,40 @@ def test_news_from_the_broker(serve):
     assert (stage.board.vfs / "revoked").read_bytes() == longer
     assert len(stage.events("list_taken")) == 2 and not stage.events("list_lost")
     assert stage.board.reset_count == 0
+
+
+def enter(stage, digits):
+    """Types a code; returns the reason of the access event that the collector gets."""
+    before = len(stage.events("access"))
+    stage.board.keypad.type(digits + "#")
+    assert stage.wait(lambda: len(stage.events("access")) > before, _LIMIT_MS), stage.events()[-3:]
+    return stage.events("access")[-1]["details"]["reason"]
+
+
+def test_a_code_that_is_revoked_on_the_command_line_opens_no_more(make_stage):
+    stage = make_stage(door_options=("--camera", "off"))
+    broker = ("--broker", stage.broker.url)
+    anna, bert = stage.code("Anna"), stage.code("Bert")
+    assert enter(stage, anna) == "granted"
+    # The pulse is over.
+    stage.skip(3_000)
+    done = stage.run("revoke", "--code", DOOR, "Anna", *broker)
+    assert done.returncode == 0, done.stderr
+    until(stage, "list_taken", 1, name="mqtt", count=1)
+    assert enter(stage, anna) == "revoked" and enter(stage, bert) == "granted"
+    stage.skip(3_000)
+    done = stage.run("revoke", "--code", DOOR, "Anna", "--undo", *broker)
+    assert done.returncode == 0, done.stderr
+    until(stage, "list_taken", 2, name="mqtt")
+    assert enter(stage, anna) == "granted"
+    assert len(stage.board.strike.pulses) == 3
+    # What the lock says of itself: every 25 s.
+    stage.skip(26_000)
+
+    def told():
+        return [line for line in stage.lines if line["type"] == "status" and line.get("clock") is not None]
+
+    assert stage.wait(lambda: bool(stage.events() and told()), _LIMIT_MS), stage.lines
+    status = told()[-1]
+    assert 1_000 <= status["clock"] <= 600_000 and status["clock"] % 1_000 == 0
+    assert 20_000 < status["heap"] < 400_000 and status["pending"] >= 0 and status["version"]
