@@ -44,6 +44,11 @@ class Piece:
         return self.offset + len(self.data) == self.length
 
 
+def is_jpeg(data: bytes) -> bool:
+    """Whether `data` begins and ends as a JPEG does, ITU-T T.81 section B.1.1.3. Nothing of ours ever decodes one."""
+    return data[:2] == b"\xff\xd8" and data[-2:] == b"\xff\xd9"
+
+
 def announcement(found: event.Event) -> Announcement | None:
     """Returns what `found` announces, or None if it is of another kind or no picture could ever fit it."""
     number, length, digest = (found.details.get(key) for key in (event.PICTURE_NUMBER, event.LENGTH, event.SHA256))

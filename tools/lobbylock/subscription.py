@@ -104,6 +104,7 @@ class Subscription:
         self._failure: Exception | None = None
         self._failed = asyncio.Event()
         self._outbox: asyncio.Queue[Reply] = asyncio.Queue(_OUTBOX_REPLIES)
+        self._link: _Link | None = None
 
     async def run(self, stop: asyncio.Event, *, is_patient: bool) -> None:
         """Serves until `stop` is set. Unless `is_patient`, raises UserError if the very first attempt fails.
@@ -128,6 +129,18 @@ class Subscription:
             await _sleep_unless(stop, pause_s)
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
+    async def publish(self, topic: str, payload: bytes, *, is_retained: bool) -> None:
+        """Publishes beside the answers, and returns once the broker has it; in the loop that runs this.
+
+        Raises UserError if there is no broker or it does not answer.
+        """
+        if self._link is None:
+            raise UserError(f"The broker at {self._address} is not there at this moment.")
+        try:
+            await self._link.publish(topic, payload, qos=1, retain=is_retained)
+        except aiomqtt.MqttError:
+            raise UserError(f"The broker at {self._address} did not take it.") from None
+
     async def _connect(self, stop: asyncio.Event) -> str:
         """Serves over one connection. Returns why it ended."""
         link = _Link(self._address, self._receive, self._watcher)
@@ -137,12 +150,14 @@ class Subscription:
                 if any(getattr(code, "value", code) >= _SUBACK_FAILURE for code in codes):
                     return "it refuses the subscription"
                 self._was_up = True
+                self._link = link
                 self._watcher.connection(True)
                 await self._serve(link, stop)
             return "stopped"
         except aiomqtt.MqttError as error:
             return str(error.__cause__ or error) or "no answer"
         finally:
+            self._link = None
             link.drop()
 
     async def _serve(self, link: _Link, stop: asyncio.Event) -> None:

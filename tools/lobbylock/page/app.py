@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from lobbylock.errors import StoreFailed, UserError
-from lobbylock.page import alarms, doors, grants, live, login, notices, static
+from lobbylock.page import account_list, alarms, doors, grants, live, login, notices, static
 from lobbylock.page.accounts import Accounts, Passwords
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.render import render
@@ -57,7 +57,7 @@ def build_app(
     """Returns the application. `extra_routes` come last; `passwords` is for tests that hash at less cost."""
     static.check()
     context.notices[:0] = [notices.broken(context), notices.failing(context), alarms.notices_of(context)]
-    modules = (login, doors, alarms, grants, live, notices, static)
+    modules = (login, doors, alarms, grants, account_list, live, notices, static)
     routes = [route for module in modules for route in module.routes]
     return PageApplication(context, [*routes, Route("/healthz", health), *extra_routes], passwords)
 

@@ -71,7 +71,7 @@ async def enter(request: Request) -> Response:
     context = context_of(request)
     form = await checked_form(request, request.cookies.get(_form_cookie(context), ""))
     where = safe_next(form.get("next"))
-    name, password = (str(form.get(field, ""))[:_MAX_NAME_CHARACTERS] for field in ("name", "password"))
+    name, password = str(form.get("name", ""))[:_MAX_NAME_CHARACTERS], str(form.get("password", ""))
     address = address_of(request)
     guard = LoginGuard(context.database)
     wait_s = await run_in_threadpool(guard.begin, name, address, context.now_s())
@@ -83,14 +83,23 @@ async def enter(request: Request) -> Response:
     except Busy:
         return _form(request, where, 503, "Many people are logging in: try again in 5 s.", name, {"retry-after": "5"})
     if account is None:
+        if context.metrics is not None:
+            context.metrics.login_failed()
         return _form(request, where, 403, _WRONG, name)
     await run_in_threadpool(guard.succeed, name, address)
-    token = await run_in_threadpool(Sessions(context.database).begin, account, address, int(context.now_s()))
+    answer = await run_in_threadpool(admit, request, account, where)
+    answer.delete_cookie(_form_cookie(context), path="/", secure=context.is_secure, httponly=True, samesite="strict")
+    return answer
+
+
+def admit(request: Request, account: Account, where: str = "/") -> RedirectResponse:
+    """Begins a session of `account` and returns the way to `where` with its cookie; in a thread, for it writes."""
+    context = context_of(request)
+    token = Sessions(context.database).begin(account, address_of(request), int(context.now_s()))
     answer = RedirectResponse(where, 303)
     answer.set_cookie(
         cookie_name(context), token, max_age=LIFE_S, path="/", secure=context.is_secure, httponly=True, samesite="lax"
     )
-    answer.delete_cookie(_form_cookie(context), path="/", secure=context.is_secure, httponly=True, samesite="strict")
     return answer
 
 

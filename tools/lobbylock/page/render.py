@@ -30,7 +30,7 @@ NAVIGATION = (
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Returns the page that `template` makes of `values`; `viewer`, `csrf_token`, `notices` and `now_s` are always there."""
+    """Returns the page that `template` makes of `values`, beside what is in all of them."""
     context = context_of(request)
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     values.setdefault("viewer", viewer)
@@ -64,7 +64,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        local=local, local_time=local_time, ago=ago, duration=duration, printable=_printable, moment=moment
+        local=local, local_time=local_time, ago=ago, duration=duration, printable=_printable, moment=moment, pair=_pair
     )
     return made
 
@@ -131,6 +131,11 @@ def _format(time_s: int | None, door: Door | None, form: str, *, has_zone: bool)
 
 def _printable(value: object, limit: int = 80) -> str:
     return printable(str(value), limit)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Returns a choice that reads as what it sends."""
+    return text, text
 
 
 def _sees(viewer: Viewer | None, is_for_managers: bool) -> bool:

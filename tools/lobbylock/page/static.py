@@ -1,4 +1,4 @@
-"""Style, scripts and htmx: files of this package, and two of the one that carries htmx; nothing comes from elsewhere."""
+"""Style, scripts and htmx: files of this package, and two of the one that carries htmx. Nothing is from elsewhere."""
 
 import functools
 from hashlib import sha256

@@ -1,0 +1,97 @@
+"""Pictures: one as it is, and those of a day as a strip.
+
+What locks send is never decoded here. A file is served only if it is the one that a verified event announced, by its
+hash, and only as a JPEG in a sandbox, so that nothing else can come of it in a browser.
+"""
+
+import os
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import select
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from lobbylock import tables
+from lobbylock.errors import UserError
+from lobbylock.history import PictureState, Shown
+from lobbylock.page.access import Viewer, for_people
+from lobbylock.page.cards import facts
+from lobbylock.page.context import Context, context_of
+from lobbylock.page.deliveries import Wish, find_story
+from lobbylock.page.render import render
+from lobbylock.picture import MAX_PICTURE_BYTES, is_jpeg
+from lobbylock.store import Store
+
+_POLICY = "default-src 'none'; sandbox"
+_STRIP = 60
+
+
+@for_people
+def show_picture(request: Request, viewer: Viewer) -> Response:
+    """Serves the picture of one delivery."""
+    shown = find_story(request, viewer)
+    if shown.picture is None or shown.picture.state != "here":
+        raise HTTPException(404)
+    # Looked at again each time, by hash: a picture that was deleted or changed must not come out of a browser's cache.
+    headers = {"cache-control": "private, no-cache", "etag": f'"{shown.picture.sha256.hex()}"'}
+    data = read_picture(context_of(request), shown.picture)
+    if data is None:
+        raise HTTPException(404)
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    headers.update({"content-security-policy": _POLICY, "content-disposition": 'inline; filename="delivery.jpg"'})
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+@for_people
+def show_strip(request: Request, viewer: Viewer) -> Response:
+    """Serves the pictures of a day, or the latest ones."""
+    context = context_of(request)
+    wish = Wish.of(request)
+    values: dict[str, object] = {"wish": wish, "doors": list(viewer.doors(context))}
+    try:
+        page = context.history.page(viewer.reader, wish.filter(viewer, context), wish.before or None, _STRIP)
+    except UserError as error:
+        return render(request, "pictures.html", 400, pictures=[], error=str(error), older=None, **values)
+    pictured = [facts(shown) for shown in page.stories if _is_pictured(shown)]
+    older = wish.address("/pictures", page.next) if page.next else None
+    return render(request, "pictures.html", pictures=pictured, error=None, older=older, **values)
+
+
+def read_picture(context: Context, picture: PictureState) -> bytes | None:
+    """Returns the picture if its file is the announced one and a JPEG; no more of a file is read than one can have."""
+    column = tables.picture.c
+    wanted = select(column.file).where(column.chain == picture.chain, column.seq == picture.seq)
+    with context.database.connect() as connection:
+        path = Store(context.database, connection).picture_path(connection.execute(wanted).scalar())
+    data = None if path is None else _read(path)
+    if data is None or sha256(data).digest() != picture.sha256 or not is_jpeg(data):
+        return None
+    return data
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        # Not through a link, nor waiting for a pipe that somebody put there.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            data = opened.read(MAX_PICTURE_BYTES + 1)
+    except OSError:
+        return None
+    return data if len(data) <= MAX_PICTURE_BYTES else None
+
+
+def _is_pictured(shown: Shown) -> bool:
+    return shown.picture is not None
+
+
+routes: list[BaseRoute] = [
+    Route("/picture/{building}/{door}/{chain}/{seq}", show_picture, methods=["GET"]),
+    Route("/pictures", show_strip, methods=["GET"]),
+]
