@@ -55,6 +55,7 @@ class _Commands(LateGroup):
         "revoke": lambda: import_module("lobbylock.revoke_command").revoke,
         "news": lambda: import_module("lobbylock.news_command").app,
         "collect": lambda: import_module("lobbylock.collect_command").collect,
+        "account": lambda: import_module("lobbylock.account_command").app,
         "audit": _audit,
         "boards": lambda: import_module("lobbylock.boards_command").boards,
         "demo": lambda: import_module("lobbylock.demo_command").demo,
