@@ -31,7 +31,9 @@ class Terminal:
 
     def __init__(self) -> None:
         self._number, slave = pty.openpty()
-        self.process = subprocess.Popen(COMMAND, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.process = subprocess.Popen(
+            [*COMMAND, "--terminal"], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
         os.close(slave)
         self.shown = ""
 

@@ -44,9 +44,10 @@ class Pocket:
         """Whether there is a used badge that a copy could be made of."""
         return self._used is not None
 
-    def code(self, *, is_single_use: bool = False) -> MadeCode:
+    def code(self, driver: str = CODE_DRIVER) -> MadeCode:
+        """Returns a code for an hour at least."""
         now_s = int(self._stage.now_s)
-        return make_code(self._home, CodeWish(DOOR, CODE_DRIVER, now_s, is_single_use=is_single_use), now_s)
+        return make_code(self._home, CodeWish(DOOR, driver, now_s), now_s)
 
     def badge(self, kind: str) -> Card | None:
         """Returns a badge of one of BADGES; None for a copy while none has been used."""

@@ -36,7 +36,8 @@ class Stage:
     `broker` is one not yet started, otherwise whichever is installed; the options are added to `lobbylock door new` and
     `lobbylock collect`. `make_collector(stage)` returns what is to run in place of `lobbylock collect`, a context
     manager that is entered once there are a broker and the door's record, and hands its lines to `take`.
-    `now_s` tells the time of day at the door, Unix time; otherwise it follows the board's clock, from the next noon on.
+    `now_s` tells the time of day at the door, Unix time; otherwise it follows the board's clock, from `start_s` on or,
+    without that, from the next noon.
     As a context manager it ends every process it started.
     """
 
@@ -51,6 +52,7 @@ class Stage:
         heap: str = HEAP,
         make_collector: "Callable[[Stage], AbstractContextManager[object]] | None" = None,
         now_s: Callable[[], float] | None = None,
+        start_s: float | None = None,
     ) -> None:
         self.home = folder / "home"
         self.store = folder / "store.sqlite"
@@ -72,7 +74,7 @@ class Stage:
         self.board = VirtualBoard(folder / "board", use_mpy=True, heap=heap)
         # The lock's time follows the board's clock, which the show may wind forward. It starts at the next noon, so
         # that no window of a code ends in the middle of the show, whatever time of the day it is.
-        self._start_s = (int(time.time()) // _DAY_S + 1) * _DAY_S + _DAY_S // 2
+        self._start_s = start_s or (int(time.time()) // _DAY_S + 1) * _DAY_S + _DAY_S // 2
         self._now_s = now_s or self._show_s
         self.time = TimeServer(lambda: self.now_s)
 

@@ -172,7 +172,7 @@ class Street:
                     continue
                 if said is not None:
                     self._say(*said)
-                done.set_result(said[1] if said else "")
+                done.set_result(f"{said[0].capitalize()}: {said[1]}" if said else "")
 
     def _say(self, who: str, what: str) -> None:
         self._said += 1
