@@ -6,7 +6,6 @@ Residents see who delivers, whom they let in themselves and their own comings; n
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from firmware.core import event
 from firmware.core.credential import DRIVER, RESIDENT, STAFF, VISITOR
@@ -78,9 +77,7 @@ class Reader:
         """Returns what of one board's `events` the reader may see, with the fields they may see."""
         taken = list(events)
         levels = {found.seq: self.level(door, found) for found in taken if found.kind == event.ACCESS}
-        pictures: set[Any] = {
-            found.details.get(event.PICTURE_NUMBER) for found in taken if levels.get(found.seq, NOTHING) >= PICTURED
-        }
+        pictures = {_picture(found) for found in taken if levels.get(found.seq, NOTHING) >= PICTURED}
         shown = []
         for found in taken:
             if found.kind == event.ACCESS:
@@ -120,7 +117,7 @@ class Reader:
         if found.kind == event.ACCESS:
             stripped = self._strip(found, self.level(door, found))
             return stripped[0] if stripped else None
-        pictures = {access.details.get(event.PICTURE_NUMBER)} if access and levels[access.seq] >= PICTURED else set()
+        pictures = {_picture(access)} if access and levels[access.seq] >= PICTURED else set()
         return found if self._sees(found, levels, pictures) else None
 
     def level(self, door: Door, found: event.Event) -> int:
@@ -150,9 +147,9 @@ class Reader:
         details = {key: value for key, value in found.details.items() if key in _FIELDS[level]}
         return [event.Event(found.seq, found.kind, found.boot, found.uptime_ms, found.time_s, details)]
 
-    def _sees(self, found: event.Event, levels: dict[int, int], pictures: set[Any]) -> bool:
+    def _sees(self, found: event.Event, levels: dict[int, int], pictures: set[int | None]) -> bool:
         if found.kind == event.PICTURE:
-            return found.details.get(event.PICTURE_NUMBER) in pictures
+            return _picture(found) in pictures
         if self.role not in PERSONS or found.kind in _FOR_ALL:
             return True
         seq = found.details.get(event.ACCESS_SEQ)
@@ -175,3 +172,8 @@ def _role(found: event.Event) -> int | None:
     if isinstance(role, int):
         return role
     return DRIVER if event.SLOT in found.details else None
+
+
+def _picture(found: event.Event) -> int | None:
+    number = found.details.get(event.PICTURE_NUMBER)
+    return number if isinstance(number, int) else None

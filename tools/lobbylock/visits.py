@@ -33,6 +33,7 @@ _EVENTS = select(_EVENT.c.seq, _EVENT.c.record, _EVENT.c.received_s).where(_EVEN
 _BEFORE = _EVENTS.where(_EVENT.c.seq < _FIRST).order_by(_EVENT.c.seq.desc()).limit(1)
 _BEHIND = _EVENTS.where(_EVENT.c.seq > _LAST).order_by(_EVENT.c.seq).limit(1)
 _BEHIND_ALL = _EVENTS.where(_EVENT.c.seq > _LAST).order_by(_EVENT.c.seq).limit(_CHUNK)
+_RECEIPTS = _BEHIND_ALL.where(_EVENT.c.kind == event.RECEIPT)
 _RANGE = _EVENTS.where(_EVENT.c.seq.between(_FIRST, _LAST)).order_by(_EVENT.c.seq)
 _RANGE_FROM = _RANGE.limit(_CHUNK)
 
@@ -177,7 +178,9 @@ class _Indexer:
         teller = Teller(self._door, self._find, self._moment(before, is_end=behind is None))
         for found in events:
             teller.take(found)
-        self._write(teller.told.values(), self._go_on(teller, events, last) if behind is not None else None)
+        if behind is not None:
+            self._go_on(teller, events, last)
+        self._write(teller.told.values())
 
     # How things stood.
 
@@ -242,25 +245,24 @@ class _Indexer:
 
     # What is behind.
 
-    def _go_on(self, teller: Teller, events: list[event.Event], last: int) -> int:
-        """Goes on until nothing behind can be told differently, since events before it came in between. Returns how far
-        that was."""
+    def _go_on(self, teller: Teller, events: list[event.Event], last: int) -> None:
+        """Takes again what is behind, since events before it came in between: all up to the lock's next start, and
+        from there on what can still belong to an access of before."""
         boot = events[-1].boot
-        until = last
         for chunk in self._chunks(_BEHIND_ALL, last=last):
             self._load_between(chunk[0].seq, chunk[-1].seq)
             for found in self._decode(chunk):
-                if found.boot != boot or found.seq != until + 1:
+                if found.boot != boot:
                     teller.meet(found)
-                    if found.boot != boot or self._is_settled(teller, found.seq):
-                        return found.seq
+                    return self._take_receipts(teller, found.seq)
                 teller.take(found)
-                until = found.seq
-        return until
 
-    def _is_settled(self, teller: Teller, until: int) -> bool:
-        """Whether no event behind `until` has a part in what was told."""
-        return all(self._stored[seq]["last_seq"] <= until for seq in teller.told if seq in self._stored)
+    def _take_receipts(self, teller: Teller, last: int) -> None:
+        for chunk in self._chunks(_RECEIPTS, last=last):
+            for found in self._decode(chunk):
+                access_seq = found.details.get(event.ACCESS_SEQ)
+                if found.kind == event.RECEIPT and isinstance(access_seq, int) and access_seq in teller.told:
+                    teller.take(found)
 
     def _load_between(self, first: int, last: int) -> None:
         for row in self._connection.execute(_ROWS_BETWEEN, {"chain_id": self._chain, "first": first, "last": last}):
@@ -292,15 +294,13 @@ class _Indexer:
                 events.append(found)
         return events
 
-    def _write(self, stories: Iterable[Story], until: int | None = None) -> None:
-        """Writes the rows of those stories that are new or other than they were; behind `until` nothing was told."""
+    def _write(self, stories: Iterable[Story]) -> None:
+        """Writes the rows of those stories that are new or other than they were."""
         added, changed = [], []
         for story in stories:
             seq = story.access.seq
             values = row_values(story, self._received[seq])
             stored = self._stored.get(seq)
-            if stored is not None and until is not None and stored["last_seq"] > until:
-                values["last_seq"] = stored["last_seq"]
             if stored is None:
                 added.append({"chain": self._chain, "seq": seq, **values})
             elif values != stored:
@@ -324,8 +324,8 @@ def decode_row(seq: object, record: object) -> event.Event | None:
 
 
 def compare_index(connection: Connection, chain: Named, door: Door | None) -> list[int]:
-    """Returns, in order, the numbers of the accesses whose row in the index is not what the record tells: altered, gone,
-    or made up."""
+    """Returns, in order, the numbers of the accesses whose row in the index is not what the record tells: altered,
+    gone, or made up."""
     record = _record_of(chain, door)
     return [] if record is None else sorted(_Comparison(connection, chain.id, record).run())
 
