@@ -54,6 +54,17 @@ def month_of(zone: str, time_s: int) -> str:
     return shown.strftime("%Y-%m")
 
 
+def format_in_zone(time_s: int, zone: str) -> str:
+    """Returns "2026-11-22 14:30:00 UTC-05:00", or the bare number if no calendar reaches it."""
+    offset_s = _offset_s(zone, time_s)
+    try:
+        text = datetime.fromtimestamp(time_s + offset_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return str(time_s)
+    minutes = abs(offset_s) // 60
+    return f"{text} UTC{'-' if offset_s < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
 def _unix(zone: str, year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
     try:
         naive_s = int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
