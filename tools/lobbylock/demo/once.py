@@ -11,7 +11,7 @@ from typing import Any
 
 from lobbylock.demo.stage import OTHER_DOOR, RELEASE_MS, Stage
 from lobbylock.demo.visits import Visits
-from lobbylock.demo.witness import ARRIVAL_LIMIT_MS, CALM_MS, LIMIT_MS, SLACK_MS, Failed, Step
+from lobbylock.demo.witness import CALM_MS, LIMIT_MS, SLACK_MS, Failed, Step
 from lobbylock.errors import UserError
 
 _HOUR_S = 3_600
@@ -96,8 +96,7 @@ class Show(Visits):
         }
 
     def _picture(self) -> dict[str, Any]:
-        arrived = self._stage.wait(lambda: bool(self._stage.pictures()), ARRIVAL_LIMIT_MS)
-        self._require(arrived, "no picture reached the collector")
+        self._require(self._arrives(lambda: bool(self._stage.pictures())), "no picture reached the collector")
         stored = self._stage.pictures()[0]
         data = Path(stored["file"]).read_bytes()
         told = self._stage.events("picture")[0]["details"]
@@ -106,8 +105,7 @@ class Show(Visits):
         return {"file": stored["file"], "bytes": len(data), "sha256": told["sha256"]}
 
     def _verified(self) -> dict[str, Any]:
-        sealed = self._stage.wait(lambda: bool(self._stage.events("seal")), ARRIVAL_LIMIT_MS)
-        self._require(sealed, "no signed seal arrived")
+        self._require(self._arrives(lambda: bool(self._stage.events("seal"))), "no signed seal arrived")
         done = self._audit(self._stage.store)
         self._require(done.returncode == 0, done.stdout + done.stderr)
         return {"audit": json.loads(done.stdout)}
@@ -122,10 +120,11 @@ class Show(Visits):
 
     def _single_use(self) -> dict[str, Any]:
         code = self._stage.code("FedEx 12", "--once")
+        moves = len(self._board.strike.history)
         self._type(code)
-        self._wait_for_pulse()
-        self._require_reason("granted")
         self._stage.skip(CALM_MS)
+        self._require_reason("granted")
+        self._require(len(self._board.strike.history) == moves + 2, "the strike did not release and come to rest")
         return {"first": "granted", "second": self._refused(code, "already_used")["reason"]}
 
     def _without_broker(self) -> dict[str, Any]:

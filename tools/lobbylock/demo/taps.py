@@ -6,11 +6,14 @@ from typing import Any
 from firmware.core import event, event_names
 from lobbylock.demo.deck import DRIVER, Deck, alter, forge
 from lobbylock.demo.stage import Stage
-from lobbylock.demo.witness import CALM_MS, LIMIT_MS, Step, Witness
+from lobbylock.demo.witness import CALM_MS, Step, Witness
 from lobbylock.phone import new_key
 from virtualboard.chip.card import Card
 
 _SOON_S = 120
+# Within this time a card is read and judged.
+_HELD_MS = 3_000
+_TOLD_MS = 1_000
 # A card that was away for longer is another presentation.
 _AWAY_MS = 3_000
 _OTHER_BUILDING = "oak-3"
@@ -38,7 +41,10 @@ class Taps(Witness):
         start_ms = self._board.now_ms
         self._board.nfc.place(card)
         try:
-            self._stage.wait(lambda: len(self._stage.events("access")) >= self._shown, LIMIT_MS)
+            # A refusal moves nothing, so whoever is refused holds it there for the whole time.
+            if self._wind_to(lambda: len(self._board.strike.history) > moves, _HELD_MS):
+                # A phone is told right after that.
+                self._stage.skip(_TOLD_MS)
         finally:
             self._board.nfc.remove(card)
         history = self._board.strike.history[moves:]

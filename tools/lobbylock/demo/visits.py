@@ -9,7 +9,7 @@ from lobbylock.demo.air import visit
 from lobbylock.demo.deck import DRIVER, RESIDENT, VISITOR, widen
 from lobbylock.demo.stage import DOOR
 from lobbylock.demo.taps import Taps
-from lobbylock.demo.witness import ARRIVAL_LIMIT_MS, CALM_MS, Step
+from lobbylock.demo.witness import CALM_MS, Step
 from lobbylock.phone import Phone, load_key
 from virtualboard.chip.isodep_card import IsoDepCard
 
@@ -39,11 +39,7 @@ class Visits(Taps):
         self._shown += 1
         radio = self._board.ble.phone("phone")
         task = self._board.ble.start(visit(phone, radio, self._stage.door_key, is_pressed=is_pressed))
-        # On the board's own clock: nothing of it needs the network.
-        self._board.set_pace("fast")
-        is_over = self._board.run_until(task.done, _VISIT_LIMIT_MS)
-        self._board.set_pace("real")
-        self._require(is_over, "the visit does not end")
+        self._require(self._wind_to(task.done, _VISIT_LIMIT_MS), "the visit does not end")
         self._stage.skip(CALM_MS)
         return _reason(task.result())
 
@@ -54,7 +50,7 @@ class Visits(Taps):
         phone.reason = None
         self._board.nfc.place(card)
         try:
-            self._stage.wait(lambda: phone.reason is not None, _VISIT_LIMIT_MS)
+            self._wind_to(lambda: phone.reason is not None, _VISIT_LIMIT_MS)
             # What it carries is taken after that.
             self._stage.skip(CALM_MS)
         finally:
@@ -80,8 +76,9 @@ class Visits(Taps):
         options = ["--door-key", self._stage.door_key.hex(), "--door", DOOR, "--json"]
         said = json.loads(self._stage.run("receipt", "verify", str(file), *options).stdout)
         self._require(said["ok"] and said["seq"] == access["seq"], f"the receipt says {said}")
-        is_there = self._stage.wait(lambda: bool(self._stage.events("receipt")), ARRIVAL_LIMIT_MS)
-        self._require(is_there, "no event says that a receipt was given")
+        self._require(
+            self._arrives(lambda: bool(self._stage.events("receipt"))), "no event says that a receipt was given"
+        )
         audited = self._stage.run("audit", "receipts", str(file), "--store", str(self._stage.store), "--json")
         self._require(audited.returncode == 0, audited.stdout + audited.stderr)
         return {"reason": told, "via": "ble", "receipt_of": said["seq"], "to_strike_ms": round(took_ms)}
