@@ -2,12 +2,14 @@
 
 import email.policy
 import json
+import logging
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import structlog
 from aiosmtpd.controller import Controller
 
 from lobbylock import house
@@ -15,6 +17,14 @@ from lobbylock import house
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tools")]
 # Where the modules that host and lock share are.
 house.open_path()
+
+
+class MailServer(Controller):
+    """On a free port."""
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
 
 
 class Mailbox:
@@ -38,9 +48,9 @@ class Mailbox:
 @pytest.fixture(scope="module")
 def mail_server():
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+    controller = MailServer(mailbox, hostname="127.0.0.1", port=0)
     controller.start()
-    mailbox.port = controller.server.sockets[0].getsockname()[1]
+    mailbox.port = controller.port
     yield mailbox
     controller.stop()
 
@@ -108,3 +118,13 @@ def lane(tmp_path):
 
     with Database.open(tmp_path / "lane.db") as opened:
         yield Street(tmp_path, opened)
+
+
+@pytest.fixture
+def log_kept():
+    """Puts the log's settings back behind a test that changes them, for they are the process's."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()

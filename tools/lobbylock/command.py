@@ -58,6 +58,7 @@ class _Commands(LateGroup):
         "account": lambda: import_module("lobbylock.account_command").app,
         "audit": _audit,
         "boards": lambda: import_module("lobbylock.boards_command").boards,
+        "alerts": lambda: import_module("lobbylock.alert_command").app,
         "demo": lambda: import_module("lobbylock.demo_command").demo,
     }
 

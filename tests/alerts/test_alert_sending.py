@@ -1,0 +1,133 @@
+"""From an event in the collector to a mail and a webhook, over apprise, with names that strangers chose."""
+
+import logging
+import socket
+import time
+
+import pytest
+from alert_case import Street, person
+
+from firmware.core import event
+from lobbylock import alert_sending, logs
+from lobbylock.database import Database
+from lobbylock.errors import UserError
+
+HOSTILE = "<b onclick=x>Eve</b> [a](http://evil.example) <!channel> @everyone {{ app_id }}"
+TORN = "Eve\r\nBcc: all@example.com\r\n\r\n<script>alert(1)</script>"
+
+
+@pytest.fixture
+def lane(tmp_path):
+    with Database.open(tmp_path / "lane.db") as opened:
+        yield Street(tmp_path, opened, alert_sending.send)
+
+
+def mail_url(mailbox, password="pass"):
+    return f"mailto://user:{password}@127.0.0.1:{mailbox.port}?from=lock@example.com&to=ines@example.com&mode=insecure"
+
+
+def test_a_forced_door_comes_by_mail_and_by_webhook(lane, mailbox, hooks):
+    lane.tell(person(urls=[mail_url(mailbox, ""), f"json://127.0.0.1:{hooks.port}/hook"], kinds=["forced"]))
+    lane.step()
+    lane.record(event.DOOR_FORCED)
+    lane.pass_on()
+    (mail,) = mailbox.mails
+    assert mail["subject"] == "LobbyLock: forced at maple-12/front"
+    assert mail["to"] == "ines@example.com"
+    assert "maple-12/front: the door was opened by force, 2026-09-21 08:00." in mailbox.texts()[0]
+    ((path, value),) = hooks.calls
+    assert path == "/hook" and value["title"] == "LobbyLock: forced at maple-12/front"
+    assert value["message"] == "maple-12/front: the door was opened by force, 2026-09-21 08:00."
+
+
+@pytest.mark.parametrize("name", [HOSTILE, TORN, "\u202eevE", "x" * 150])
+def test_names_of_strangers_stay_text(lane, mailbox, hooks, name):
+    lane.tell(person(urls=[mail_url(mailbox, ""), f"json://127.0.0.1:{hooks.port}/hook"], kinds=["delivery"]))
+    lane.step()
+    lane.access(name)
+    lane.pass_on()
+    (mail,) = mailbox.mails
+    assert mail["subject"] == "LobbyLock: delivery at maple-12/front"
+    assert mail.get_all("to") == ["ines@example.com"] and mail["bcc"] is None
+    text = mailbox.texts()[0]
+    for piece in ("<script", "<b ", "<!channel", "http://evil", "]("):
+        assert piece not in text
+    message = hooks.calls[0][1]["message"]
+    assert "was let in" in message and len(message.splitlines()) == 1 and "@everyone" not in message
+    assert "\u202e" not in message and "x" * 65 not in message
+
+
+def test_a_mail_server_that_refuses_gets_it_later(lane, mailbox):
+    lane.tell(person(urls=[mail_url(mailbox, "")], kinds=["forced"]))
+    lane.step()
+    mailbox.refuses = True
+    lane.record(event.DOOR_FORCED)
+    lane.pass_on()
+    assert mailbox.mails == []
+    mailbox.refuses = False
+    lane.step(31)
+    assert len(mailbox.mails) == 1
+
+
+def test_a_server_that_never_answers_holds_up_neither_the_collector_nor_others(tmp_path, hooks):
+    with socket.create_server(("127.0.0.1", 0)) as silent, Database.open(tmp_path / "lane.db") as opened:
+        lane = Street(tmp_path, opened, alert_sending.send)
+        port = silent.getsockname()[1]
+        lane.tell(
+            person("Otto", urls=[f"json://127.0.0.1:{port}/never?rto=300"], kinds=["forced"]),
+            person("Ines", urls=[f"json://127.0.0.1:{hooks.port}/hook"], kinds=["forced"]),
+        )
+        lane.alerts.step()
+        lane.record(event.DOOR_FORCED)
+        lane.collect()
+        lane.alerts.step()
+        until = time.monotonic() + 60
+        while not hooks.calls and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(hooks.calls) == 1
+        # Otto's attempt still hangs; events come in all the same.
+        lane.record(event.DOOR_FORCED)
+        lane.collect()
+        lane.alerts.step()
+        assert not lane.alerts._sender.is_free("Otto")
+
+
+def test_the_thread_sends_what_the_collector_tells(tmp_path, hooks):
+    with Database.open(tmp_path / "lane.db") as opened:
+        lane = Street(tmp_path, opened, alert_sending.send)
+        lane.tell(person(urls=[f"json://127.0.0.1:{hooks.port}/hook"], kinds=["forced"]))
+        lane.alerts.start()
+        try:
+            lane.record(event.DOOR_FORCED)
+            until = time.monotonic() + 60
+            # The first pass looks at what was there before it.
+            while not lane.alerts._has_begun and time.monotonic() < until:
+                time.sleep(0.02)
+            lane.collect()
+            while not hooks.calls and time.monotonic() < until:
+                time.sleep(0.02)
+        finally:
+            lane.alerts.stop()
+        assert [value["title"] for _, value in hooks.calls] == ["LobbyLock: forced at maple-12/front"]
+        lane.step()
+        assert len(hooks.calls) == 1
+
+
+def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, hooks, capsys, caplog, log_kept):
+    secret = "pw-Tk9vcGU"
+    urls = [mail_url(mailbox, secret), f"json://ines:{secret}@127.0.0.1:{hooks.port}/{secret}?x={secret}"]
+    hooks.status = 500
+    for is_json in (False, True):
+        logs.configure(is_json, level=logging.DEBUG)
+        logging.getLogger().addHandler(caplog.handler)
+        lane.tell(person(urls=[*urls, f"nothing://{secret}@nowhere"], kinds=["forced"]))
+        lane.step()
+        lane.record(event.DOOR_FORCED)
+        lane.pass_on(3_600)
+    with pytest.raises(UserError) as caught:
+        alert_sending.check_urls("Ines", [f"nothing://{secret}@nowhere"])
+    printed = capsys.readouterr()
+    assert "alert failed" in printed.err and "URL 2 (json)" in printed.err
+    everything = printed.out + printed.err + caplog.text + str(caught.value)
+    assert secret not in everything
+    assert secret.encode() not in b"".join(path.read_bytes() for path in lane.home.path.parent.glob("lane.db*"))
