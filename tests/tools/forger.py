@@ -13,11 +13,13 @@ from pathlib import Path
 
 import cbor2
 from scripted_door import ACCESS, EVENTS_LOST, NOW_S, SEAL, ScriptedDoor, encode
+from sqlalchemy import NullPool, create_engine
 
 from firmware.core import ratchet
 from lobbylock.acknowledgement import EVENTS, acknowledge
 from lobbylock.audit import audit_store
 from lobbylock.collector import Collector
+from lobbylock.database import Database
 from lobbylock.enrolment import Enrolments
 from lobbylock.finding import Finding
 from lobbylock.home import Home
@@ -71,6 +73,8 @@ class World:
         with sqlite3.connect(path) as database:
             database.backup(self.base)
         database.close()
+        engine = create_engine("sqlite://", creator=self._copy, poolclass=NullPool)
+        self._copies = Database(engine, str(path), path.with_name(path.name + ".pictures"))
         with self.open() as store:
             self.honest = view(store)
             self.known: list[Finding] = []
@@ -117,9 +121,12 @@ class World:
 
     def open(self) -> Store:
         """Returns a copy of the store."""
+        return Store(self._copies, self._copies.open_connection())
+
+    def _copy(self) -> sqlite3.Connection:
         database = sqlite3.connect(":memory:", isolation_level=None)
         self.base.backup(database)
-        return Store(self.path, database)
+        return database
 
     def audit(self, store: Store) -> list[Finding]:
         sums = audit_store(store, self.doors, self.signer.public_key)
@@ -152,7 +159,14 @@ def view(store: Store) -> list:
 
 
 def _run(store: Store, statement: str, *values) -> None:
-    store._db.execute(statement, values)
+    raw(store).execute(statement, values)
+
+
+def raw(store: Store) -> sqlite3.Connection:
+    """The database itself, past everything that guards it."""
+    opened = store.connection.connection.driver_connection
+    assert isinstance(opened, sqlite3.Connection)
+    return opened
 
 
 def _pick(world: World, rng: random.Random) -> int:
@@ -364,7 +378,7 @@ def change_signed(world, store, rng):
     if rng.random() < 0.5:
         value = rng.choice(values)
     else:
-        value = store._db.execute(f"SELECT {column} FROM chain WHERE id = ?", (rng.choice([1, 2]),)).fetchone()[0]
+        value = raw(store).execute(f"SELECT {column} FROM chain WHERE id = ?", (rng.choice([1, 2]),)).fetchone()[0]
         value = bytearray(value)
         value[rng.randrange(len(value))] ^= 1 << rng.randrange(8)
         value = bytes(value)
@@ -421,11 +435,12 @@ def sign_as_the_collector(world, store, rng):
     rng.choice([edit_record, reseal, reseal_without, truncate_and_resume, swap_events, insert_in_the_gap])(
         world, store, rng
     )
-    rows = store._db.execute("SELECT seq, head FROM event WHERE chain = 1 ORDER BY seq DESC LIMIT 1").fetchone()
+    rows = raw(store).execute("SELECT seq, head FROM event WHERE chain = 1 ORDER BY seq DESC LIMIT 1").fetchone()
     if rows is not None and isinstance(rows[0], int):
         ack = acknowledge(world.signer, EVENTS, world.lock.name, *rows)
         _run(store, "UPDATE chain SET ack = ? WHERE id = 1", ack)
-    store.settle(store.chains("maple-12/front")[0], lambda account: sign_receipt(world.signer, account))
+    with store.transaction():
+        store.settle(store.chains("maple-12/front")[0], lambda account: sign_receipt(world.signer, account))
 
 
 def forge_export(lines: list[bytes], rng: random.Random) -> bytes:

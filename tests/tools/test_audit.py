@@ -4,13 +4,16 @@ import hmac
 import json
 import os
 import shutil
-import sqlite3
 import time
+from pathlib import Path
 
 import cbor2
 import pytest
 from scripted_door import ACCESS, BOOT, EVENTS_LOST, NOW_S, SEAL, ScriptedDoor, encode
+from storeedit import edit, translate
 
+from database_case import on_postgresql, on_sqlite
+from lobbylock.audit import audit_store
 from lobbylock.collector import Collector
 from lobbylock.enrolment import Enrolments
 from lobbylock.journalkey import JournalKey
@@ -32,23 +35,15 @@ def send_picture(collector: Collector, lock: ScriptedDoor, number: int = 1) -> N
 
 
 @pytest.fixture
-def filled(collector, lock, store):
-    """The store's path after three deliveries: seqs 1 to 15; 3, 8, 13 announce pictures; 5, 10, 15 are seals."""
+def filled(collector, lock, store, store_address):
+    """The store's address after three deliveries: seqs 1 to 15; 3, 8, 13 announce pictures; 5, 10, 15 are seals."""
     for _ in range(3):
         lock.deliver(picture=PICTURE + bytes([lock.last_seq]))
     send(collector, lock)
     for number in (1, 2, 3):
         send_picture(collector, lock, number)
     store.close()
-    return store.path
-
-
-def edit(path, *statements: str) -> None:
-    database = sqlite3.connect(path)
-    with database:
-        for statement in statements:
-            assert database.execute(statement).rowcount != 0, statement
-    database.close()
+    return store_address
 
 
 def broken(run) -> dict:
@@ -93,52 +88,69 @@ def test_sound(filled, run, lock):
 BLOB = "x'" + encode([7, ACCESS, 1, 1750, NOW_S, {1: 0, 2: 1, 3: 99, 4: 4, 5: 20717}]).hex() + "'"
 
 
-@pytest.mark.parametrize(
-    ("statement", "seq", "what"),
-    [
-        (f"UPDATE event SET record = {BLOB} WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET record = x'' WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET record = 'text' WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET head = zeroblob(32) WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET kind = 9 WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET time_s = time_s + 3600 WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET time_s = NULL WHERE seq = 7", 7, "edited"),
-        ("DELETE FROM event WHERE seq = 1", 1, "missing row"),
-        ("DELETE FROM event WHERE seq = 7", 7, "missing row"),
-        ("DELETE FROM event WHERE seq = 15", 15, "missing row"),
-        ("DELETE FROM event WHERE seq > 10", 11, "missing row"),
-        ("DELETE FROM event WHERE seq > 7", 8, "missing row"),
-        ("DELETE FROM event", 1, "missing row"),
-        ("UPDATE event SET seq = 99 WHERE seq = 15", 15, "reordered"),
-        ("UPDATE event SET seq = 'x' WHERE seq = 15", 15, "reordered"),
-        ("DELETE FROM picture WHERE number = 2", 8, "picture missing"),
-        ("UPDATE picture SET file = 'none.jpg' WHERE number = 2", 8, "picture missing"),
-        ("UPDATE picture SET file = '../home/collector.json' WHERE number = 2", 8, "picture is another"),
-        ("UPDATE picture SET file = (SELECT file FROM picture WHERE number = 1)", 8, "picture is another"),
-        ("UPDATE event SET tag = x'' WHERE seq = 7", 7, "tag missing"),
-        ("UPDATE event SET tag = 'text of 16 chars' WHERE seq = 7", 7, "tag missing"),
-        ("UPDATE event SET tag = zeroblob(16) WHERE seq = 7", 7, "edited"),
-        ("UPDATE event SET tag = (SELECT tag FROM event WHERE seq = 8) WHERE seq = 7", 7, "edited"),
-        ("UPDATE picture SET file = NULL WHERE number = 2", 8, "picture missing"),
-        ("UPDATE picture SET file = NULL, arrival = NULL, digest = NULL WHERE number = 3", 0, "picture missing"),
-        ("UPDATE picture SET sha256 = zeroblob(32) WHERE number = 2", 8, "picture is another"),
-        ("UPDATE picture SET arrival = 9 WHERE number = 1", 8, "edited"),
-        ("INSERT INTO picture VALUES (1, 9, 2, 5, zeroblob(32), NULL, NULL, NULL)", 9, "edited"),
-        ("UPDATE chain SET receipt = NULL", 15, "edited"),
-        ("UPDATE chain SET receipt = ack", 15, "edited"),
-        ("UPDATE chain SET ack = receipt", 15, "edited"),
-        ("UPDATE chain SET ack = NULL", 15, "edited"),
-        ("UPDATE chain SET ack = x'80'", 15, "edited"),
-        ("UPDATE chain SET public_key = zeroblob(32)", 0, "unknown key"),
-        ("UPDATE chain SET door = 'oak-3/yard'", 0, "unknown key"),
-        ("INSERT INTO gap VALUES (1, 16, 20, zeroblob(32))", 16, "edited"),
-        ("INSERT INTO gap VALUES (1, 'a', 'b', 'c')", 0, "edited"),
-    ],
-)
+EDITS = [
+    (f"UPDATE event SET record = {BLOB} WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET record = x'' WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET record = 'text' WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET head = zeroblob(32) WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET kind = 9 WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET time_s = time_s + 3600 WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET time_s = NULL WHERE seq = 7", 7, "edited"),
+    ("DELETE FROM event WHERE seq = 1", 1, "missing row"),
+    ("DELETE FROM event WHERE seq = 7", 7, "missing row"),
+    ("DELETE FROM event WHERE seq = 15", 15, "missing row"),
+    ("DELETE FROM event WHERE seq > 10", 11, "missing row"),
+    ("DELETE FROM event WHERE seq > 7", 8, "missing row"),
+    ("DELETE FROM event", 1, "missing row"),
+    ("UPDATE event SET seq = 99 WHERE seq = 15", 15, "reordered"),
+    ("DELETE FROM picture WHERE number = 2", 8, "picture missing"),
+    ("UPDATE picture SET file = 'none.jpg' WHERE number = 2", 8, "picture missing"),
+    ("UPDATE picture SET file = '../home/collector.json' WHERE number = 2", 8, "picture is another"),
+    ("UPDATE picture SET file = (SELECT file FROM picture WHERE number = 1)", 8, "picture is another"),
+    ("UPDATE event SET tag = x'' WHERE seq = 7", 7, "tag missing"),
+    ("UPDATE event SET tag = zeroblob(16) WHERE seq = 7", 7, "edited"),
+    ("UPDATE event SET tag = (SELECT tag FROM event WHERE seq = 8) WHERE seq = 7", 7, "edited"),
+    ("UPDATE picture SET file = NULL WHERE number = 2", 8, "picture missing"),
+    ("UPDATE picture SET file = NULL, arrival = NULL, digest = NULL WHERE number = 3", 0, "picture missing"),
+    ("UPDATE picture SET sha256 = zeroblob(32) WHERE number = 2", 8, "picture is another"),
+    ("UPDATE picture SET arrival = 9 WHERE number = 1", 8, "edited"),
+    ("INSERT INTO picture VALUES (1, 9, 2, 5, zeroblob(32), NULL, NULL, NULL)", 9, "edited"),
+    ("UPDATE chain SET receipt = NULL", 15, "edited"),
+    ("UPDATE chain SET receipt = ack", 15, "edited"),
+    ("UPDATE chain SET ack = receipt", 15, "edited"),
+    ("UPDATE chain SET ack = NULL", 15, "edited"),
+    ("UPDATE chain SET ack = x'80'", 15, "edited"),
+    ("UPDATE chain SET public_key = zeroblob(32)", 0, "unknown key"),
+    ("UPDATE chain SET door = 'oak-3/yard'", 0, "unknown key"),
+    ("INSERT INTO gap VALUES (1, 16, 20, zeroblob(32))", 16, "edited"),
+    # SQLite keeps values of other types than the column's.
+    ("UPDATE event SET seq = 'x' WHERE seq = 15", 15, "reordered"),
+    ("UPDATE event SET tag = 'text of 16 chars' WHERE seq = 7", 7, "tag missing"),
+    ("INSERT INTO gap VALUES (1, 'a', 'b', 'c')", 0, "edited"),
+]
+
+
+@on_sqlite
+@pytest.mark.parametrize(("statement", "seq", "what"), EDITS)
 def test_edited_rows(filled, run, lock, statement, seq, what):
     edit(filled, statement)
     found = broken(run)
     assert (found["seq"], found["what"]) == (seq, what)
+
+
+@on_postgresql
+def test_edited_rows_of_postgresql(filled, database, home, lock):
+    """The same edits, each undone by the transaction in which it is seen."""
+    doors = {lock.name: home.door(lock.name)}
+    with database.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for statement, seq, what in EDITS[:-3]:
+            with connection.begin_nested() as changes:
+                assert connection.exec_driver_sql(translate(filled, statement)).rowcount != 0
+                sums = audit_store(Store(database, connection), doors, home.collector().public_key)
+                first = [finding for each in sums for finding in each.findings][0]
+                assert (first.seq, first.what) == (seq, what), statement
+                changes.rollback()
 
 
 def test_swapped_rows(filled, run):
@@ -152,17 +164,14 @@ def test_swapped_rows(filled, run):
     assert (found["seq"], found["what"]) == (6, "reordered")
 
 
-def rewrite(path, lock: ScriptedDoor, first_seq: int) -> None:
+def rewrite(address, lock: ScriptedDoor, first_seq: int) -> None:
     """Puts the records of `lock` from `first_seq` on in place of the stored ones."""
-    database = sqlite3.connect(path)
-    with database:
-        database.execute("DELETE FROM event WHERE seq >= ?", (first_seq,))
-        for seq in range(first_seq, lock.last_seq + 1):
-            record = lock.records[seq - 1]
-            _, kind, _, _, time_s, _ = cbor2.loads(record)
-            values = (1, seq, kind, time_s, record, lock.heads[seq], lock.tags[seq - 1], NOW_S)
-            database.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-    database.close()
+    edit(address, "DELETE FROM event WHERE seq >= ?", values=(first_seq,))
+    for seq in range(first_seq, lock.last_seq + 1):
+        record = lock.records[seq - 1]
+        _, kind, _, _, time_s, _ = cbor2.loads(record)
+        values = (1, seq, kind, time_s, record, lock.heads[seq], lock.tags[seq - 1], NOW_S)
+        edit(address, "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values=values)
 
 
 def taken(lock: ScriptedDoor, behind: int) -> ScriptedDoor:
@@ -254,7 +263,7 @@ def test_hidden_behind_a_gap(filled, run, lock):
 def test_history_that_is_gone(collector, enrol, run, filled, store, home, lock):
     other = enrol(ScriptedDoor("oak-3/yard", b"\5" * 32))
     other.deliver()
-    with Store.open(filled) as again:
+    with Store.open(filled, store.pictures) as again:
         send(Collector(again, Enrolments(home), home.collector(), collector._listener), other)
     assert run("audit", "verify")[0] == 0
     edit(filled, "DELETE FROM event WHERE chain = 2", "DELETE FROM chain WHERE id = 2")
@@ -302,7 +311,7 @@ def test_swapped_pictures(filled, run, store):
         ([], 0, False),
     ],
 )
-def test_gaps_are_named(collector, store, run, lock, reports, head_seq, is_reported):
+def test_gaps_are_named(collector, store_address, run, lock, reports, head_seq, is_reported):
     for _ in range(3):
         lock.deliver()
     for first, count in reports:
@@ -318,7 +327,7 @@ def test_gaps_are_named(collector, store, run, lock, reports, head_seq, is_repor
     words = "reported by the lock" if is_reported else "unexplained"
     assert f"5 to 8 ({words})" in run("audit", "verify")[1]
     assert (found["seq"], found["what"]) == (5, "gap")
-    edit(store.path, "UPDATE gap SET head = zeroblob(32)")
+    edit(store_address, "UPDATE gap SET head = zeroblob(32)")
     assert broken(run)["seq"] == 9
 
 
@@ -367,14 +376,14 @@ def test_second_history(collector, store, run, lock, listener):
         "UPDATE conflict SET message = 'text'",
     ],
 )
-def test_evidence_that_was_touched(collector, store, run, lock, statement):
+def test_evidence_that_was_touched(collector, store_address, run, lock, statement):
     lock.deliver()
     send(collector, lock)
     forged = taken(lock, 0)
     forged.deliver(slot=8)
     collector.handle(f"lobbylock/{lock.name}/events", forged.batch())
     assert broken(run)["what"] == "two histories"
-    edit(store.path, statement)
+    edit(store_address, statement)
     assert broken(run)["what"] == "edited"
 
 
@@ -435,11 +444,11 @@ def test_events_from_before_the_enrolment(home, collector, run, lock):
     assert (broken(run)["seq"], broken(run)["what"]) == (0, "unknown key")
 
 
-def test_gap_that_does_not_fit(collector, store, run, lock):
+def test_gap_that_does_not_fit(collector, store_address, run, lock):
     for _ in range(3):
         lock.deliver()
     send(collector, lock, 9)
-    edit(store.path, "UPDATE gap SET last_seq = 7")
+    edit(store_address, "UPDATE gap SET last_seq = 7")
     assert (broken(run)["seq"], broken(run)["what"]) == (1, "missing row")
 
 
@@ -477,12 +486,14 @@ def test_verify_beside_a_running_collector(collector, store, run, lock):
         assert run("audit", "verify")[0] == 0
 
 
-def test_verify_in_a_folder_that_cannot_be_written(collector, store, run, lock, home):
+@on_sqlite
+def test_verify_in_a_folder_that_cannot_be_written(collector, database, store, store_address, run, lock, home):
     lock.deliver()
     send(collector, lock)
     store.close()
+    database.close()
     copy = home.path / "copy.db"
-    shutil.copy(store.path, copy)
+    shutil.copy(store_address, copy)
     copy.chmod(0o400)
     assert run("audit", "verify", "--store", str(copy))[0] == 0
 
@@ -498,11 +509,14 @@ def test_no_store(run, home, lock, content):
         assert str(path) in error and error.count("\n") == 1
 
 
-def test_damaged_pages(filled, run):
-    data = bytearray(filled.read_bytes())
+@on_sqlite
+def test_damaged_pages(filled, database, run):
+    database.close()
+    path = Path(filled)
+    data = bytearray(path.read_bytes())
     for at in range(4096, len(data), 4096):
         data[at : at + 100] = b"\xff" * 100
-    filled.write_bytes(data)
+    path.write_bytes(data)
     code, _, error = run("audit", "verify")
     assert code == 2 and error.count("\n") == 1
 

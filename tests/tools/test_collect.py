@@ -269,13 +269,14 @@ def test_reader_that_has_enough(mosquitto, spawn, connect, lock):
 def test_store_that_fails_ends_the_collector(mosquitto, collect, connect, home, lock):
     with Broker(mosquitto) as broker:
         output = collect(broker.url)
-        database = sqlite3.connect(home.path / "collector.db")
+        path = home.path / "collector.db"
+        database = sqlite3.connect(path)
         database.execute("DROP TABLE gap")
         client = connect(broker, lock)
         lock.deliver()
         client.publish(f"lobbylock/{lock.name}/events", lock.batch())
         assert output.process.wait(20) == 2
-        assert output.process.stderr.read() == "lobbylock: The store failed: no such table: gap.\n"
+        assert output.process.stderr.read() == f"lobbylock: The store at {path} failed: no such table: gap.\n"
 
 
 def test_tls(mosquitto, collect, spawn, lock, tmp_path):

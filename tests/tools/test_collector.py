@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_door import ACCESS, ScriptedDoor, encode, read_ack
+from storeedit import edit
 
+from database_case import on_sqlite
 from firmware.core import ratchet
 from lobbylock import verify
 from lobbylock.collector import Collector
 from lobbylock.enrolment import Enrolments
-from lobbylock.errors import UserError
+from lobbylock.errors import StoreFailed, UserError
 from lobbylock.store import Store
 
 PICTURE = b"\xff\xd8" + bytes(range(256)) * 40 + b"\xff\xd9"
@@ -133,7 +135,7 @@ def test_doors_do_not_answer_for_each_other(collector, enrol, lock, listener):
     assert listener.refusals == [verify.TWO_HISTORIES, verify.BAD_SEAL]
 
 
-def test_picture(collector, home, lock, store, listener):
+def test_picture(collector, home, lock, database, listener):
     access = lock.deliver(picture=PICTURE)
     collector.handle(EVENTS, lock.batch())
     replies = [reply for piece in lock.pieces(1) for reply in collector.handle(PIECES, piece)]
@@ -148,7 +150,8 @@ def test_picture(collector, home, lock, store, listener):
     # The acknowledgement was lost: all of it again, one answer at the end, no second file.
     assert [reply for piece in lock.pieces(1) for reply in collector.handle(PIECES, piece)] == replies
     assert len(listener.pictures) == 1
-    assert stat.S_IMODE(os.stat(store.path).st_mode) == 0o600
+    if database.is_sqlite:
+        assert stat.S_IMODE(os.stat(database.address).st_mode) == 0o600
 
 
 def test_lost_picture_file_is_taken_again(collector, lock, listener):
@@ -189,11 +192,11 @@ def test_pictures_of_doors_interleave(collector, enrol, listener):
     assert sorted(door for door, _, _ in listener.pictures) == [lock.name for lock in locks]
 
 
-def test_restart_in_the_middle_of_a_picture(home, lock, listener):
+def test_restart_in_the_middle_of_a_picture(home, lock, listener, database):
     lock.deliver(picture=PICTURE)
 
     def begin() -> Collector:
-        opened = Store.open(home.path / "collector.db")
+        opened = Store(database, database.open_connection())
         return Collector(opened, Enrolments(home), home.collector(), listener)
 
     before = begin()
@@ -285,21 +288,20 @@ def test_strangers_cost_no_memory(collector, lock, listener):
     assert after - before < 100_000
 
 
-def test_unwritable_store_is_not_acknowledged(home, lock, listener):
+def test_unwritable_store_is_not_acknowledged(home, lock, listener, store_address, pictures_path):
     lock.deliver()
-    path = home.path / "collector.db"
-    Store.open(path).close()
-    broken = Collector(Store.open_to_read(path), Enrolments(home), home.collector(), listener)
-    with pytest.raises(sqlite3.OperationalError):
+    Store.open(store_address, pictures_path).close()
+    broken = Collector(Store.open_to_read(store_address, pictures_path), Enrolments(home), home.collector(), listener)
+    with pytest.raises(StoreFailed):
         broken.handle(EVENTS, lock.batch())
     assert listener.events == []
 
 
-def test_two_collectors_on_one_store(home, lock, listener):
+def test_two_collectors_on_one_store(home, lock, listener, store_address, pictures_path):
     for _ in range(4):
         lock.deliver()
-    path = home.path / "collector.db"
-    collectors = [Collector(Store.open(path), Enrolments(home), home.collector(), listener) for _ in range(2)]
+    stores = [Store.open(store_address, pictures_path) for _ in range(2)]
+    collectors = [Collector(store, Enrolments(home), home.collector(), listener) for store in stores]
     for at in range(4):
         collectors[at % 2].handle(EVENTS, lock.batch(4 * at + 1, 4 * at + 4))
         collectors[1 - at % 2].handle(EVENTS, lock.batch(1, 4 * at + 4))
@@ -326,10 +328,11 @@ def test_database_of_something_else(tmp_path):
             opening(path)
 
 
-def test_store_of_another_version(store):
-    store._db.execute("PRAGMA user_version = 1")
+@on_sqlite
+def test_store_of_another_version(store, store_address):
+    edit(store_address, "PRAGMA user_version = 1")
     with pytest.raises(UserError, match="another version"):
-        Store.open(store.path)
+        Store.open(store_address)
 
 
 def test_huge_numbers_from_an_enrolled_door(collector, lock, store, listener):

@@ -4,6 +4,7 @@ import hmac
 import json
 import sqlite3
 import stat
+from contextlib import closing
 from hashlib import sha256
 
 import cbor2
@@ -11,7 +12,9 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from scripted_door import EVENTS_LOST, NOW_S, ScriptedDoor
+from storeedit import edit
 
+from database_case import on_sqlite
 from lobbylock.collector import Collector
 from lobbylock.enrolment import Enrolments
 from lobbylock.export import MAX_LINE_BYTES
@@ -242,7 +245,7 @@ def test_signed_by_another_collector(filled, run, tmp_path, home):
 # Two records.
 
 
-def test_two_exports_of_one_history(collector, lock, run, tmp_path, monkeypatch):
+def test_two_exports_of_one_history(collector, store_address, lock, run, tmp_path, monkeypatch):
     lock.deliver()
     assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
     early = export(run, tmp_path, name="early")
@@ -252,14 +255,16 @@ def test_two_exports_of_one_history(collector, lock, run, tmp_path, monkeypatch)
     late = export(run, tmp_path, name="late")
     code, found = verify(run, early, late)
     assert code == 0 and [door["events"] for door in found["doors"]] == [4, 8]
-    assert verify(run, late, early)[0] == verify(run, early, str(collector._store.path))[0] == 0
+    assert verify(run, late, early)[0] == verify(run, early, store_address)[0] == 0
 
 
-def test_store_that_was_put_back(collector, store, lock, run, tmp_path):
+@on_sqlite
+def test_store_that_was_put_back(collector, store_address, lock, run, tmp_path):
     """An older copy of the whole store is sound in itself; an export from before tells."""
     lock.deliver()
     assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch())
-    store._db.execute("VACUUM INTO ?", (str(tmp_path / "old.db"),))
+    with closing(sqlite3.connect(store_address)) as source:
+        source.execute("VACUUM INTO ?", (str(tmp_path / "old.db"),))
     lock.deliver(picture=b"picture")
     assert collector.handle(f"lobbylock/{lock.name}/events", lock.batch(5))
     path = export(run, tmp_path)
@@ -288,10 +293,8 @@ def test_two_stores_with_two_histories(home, lock, listener, run, tmp_path):
     assert run("audit", "verify", *map(str, [*paths, paths[0]]))[0] == 2
 
 
-def test_export_of_a_damaged_store(filled, run, home, tmp_path):
-    with sqlite3.connect(home.path / "collector.db") as database:
-        database.execute("UPDATE event SET record = 'text' WHERE seq = 2")
-    database.close()
+def test_export_of_a_damaged_store(filled, run, store_address, tmp_path):
+    edit(store_address, "UPDATE gap SET first_seq = -1")
     code, text, error = run("audit", "export", str(tmp_path / "export"))
     assert (code, text) == (2, "") and "damaged" in error
     assert list(tmp_path.glob("*export*")) == []

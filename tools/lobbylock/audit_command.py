@@ -47,6 +47,7 @@ UnverifiedOption = Annotated[
 
 @app.command("verify")
 def verify(
+    context: typer.Context,
     records: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE]...", help="An export or a store; two are compared. [default: the store]"),
@@ -60,7 +61,10 @@ def verify(
     """Recompute every chain, tag, seal and picture, and name what is not as the doors recorded it. Exits with 1 if
     there is anything."""
     folder = open_home(home)
-    if records and (store is not None or len(records) > 2):
+    # The environment names the store for when no file is given.
+    source = context.get_parameter_source("store")
+    is_store_given = source is not None and source.name == "COMMANDLINE"
+    if records and (is_store_given or len(records) > 2):
         raise UserError("Give one file, two to compare, or --store.")
     doors = read_doors(folder, door)
     collector_key = folder.collector().public_key

@@ -31,6 +31,7 @@ from lobbylock.verify import (
     check_batch,
     parse_batch,
 )
+from lobbylock.visits import index_events
 
 TOPICS = ("lobbylock/+/+/events", "lobbylock/+/+/picture", "lobbylock/+/+/status")
 _MAX_TOPIC_CHARACTERS = len("lobbylock//") + 2 * 32 + len("/picture")
@@ -90,7 +91,7 @@ class Collector:
                 return self._take_events(door, payload)
             if kind == "picture":
                 return self._take_piece(door, payload)
-            self._listener.status(door.name, _parse_status(payload))
+            self._take_status(door, payload)
         except Refusal as refusal:
             self._listener.refused(topic, refusal)
         return []
@@ -154,6 +155,8 @@ class Collector:
                 # Each receipt says how many chains there are.
                 changed = self._store.chains()
             self._store.add(chain, verdict, ack, int(self._now_s()))
+            new_seqs = set(verdict.new_seqs)
+            index_events(self._store.connection, chain, door, [each for each in batch.events if each.seq in new_seqs])
             for each in changed:
                 self._store.settle(each, self._receipt)
         return [(f"lobbylock/{door.name}/ack", ack)]
@@ -168,6 +171,12 @@ class Collector:
     def _receipt(self, account: Account) -> bytes:
         return sign_receipt(self._signer, account)
 
+    def _take_status(self, door: Door, payload: bytes) -> None:
+        status = _parse_status(payload)
+        with self._store.transaction():
+            self._store.keep_status(door.name, status, int(self._now_s()))
+        self._listener.status(door.name, status)
+
     def _take_piece(self, door: Door, payload: bytes) -> list[Reply]:
         piece = parse_piece(payload)
         chain = self._store.chain(door.name, door.public_key or b"")
@@ -175,7 +184,7 @@ class Collector:
         if chain is None or found is None:
             raise Refusal(UNANNOUNCED, f"picture {piece.number}")
         announced, path = found
-        if path is None:
+        if path is None and not self._store.is_deleted(chain, announced.seq):
             whole = self._assembler.add(chain.id, piece, announced)
             if whole is None:
                 return []

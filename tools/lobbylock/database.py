@@ -45,11 +45,12 @@ class Database:
     is left as it is.
     """
 
-    def __init__(self, engine: Engine, address: str, pictures: Path) -> None:
+    def __init__(self, engine: Engine, address: str, pictures: Path, *, is_read_only: bool = False) -> None:
         self.address = address
         self.pictures = pictures
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._engine = engine
+        self._is_read_only = is_read_only
         self._turn = threading.Lock()
         event.listen(engine, "handle_error", self._name_failure, retval=True)
 
@@ -65,9 +66,10 @@ class Database:
         if pictures is None:
             pictures = default_pictures(address, None)
         if url.get_backend_name() == "sqlite":
-            opened = cls(_sqlite_engine(Path(url.database or ""), to_read), url.database or "", pictures)
+            engine, name = _sqlite_engine(Path(url.database or ""), to_read), url.database or ""
         else:
-            opened = cls(_postgresql_engine(url), describe_address(url), pictures)
+            engine, name = _postgresql_engine(url, to_read), describe_address(url)
+        opened = cls(engine, name, pictures, is_read_only=to_read)
         try:
             opened._check_form(to_read)
         except StoreFailed as failure:
@@ -147,7 +149,9 @@ class Database:
             connection.begin()
             connection.exec_driver_sql("BEGIN")
         else:
-            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            # On one that may only read, this option would end that when it is taken back.
+            options = {} if self._is_read_only else {"postgresql_readonly": True}
+            connection.execution_options(isolation_level="REPEATABLE READ", **options)
             connection.begin()
 
     @contextlib.contextmanager
@@ -353,7 +357,7 @@ def _sqlite_engine(path: Path, to_read: bool) -> Engine:
     )
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, to_read: bool) -> Engine:
     engine = sqlalchemy.create_engine(
         url,
         connect_args={"connect_timeout": _WAIT_S, "tcp_user_timeout": _WAIT_S * 1000},
@@ -372,6 +376,8 @@ def _postgresql_engine(url: URL) -> Engine:
         # Whatever the server's own setting is: an acknowledgement must not leave before its event is on the disk.
         connection.execute("SET synchronous_commit = on")
         connection.execute(f"SET lock_timeout = '{_WAIT_S}s'")
+        if to_read:
+            connection.execute("SET default_transaction_read_only = on")
         connection.autocommit = was_autocommit
 
     return engine

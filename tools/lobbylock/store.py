@@ -5,6 +5,7 @@ transaction, durable before the acknowledgement leaves.
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -249,11 +250,10 @@ class Store:
         if batch.last_seq == self._scalar(_LAST_SEQ, of_chain=chain.id):
             self._db.execute(_SET_ACK, {"of_chain": chain.id, "new_ack": ack})
 
-    def _insert(self, statements: dict[str, Any], rows: list[dict[str, Any]]) -> int:
-        """Adds `rows` but those whose place is taken. Returns how many there are of them, where that is one at most."""
-        if not rows:
-            return 0
-        return self._db.execute(statements[self._db.dialect.name], rows if len(rows) > 1 else rows[0]).rowcount
+    def _insert(self, statements: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+        """Adds `rows` but those whose place is taken."""
+        if rows:
+            self._db.execute(statements[self._db.dialect.name], rows if len(rows) > 1 else rows[0])
 
     def announced(self, chain: Chain, number: int) -> tuple[Announcement, Path | None] | None:
         """Returns the latest announcement of picture `number`, and its file if that is here."""
@@ -305,9 +305,11 @@ class Store:
 
     def keep_conflict(self, chain: Chain, conflict: Conflict) -> bool:
         """Keeps evidence of another history. Returns whether it is new and there was room for it."""
-        if self._scalar(_COUNT_CONFLICTS, of_chain=chain.id) >= MAX_CONFLICTS:
+        kept = self.conflicts(chain)
+        if len(kept) >= MAX_CONFLICTS or any(each.sha256 == conflict.sha256 for each in kept):
             return False
-        return self._insert(_ADD_CONFLICT, [{"chain": chain.id, **asdict(conflict)}]) > 0
+        self._insert(_ADD_CONFLICT, [{"chain": chain.id, **asdict(conflict)}])
+        return True
 
     def conflicts(self, chain: Chain) -> list[Conflict]:
         """Returns the evidence of other histories than the chain's, in order of where they begin."""
@@ -345,6 +347,18 @@ class Store:
         """Returns the row of each announced picture by the announcement's seq."""
         return {row[0]: PictureRow(*row[1:]) for row in self._rows(_PICTURES, of_chain=chain.id)}
 
+    def keep_status(self, door: str, status: dict[str, object], received_s: int) -> None:
+        """Keeps the last status message of a door in place of the one before; call it inside of a transaction."""
+        is_online = bool(status["online"])
+        row = {
+            "door": door,
+            "received_s": received_s,
+            "online": is_online,
+            "online_s": received_s if is_online else None,
+            "content": json.dumps(status),
+        }
+        self._db.execute(_SET_STATUS[self._db.dialect.name], row)
+
     def deletions(self, chain: Chain) -> dict[int, Deletion]:
         """Returns what was noted of pictures that were deleted, by the seq of their announcement."""
         return {row[0]: Deletion(*row) for row in self._rows(_DELETIONS, of_chain=chain.id)}
@@ -368,6 +382,16 @@ def _insert_new(table: Any, *columns: str) -> dict[str, Any]:
     }
 
 
+def _set_status(table: Any, kind: Any) -> Any:
+    names = table.c.keys()
+    adding = kind(table).values({name: bindparam(name, type_=table.c[name].type) for name in names})
+    new = adding.excluded
+    changes = {name: new[name] for name in names if name not in ("door", "online_s")}
+    # One that goes off says when it was there last.
+    changes["online_s"] = func.coalesce(new.online_s, table.c.online_s)
+    return adding.on_conflict_do_update(index_elements=["door"], set_=changes)
+
+
 # Made once, so that SQLAlchemy compiles each once and the database prepares it.
 _chain, _event, _gap, _picture = tables.chain, tables.event, tables.gap, tables.picture
 _conflict, _deletion = tables.conflict, tables.deletion
@@ -386,6 +410,10 @@ _AROUND = select(_event.c.seq, _event.c.record, _event.c.head, _event.c.tag).whe
 _LAST_SEQ = select(func.max(_event.c.seq)).where(_of_chain(_event))
 _LAST_HEAD = select(_event.c.seq, _event.c.head).where(_of_chain(_event)).order_by(desc(_event.c.seq)).limit(1)
 _ADD_EVENTS = _insert_new(_event)
+_SET_STATUS = {
+    "sqlite": _set_status(tables.status, sqlite.insert),
+    "postgresql": _set_status(tables.status, postgresql.insert),
+}
 _GAPS = select(_gap.c.first_seq, _gap.c.last_seq, _gap.c.head).where(_of_chain(_gap)).order_by(_gap.c.first_seq)
 _CLEAR_GAPS = delete(_gap).where(_of_chain(_gap))
 _ADD_GAPS = _insert_new(_gap)
@@ -415,7 +443,6 @@ _CONFLICTS = (
     .where(_of_chain(_conflict))
     .order_by(_conflict.c.seq, _conflict.c.sha256)
 )
-_COUNT_CONFLICTS = select(func.count()).select_from(_conflict).where(_of_chain(_conflict))
 _ADD_CONFLICT = _insert_new(_conflict)
 _DELETIONS = select(_deletion.c.seq, _deletion.c.deleted_s, _deletion.c.rule, _deletion.c.signature).where(
     _of_chain(_deletion)
