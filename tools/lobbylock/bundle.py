@@ -282,7 +282,7 @@ deliveries.csv
 alarms.csv
   What the record has of alarms in that month. A reading aid, too.
 pictures/
-  {pictures - len(missing)} pictures of that month; the record holds the SHA-256 of each (column "picture_sha256").{lost}
+  {pictures - len(missing)} pictures of that month. Column "picture_sha256" has what the record says of each.{lost}
 {events}
   The whole signed record of each door, from its first event to the day this was made, not of that month alone:
   every event is chained to the one before it, so a part of a chain proves nothing. It therefore also tells of
