@@ -1,0 +1,1 @@
+"""How a store of an older form becomes one of today's: one file in versions/ for each change of tables.py."""

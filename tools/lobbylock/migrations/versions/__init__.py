@@ -1,0 +1,1 @@
+"""The forms that stores have had, the oldest first."""
