@@ -1,7 +1,9 @@
 """The application: the routes of all modules, what goes wrong in them as pages, and the guard around it all."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,12 +12,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from lobbylock.errors import StoreFailed, UserError
-from lobbylock.page import account_list, alarms, doors, grants, live, login, notices, static
+from lobbylock.metrics import RequestCount
+from lobbylock.page import account_list, alarms, doors, grants, live, login, metrics, notices, static
 from lobbylock.page.accounts import Accounts, Passwords
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.render import render
 from lobbylock.page.security import Guard
 
+_THREADS = 8
 _TITLES = {
     403: "Not allowed",
     404: "Not found",
@@ -42,13 +46,22 @@ class PageApplication(Starlette):
             UserError: show_mistake,
             Exception: show_fault,
         }
-        super().__init__(routes=routes, exception_handlers=handlers)
+        super().__init__(routes=routes, exception_handlers=handlers, lifespan=_bound_threads)
         self.state.context = context
         self.state.accounts = Accounts(context.database, passwords)
         self.state.desk = login.Desk()
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Guard(super().build_middleware_stack(), self.state.context)
+        context: Context = self.state.context
+        app: ASGIApp = Guard(super().build_middleware_stack(), context)
+        return app if context.metrics is None else RequestCount(app, context.metrics, self.routes)
+
+
+@contextlib.asynccontextmanager
+async def _bound_threads(_app: Starlette) -> AsyncIterator[None]:
+    # Each may hold a connection to the store and open another; a pool that is empty makes people wait for nothing.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def build_app(
@@ -57,7 +70,7 @@ def build_app(
     """Returns the application. `extra_routes` come last; `passwords` is for tests that hash at less cost."""
     static.check()
     context.notices[:0] = [notices.broken(context), notices.failing(context), alarms.notices_of(context)]
-    modules = (login, doors, alarms, grants, account_list, live, notices, static)
+    modules = (login, doors, alarms, grants, account_list, live, metrics, notices, static)
     routes = [route for module in modules for route in module.routes]
     return PageApplication(context, [*routes, Route("/healthz", health), *extra_routes], passwords)
 
