@@ -133,7 +133,9 @@ class Metrics:
     ) -> bytes:
         """Returns all figures in Prometheus' text format. A store that fails is one of them."""
         scrape = _Scrape(self, database, doors(), watch, now_s)
-        return generate_latest(self._registry) + generate_latest(_Once(scrape))
+        # First, because looking it up is counted too.
+        looked_up = generate_latest(_Once(scrape))
+        return generate_latest(self._registry) + looked_up
 
 
 class _Once(CollectorRegistry):
