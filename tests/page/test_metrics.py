@@ -7,7 +7,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
-from conftest import NOW_S, PASSWORD, Visitor
 from firmware.core import event
 from lobbylock import tables
 from lobbylock.errors import StoreFailed, UserError
@@ -16,6 +15,7 @@ from lobbylock.page.metrics import read_token
 from lobbylock.picture import Announcement
 from lobbylock.verify import Gap, Refusal
 
+NOW_S = 1_790_000_000
 TOKEN = "0123456789abcdef-metrics"
 
 
@@ -39,34 +39,39 @@ def read(answer):
     return found
 
 
-def here(app, host="127.0.0.1", **headers):
-    """Returns somebody at `host` with `headers`."""
-    visitor = Visitor(app, client=(host, 50_000))
-    visitor.headers.update(headers)
-    return visitor
+@pytest.fixture
+def here(app, visitor):
+    """`here(host, header=...)` is somebody at `host`, this machine by default, with headers."""
+
+    def come(host="127.0.0.1", **headers):
+        someone = type(visitor)(app, client=(host, 50_000))
+        someone.headers.update(headers)
+        return someone
+
+    return come
 
 
-def test_without_a_token_it_is_for_this_machine_alone(metrics, context, app):
-    assert here(app).get("/metrics").status_code == 200
-    assert here(app, "192.0.2.7").get("/metrics").status_code == 404
+def test_without_a_token_it_is_for_this_machine_alone(metrics, context, here):
+    assert here().get("/metrics").status_code == 200
+    assert here("192.0.2.7").get("/metrics").status_code == 404
     for name in ("X-Forwarded-For", "Forwarded", "Via"):
-        assert here(app, **{name: "192.0.2.7"}).get("/metrics").status_code == 404
+        assert here(**{name: "192.0.2.7"}).get("/metrics").status_code == 404
     context.is_loopback_only = False
-    assert here(app).get("/metrics").status_code == 404
+    assert here().get("/metrics").status_code == 404
     context.metrics = None
     context.is_loopback_only = True
-    assert here(app).get("/metrics").status_code == 404
+    assert here().get("/metrics").status_code == 404
 
 
-def test_with_a_token_it_is_for_whoever_has_it(metrics, context, app):
+def test_with_a_token_it_is_for_whoever_has_it(metrics, context, here):
     context.metrics_token = TOKEN
     context.is_loopback_only = False
-    assert here(app, "192.0.2.7", Authorization=f"Bearer {TOKEN}").get("/metrics").status_code == 200
+    assert here("192.0.2.7", Authorization=f"Bearer {TOKEN}").get("/metrics").status_code == 200
     for given in ("", "Bearer", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer \xe9"):
-        answer = here(app).get("/metrics", headers=[(b"authorization", given.encode("latin-1"))])
+        answer = here().get("/metrics", headers=[(b"authorization", given.encode("latin-1"))])
         assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
         assert "lobbylock_" not in answer.text
-    assert here(app, Authorization=f"Bearer {TOKEN}").post("/metrics").status_code == 405
+    assert here(Authorization=f"Bearer {TOKEN}").post("/metrics").status_code == 405
 
 
 def test_a_manager_s_session_is_no_token(metrics, context, app, manager):
@@ -74,7 +79,7 @@ def test_a_manager_s_session_is_no_token(metrics, context, app, manager):
     assert manager.get("/metrics").status_code == 401
 
 
-def test_what_is_counted(metrics, context, home, app):
+def test_what_is_counted(metrics, context, home, here):
     door = home.door("maple-12/front")
     for seq, details in enumerate(({event.REASON: 0}, {event.REASON: event.EXPIRED}, {event.REASON: 999}), 1):
         metrics.event(door, event.Event(seq, event.ACCESS, 1, 0, NOW_S, {**details, event.SUBJECT: "Yolanda <b>"}))
@@ -96,7 +101,7 @@ def test_what_is_counted(metrics, context, home, app):
             connection.execute(insert(tables.status).values(**row, content=json.dumps(status)))
         waits = {"person": "Ines", "kind": "forced", "about": "x", "at_s": 1, "due_s": 1, "text": "{}", "digest": False}
         connection.execute(insert(tables.notice).values(**waits, tries=2))
-    answer = here(app).get("/metrics")
+    answer = here().get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = read(answer)
     front = "maple-12/front"
@@ -137,14 +142,14 @@ def sorted_key(key):
     return (key[0], *sorted(key[1:]))
 
 
-def test_pages_are_counted_by_pattern_and_status(metrics, app):
-    visitor = Visitor(app)
+def test_pages_are_counted_by_pattern_and_status(metrics, here):
+    visitor = here()
     visitor.get("/healthz?person=Eve")
     visitor.get("/door/maple-12/front")
     visitor.get("/eve/was/here")
     visitor.request("BREW", "/login")
     visitor.get("/static/style.css")
-    found = read(here(app).get("/metrics"))
+    found = read(here().get("/metrics"))
     requests = {key[1:]: value for key, value in found.items() if key[0] == "lobbylock_page_requests_total"}
     assert requests[tuple(sorted(("GET", "/healthz", "200")))] == 1
     assert requests[tuple(sorted(("GET", "/door/{building}/{door}", "303")))] == 1
@@ -155,29 +160,29 @@ def test_pages_are_counted_by_pattern_and_status(metrics, app):
 
 def test_a_failed_login_is_counted(metrics, context, visitor):
     visitor.login("mia", "wrong")
-    visitor.login("eve", PASSWORD)
+    visitor.login("eve", "a horse on the stairs")
     text = metrics.text(context.database, context.doors, None, NOW_S).decode()
     assert "lobbylock_logins_failed_total 2.0" in text
 
 
-def test_the_watchman_s_age_and_findings_are_told(metrics, context, app):
+def test_the_watchman_s_age_and_findings_are_told(metrics, context, here):
     class Watch:
         findings = (1, 2)
         checked_s = NOW_S - 30
 
     context.watch = Watch()
-    found = read(here(app).get("/metrics"))
+    found = read(here().get("/metrics"))
     assert found["lobbylock_watchman_findings",] == 2 and found["lobbylock_watchman_age_seconds",] == 30
     context.watch.checked_s = None
-    assert ("lobbylock_watchman_age_seconds",) not in read(here(app).get("/metrics"))
+    assert ("lobbylock_watchman_age_seconds",) not in read(here().get("/metrics"))
 
 
-def test_a_store_that_fails_is_a_figure(metrics, context, app, monkeypatch):
+def test_a_store_that_fails_is_a_figure(metrics, context, here, monkeypatch):
     def fail():
         raise StoreFailed("The disk is full.")
 
     monkeypatch.setattr(context.database, "connect", fail)
-    found = read(here(app).get("/metrics"))
+    found = read(here().get("/metrics"))
     assert found["lobbylock_store_up",] == 0 and found["lobbylock_store_failures_total",] == 1
 
 

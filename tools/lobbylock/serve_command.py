@@ -12,16 +12,16 @@ import typer
 
 from lobbylock import logs
 from lobbylock.address import Address
+from lobbylock.alert_command import FileOption, alerts_path
+from lobbylock.alerts import Alerts
 from lobbylock.errors import UserError
 from lobbylock.metrics import Metrics
 from lobbylock.options import DEFAULT_HOME, HomeOption, PicturesOption, StoreOption, open_database, open_home
 from lobbylock.page.accounts import Accounts
+from lobbylock.page.metrics import read_token
 from lobbylock.page.server import Listening, parse_listen
-from lobbylock.page.service import Service, Serving
+from lobbylock.page.service import DoorBook, Service, Serving
 from lobbylock.terminal import open_error_console
-
-_MAX_TOKEN_BYTES = 256
-_MIN_TOKEN_CHARACTERS = 16
 
 
 def serve(
@@ -47,6 +47,7 @@ def serve(
         list[str] | None,
         typer.Option("--keep-pictures", metavar="RULE", help="Delete older ones: 30d, or maple-12=7d for a building."),
     ] = None,
+    alerts: FileOption = None,
     metrics_token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Lets whoever knows the token in it read /metrics.")
     ] = None,
@@ -60,14 +61,15 @@ def serve(
         Listening(host, port, tls_cert, tls_key),
         check_url(url),
         tuple(keep_pictures or ()),
-        read_token(metrics_token_file),
+        None if metrics_token_file is None else read_token(metrics_token_file),
     )
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
     logs.configure(log_json)
     with ExitStack() as stack:
         database = stack.enter_context(open_database(folder, store, pictures))
         check_manager(Accounts(database))
-        service = Service(folder, database, address, serving, metrics=Metrics())
+        told = Alerts(database, alerts_path(folder, alerts), DoorBook(folder))
+        service = Service(folder, database, address, serving, listeners=[told], metrics=Metrics())
         stop = stack.enter_context(_signals())
         stack.enter_context(service)
         open_error_console().print(f"The page is at {service.url}; Ctrl-C ends it.", soft_wrap=True)
@@ -93,22 +95,6 @@ def check_url(url: str | None) -> str | None:
     if not is_good:
         raise UserError("The page's address is not of the form https://name[:port].")
     return url.rstrip("/")
-
-
-def read_token(path: Path | None) -> str | None:
-    """Returns the token in a file. Raises UserError if it is none that nobody guesses."""
-    if path is None:
-        return None
-    try:
-        with open(path, "rb") as file:
-            token = file.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
-    except OSError:
-        raise UserError(f"There is no file {path}.") from None
-    except UnicodeDecodeError:
-        token = ""
-    if len(token) < _MIN_TOKEN_CHARACTERS or not token.isprintable():
-        raise UserError(f"{path} holds no token of {_MIN_TOKEN_CHARACTERS} characters or more.")
-    return token
 
 
 @contextmanager
