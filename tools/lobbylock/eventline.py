@@ -78,7 +78,7 @@ def event_values(door: Door, found: event.Event) -> dict[str, Any]:
         "uptime_ms": found.uptime_ms,
         "time_s": found.time_s,
         "time": None if found.time_s is None else format_utc(found.time_s),
-        "details": _detail_values(found),
+        "details": detail_values(found),
     }
     driver = driver_name(door, found)
     if driver is not None:
@@ -86,7 +86,8 @@ def event_values(door: Door, found: event.Event) -> dict[str, Any]:
     return values
 
 
-def _detail_values(found: event.Event) -> dict[str, Any]:
+def detail_values(found: event.Event) -> dict[str, Any]:
+    """Returns an event's details as JSON values by name, numbers that stand for something as its name."""
     details = {}
     for key, value in found.details.items():
         if key == event.SIGNATURE:
@@ -122,7 +123,7 @@ def event_text(door: Door, found: event.Event) -> Text:
         when = f"boot {found.boot} +{found.uptime_ms / 1000:.3f} s"
     else:
         when = format_local(found.time_s)
-    details = _detail_values(found)
+    details = detail_values(found)
     reason = details.pop("reason", None) if found.kind == event.ACCESS else None
     line = Text(f"{when:<24} {door.name} #{found.seq} ")
     line.append(kind_name(found.kind), _style(found))
