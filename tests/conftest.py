@@ -23,9 +23,10 @@ MICROPYTHON = Path(sys.executable).with_name("micropython")
 HEAP = "148k"
 # Below pytest's own time-out, so that what the test printed until then is shown.
 TIMEOUT_S = 100
-# The longest tests, and the folders of tests that wait more than they compute.
-LONGEST = ("test_demo_plays_a_whole_delivery_by_itself",)
+# Folders of tests that wait more than they compute, and how long the longest of their files take: s on an idle machine.
 WAITING = ("uplink", "soak", "install", "demo")
+LONGEST_S = {"test_demo": 150, "test_uplink": 90, "test_news_broker": 60, "test_bad_brokers": 30, "test_reboots": 30}
+USUAL_S = 10
 SYSTEM_PROGRAMS = ("mosquitto", "valgrind")
 
 _RUNS_ON = re.compile(r"^# runs on: micropython cpython$", re.MULTILINE)
@@ -41,9 +42,32 @@ def pytest_configure(config):
         raise pytest.UsageError(f"not installed: {', '.join(missing)}")
 
 
+# After the slow ones have been taken out: it counts.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Puts first what waits for real clocks, servers and brokers: at the end one of them alone would be waited for."""
-    items.sort(key=lambda item: (item.name not in LONGEST, item.path.parent.name not in WAITING))
+    """Has every worker begin with some of what waits: one after the other at the end they would be waited for."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if path.parent.name in WAITING]
+    waiting.sort(key=lambda path: LONGEST_S.get(path.stem, USUAL_S), reverse=True)
+    heads: list[tuple[int, int, list[pytest.Item]]] = [(0, worker, []) for worker in range(_worker_count())]
+    for path in waiting:
+        seconds, worker, head = min(heads, key=lambda row: row[:2])
+        heads[worker] = (seconds + LONGEST_S.get(path.stem, USUAL_S), worker, head + files.pop(path))
+    rest = [item for found in files.values() for item in found]
+    ordered: list[pytest.Item] = []
+    for _, worker, head in heads:
+        # As xdist deals them out: in order, an equal share of what is left to each.
+        share = (len(items) - len(ordered)) // (len(heads) - worker)
+        count = max(0, share - len(head))
+        ordered += head + rest[:count]
+        rest = rest[count:]
+    items[:] = ordered + rest
+
+
+def _worker_count() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def is_ci() -> bool:
