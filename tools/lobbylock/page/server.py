@@ -131,7 +131,8 @@ class Server:
             # Anybody may write X-Forwarded-For.
             proxy_headers=False,
             server_header=False,
-            access_log=False,
+            # Of its lines the log leaves out what is behind a question mark (lobbylock.logs).
+            access_log=True,
             log_config=None,
             ws="none",
             timeout_graceful_shutdown=_GRACE_S,
