@@ -1,57 +1,23 @@
 """A page for tests: an issuer's folder, an application over a store, and people who log in to it."""
 
-import re
-import warnings
+import sys
+from pathlib import Path
 
-import argon2
 import pytest
 
-from lobbylock.database import Database
-from lobbylock.home import Home
-from lobbylock.page.accounts import MANAGER, RESIDENT, Passwords
-from lobbylock.page.app import build_app
-from lobbylock.page.context import Context
-from lobbylock.page.live import Hub
-from lobbylock.settings import Options
+FOLDER = Path(__file__).parent
+sys.path += [str(FOLDER), str(FOLDER.parent / "tools")]
 
-with warnings.catch_warnings():
-    # It would rather have another client, which is not installed.
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
+from pagecase import CHEAP, NOW_S, PASSWORD, Clock, Visitor  # noqa: E402
 
-NOW_S = 1_790_000_000
-PASSWORD = "a horse on the stairs"
-# The least work that is still Argon2id.
-CHEAP = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-class Clock:
-    """Unix time that stands still until it is moved."""
-
-    def __init__(self):
-        self.now_s = float(NOW_S)
-
-    def __call__(self):
-        return self.now_s
-
-
-class Visitor(TestClient):
-    """A browser without scripts: it keeps cookies and fills in the forms that it is given."""
-
-    def __init__(self, app, **options):
-        super().__init__(app, follow_redirects=False, raise_server_exceptions=False, **options)
-
-    def token(self, path):
-        """Returns what the first form of a page carries."""
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get(path).text)
-        return found.group(1) if found else ""
-
-    def submit(self, path, *, page=None, **values):
-        """Posts a form with the token of `page`, or of the form's own address."""
-        return self.post(path, data={"csrf": self.token(page or path), **values})
-
-    def login(self, name, password=PASSWORD, **more):
-        return self.submit("/login", name=name, password=password, **more)
+from lobbylock.database import Database  # noqa: E402
+from lobbylock.history import History  # noqa: E402
+from lobbylock.home import Home  # noqa: E402
+from lobbylock.page.accounts import MANAGER, RESIDENT  # noqa: E402
+from lobbylock.page.app import build_app  # noqa: E402
+from lobbylock.page.context import Context  # noqa: E402
+from lobbylock.page.live import Hub  # noqa: E402
+from lobbylock.settings import Options  # noqa: E402
 
 
 @pytest.fixture
@@ -71,8 +37,12 @@ def home(tmp_path):
 @pytest.fixture
 def context(home, tmp_path, clock):
     with Database.open(tmp_path / "collector.db") as database:
-        doors = {name: home.door(name) for name in home.door_names()}
-        yield Context(home, database, lambda: doors, None, Hub(), now_s=clock, hosts=("testserver",))
+
+        def doors():
+            return {name: home.door(name) for name in home.door_names()}
+
+        history = History(database, doors, home.collector().public_key, home.path)
+        yield Context(home, database, doors, history, Hub(), now_s=clock, hosts=("testserver",))
 
 
 @pytest.fixture

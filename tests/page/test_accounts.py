@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from conftest import CHEAP, NOW_S, PASSWORD
+from pagecase import CHEAP, NOW_S, PASSWORD
 from sqlalchemy import select
 
 from lobbylock import tables
@@ -26,7 +26,9 @@ def mia(accounts):
 
 
 def test_an_account_is_what_was_made(accounts, mia):
-    anna = accounts.create("anna", RESIDENT, PASSWORD, NOW_S, buildings=["oak-3", "maple-12", "oak-3"], person="Anna B.")
+    anna = accounts.create(
+        "anna", RESIDENT, PASSWORD, NOW_S, buildings=["oak-3", "maple-12", "oak-3"], person="Anna B."
+    )
     assert accounts.list() == [anna, mia]
     assert (anna.person, anna.buildings) == ("Anna B.", ("maple-12", "oak-3"))
     assert (mia.person, mia.buildings, mia.sees_everything) == (None, (), True)

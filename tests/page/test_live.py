@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from conftest import NOW_S, Visitor
+from pagecase import NOW_S, Visitor
 
 from firmware.core import event
 from firmware.core.credential import DRIVER, RESIDENT

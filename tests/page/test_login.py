@@ -1,7 +1,7 @@
 """Logging in and out through the page, as a browser without scripts does it."""
 
 import argon2
-from conftest import CHEAP, NOW_S, PASSWORD, Visitor
+from pagecase import CHEAP, NOW_S, PASSWORD, Visitor
 
 from lobbylock.page.access import safe_next
 from lobbylock.page.accounts import MANAGER, Passwords

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD, Visitor
+from pagecase import PASSWORD, Visitor
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -69,7 +69,13 @@ def forbidden_in(text):
 
 
 def test_the_check_of_pages_finds_what_is_forbidden():
-    for text in ('<p style="x">', '<p onclick="x">', "<script>x</script>", '<a href="javascript:x">', "<style>x</style>"):
+    for text in (
+        '<p style="x">',
+        '<p onclick="x">',
+        "<script>x</script>",
+        '<a href="javascript:x">',
+        "<style>x</style>",
+    ):
         assert forbidden_in(text), text
     assert forbidden_in('<img src="https://elsewhere.example/x">')
     assert not forbidden_in('<script src="/static/page.js" defer></script><a href="/x">y</a>')

@@ -45,8 +45,8 @@ class Piece:
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Whether `data` begins and ends as a JPEG does, ITU-T T.81 section B.1.1.3. Nothing of ours ever decodes one."""
-    return data[:2] == b"\xff\xd8" and data[-2:] == b"\xff\xd9"
+    """Whether `data` begins as a JPEG does, ITU-T T.81 section B.1.1.3: SOI, and another marker. Nothing decodes it."""
+    return data[:3] == b"\xff\xd8\xff"
 
 
 def announcement(found: event.Event) -> Announcement | None:

@@ -13,7 +13,19 @@ from starlette.types import ASGIApp
 
 from lobbylock.errors import StoreFailed, UserError
 from lobbylock.metrics import RequestCount
-from lobbylock.page import account_list, alarms, doors, grants, live, login, metrics, notices, static
+from lobbylock.page import (
+    account_list,
+    alarms,
+    deliveries,
+    doors,
+    grants,
+    live,
+    login,
+    metrics,
+    notices,
+    pictures,
+    static,
+)
 from lobbylock.page.accounts import Accounts, Passwords
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.render import render
@@ -70,7 +82,7 @@ def build_app(
     """Returns the application. `extra_routes` come last; `passwords` is for tests that hash at less cost."""
     static.check()
     context.notices[:0] = [notices.broken(context), notices.failing(context), alarms.notices_of(context)]
-    modules = (login, doors, alarms, grants, account_list, live, metrics, notices, static)
+    modules = (login, deliveries, pictures, doors, alarms, grants, account_list, live, metrics, notices, static)
     routes = [route for module in modules for route in module.routes]
     return PageApplication(context, [*routes, Route("/healthz", health), *extra_routes], passwords)
 

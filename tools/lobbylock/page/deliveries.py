@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lobbylock.errors import UserError
-from lobbylock.history import Filter, Shown
+from lobbylock.history import GRANTED, Filter, Shown
 from lobbylock.localtime import day_bounds
 from lobbylock.page.access import Viewer, find_door, for_people
 from lobbylock.page.cards import card, facts, query
@@ -19,6 +19,7 @@ from lobbylock.story import NOT_OPENED, OPENED, OPENED_WITH, REFUSED, STRIKE_FAI
 
 OUTCOMES = (
     ("", "Everything"),
+    (GRANTED, "Let in"),
     (OPENED, "Opened"),
     (OPENED_WITH, "Opened together with somebody else"),
     (WAS_OPEN, "Door was open already"),
@@ -111,7 +112,7 @@ def show_broken(request: Request, viewer: Viewer) -> Response:
     context = context_of(request)
     findings = context.watch.findings if context.watch is not None else []
     seen = [found for found in findings if not found.door or viewer.may_see(found.door)]
-    return render(request, "broken.html", findings=seen, watch=context.watch)
+    return render(request, "findings.html", findings=seen, watch=context.watch)
 
 
 def find_story(request: Request, viewer: Viewer) -> Shown:
@@ -120,7 +121,7 @@ def find_story(request: Request, viewer: Viewer) -> Shown:
     chain, seq = (request.path_params[name] for name in ("chain", "seq"))
     if not _NUMBER.fullmatch(chain) or not _NUMBER.fullmatch(seq):
         raise HTTPException(404)
-    shown = context_of(request).history.story(viewer.reader, door, int(chain), int(seq))
+    shown = context_of(request).history.story(viewer.reader, door.name, int(chain), int(seq))
     if shown is None:
         raise HTTPException(404)
     return shown

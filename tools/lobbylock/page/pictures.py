@@ -17,13 +17,14 @@ from starlette.routing import BaseRoute, Route
 
 from lobbylock import tables
 from lobbylock.errors import UserError
-from lobbylock.history import PictureState, Shown
+from lobbylock.history import Shown
 from lobbylock.page.access import Viewer, for_people
 from lobbylock.page.cards import facts
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.deliveries import Wish, find_story
 from lobbylock.page.render import render
 from lobbylock.picture import MAX_PICTURE_BYTES, is_jpeg
+from lobbylock.rowproof import PictureState
 from lobbylock.store import Store
 
 _POLICY = "default-src 'none'; sandbox"
@@ -34,7 +35,7 @@ _STRIP = 60
 def show_picture(request: Request, viewer: Viewer) -> Response:
     """Serves the picture of one delivery."""
     shown = find_story(request, viewer)
-    if shown.picture is None or shown.picture.state != "here":
+    if shown.picture is None or shown.picture.sha256 is None:
         raise HTTPException(404)
     # Looked at again each time, by hash: a picture that was deleted or changed must not come out of a browser's cache.
     headers = {"cache-control": "private, no-cache", "etag": f'"{shown.picture.sha256.hex()}"'}

@@ -112,7 +112,7 @@ class Service:
             home,
             database,
             doors,
-            History(database, doors, signer.public_key),
+            History(database, doors, signer.public_key, home.path),
             self.hub,
             watch=self._watch,
             publish=self._collection.publish,
