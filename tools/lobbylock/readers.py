@@ -62,6 +62,11 @@ class Reader:
     name: str | None = None
     _ids: set[tuple[bytes, bytes]] = field(default_factory=set)
 
+    @property
+    def ids(self) -> frozenset[tuple[bytes, bytes]]:
+        """What was learned: (kid, id) of each credential."""
+        return frozenset(self._ids)
+
     def learn(self, door: Door, events: Iterable[event.Event]) -> None:
         """Notes the ids of the reader's own credentials, by which their visitors are known."""
         for found in events:

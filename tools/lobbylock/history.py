@@ -1,0 +1,484 @@
+"""What happened at the doors, a page at a time, for whoever may see it.
+
+The index of visits finds the rows. What is shown is told again from the records, each of them checked, and a reader
+sees what readers.py says of the record: a row of the index that was edited shows nobody anything.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, tuple_
+
+from firmware.core import event, event_names
+from lobbylock import tables
+from lobbylock.database import Database
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.keyring import Keyring
+from lobbylock.links import Fault, Link, Links
+from lobbylock.picture import announcement
+from lobbylock.readers import (
+    DELIVERY,
+    NOTHING,
+    OTHER_RESIDENT,
+    OTHER_STAFF,
+    OTHER_VISITOR,
+    OWN,
+    OWN_VISITOR,
+    PERSONS,
+    TABLE,
+    WHOSE,
+    Reader,
+)
+from lobbylock.register import Register
+from lobbylock.rowproof import (
+    BROKEN,
+    NOT_HERE_YET,
+    PictureState,
+    Proof,
+    RowProof,
+    announced_row,
+    check_row,
+    picture_fault,
+    picture_state,
+    sum_up,
+)
+from lobbylock.store import Chain, Store
+from lobbylock.story import OUTCOMES, REFUSED, Story, stories
+from lobbylock.verify import is_number
+from lobbylock.visits import differing_columns
+
+# A filter's outcome besides those of stories: whatever was not refused.
+GRANTED = "granted"
+MAX_LIMIT = 200
+# So many chains are asked one by one, more of them together.
+_FEW_CHAINS = 8
+# Windows longer than that are read in parts first: a contact that is stuck makes them as long as the record.
+_LONG_ROWS = 512
+_PART_ROWS = 64
+_MOST_ROWS = 20_000
+# A picture is often announced before the access that it is of.
+_AHEAD_ROWS = 8
+_MAX_IDS = 500
+_IDS_FRESH_S = 60.0
+
+_VISIT = tables.visit
+_PLACE = re.compile(r"(-?[0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})")
+_ORDER = (_VISIT.c.shown_s.desc(), _VISIT.c.chain.desc(), _VISIT.c.seq.desc())
+_ONE = select(_VISIT).where(_VISIT.c.chain == bindparam("of_chain"), _VISIT.c.seq == bindparam("of_seq"))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which visits: at `doors` (full names), of one person, shown from `since_s` to before `until_s` (Unix time), with
+    an outcome of story.OUTCOMES, or GRANTED."""
+
+    doors: tuple[str, ...]
+    person: str | None = None
+    since_s: int | None = None
+    until_s: int | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One visit as its reader may see it. `shown_s` is its time, or when it was received. `picture` is None where there
+    is none to be seen."""
+
+    story: Story
+    door: Door
+    chain: int
+    shown_s: int
+    proof: Proof
+    picture: PictureState | None
+
+    @property
+    def seq(self) -> int:
+        return self.story.access.seq
+
+
+@dataclass(frozen=True)
+class Page:
+    """Visits, the newest first; `next` is where the following page begins, None at the end."""
+
+    stories: list[Shown]
+    next: str | None
+
+
+class History:
+    """What the store in `database` holds of the doors that `doors` returns by name. May be asked in any thread.
+
+    Raises StoreFailed when the database fails. `home_path` is the issuer's folder, whose list of credentials says which
+    ones are a resident's.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        doors: Callable[[], dict[str, Door]],
+        collector_key: bytes,
+        home_path: Path | None = None,
+    ) -> None:
+        self._database = database
+        self._doors = doors
+        self._collector_key = collector_key
+        self._keyring = Keyring()
+        self._identities = _Identities(home_path)
+
+    def page(self, reader: Reader, wanted: Filter, before: str | None = None, limit: int = 25) -> Page:
+        """Returns what `reader` may see of the visits that are `wanted`, from the place `before` on. A page may hold
+        fewer than `limit` although others follow. Raises UserError for a place or an outcome that is none."""
+        limit = max(1, min(limit, MAX_LIMIT))
+        doors = self._doors()
+        place = _parse_place(before)
+        with self._database.connect() as connection:
+            store = Store(self._database, connection)
+            chains = _chains_of(store, doors, wanted.doors)
+            self._identities.teach(reader, store, chains, doors, self._links)
+            conditions = _conditions(reader, wanted)
+            rows = _newest(store, sorted(chains), conditions, place, limit + 1) if conditions is not None else []
+            shown = self._tell(reader, store, chains, doors, rows[:limit])
+        following = None
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            following = f"{last.shown_s}.{last.chain}.{last.seq}"
+        return Page(shown, following)
+
+    def story(self, reader: Reader, door_name: str, chain: int | bytes, seq: int) -> Shown | None:
+        """Returns the visit whose access is event `seq` of the chain with that number or public key, None if there is
+        none that the reader may see."""
+        doors = self._doors()
+        if not is_number(seq):
+            return None
+        with self._database.connect() as connection:
+            store = Store(self._database, connection)
+            chains = _chains_of(store, doors, (door_name,))
+            found = _pick(chains, chain)
+            if found is None:
+                return None
+            self._identities.teach(reader, store, chains, doors, self._links)
+            rows = connection.execute(_ONE, {"of_chain": found.id, "of_seq": seq}).all()
+            shown = self._tell(reader, store, chains, doors, rows)
+        return shown[0] if shown else None
+
+    def check(self, door_name: str, chain: int | bytes, seq: int) -> RowProof | None:
+        """Returns what can be checked of one row, for those who may see all of a door's record."""
+        door = self._doors().get(door_name)
+        if door is None:
+            return None
+        with self._database.connect() as connection:
+            store = Store(self._database, connection)
+            found = _pick(_chains_of(store, {door_name: door}, (door_name,)), chain)
+            if found is None:
+                return None
+            keys = self._keyring.line(door, found.public_key)
+            return check_row(store, found, door, seq, self._collector_key, keys)
+
+    def links(self, store: Store, chain: Chain, door: Door) -> Links:
+        """Returns the rows of `chain`, to be judged."""
+        return self._links(store, chain, door)
+
+    @property
+    def database(self) -> Database:
+        return self._database
+
+    @property
+    def doors(self) -> dict[str, Door]:
+        return self._doors()
+
+    def _links(self, store: Store, chain: Chain, door: Door) -> Links:
+        return Links(store, chain, door, self._keyring.line(door, chain.public_key), self._collector_key)
+
+    def _tell(
+        self, reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door], rows: Iterable[Any]
+    ) -> list[Shown]:
+        rows = list(rows)
+        tellings: dict[int, _Telling] = {}
+        for number in {row.chain for row in rows}:
+            chain = chains[number]
+            door = doors[chain.door]
+            tellings[number] = _Telling(store, chain, door, self._links(store, chain, door))
+            tellings[number].read([row for row in rows if row.chain == number])
+        told = (tellings[row.chain].tell(row, reader) for row in rows)
+        return [shown for shown in told if shown is not None]
+
+
+class _Telling:
+    """Tells the visits of one chain from its rows, which are read in as few pieces as possible."""
+
+    def __init__(self, store: Store, chain: Chain, door: Door, links: Links) -> None:
+        self._store = store
+        self._chain = chain
+        self._door = door
+        self._links = links
+        self._judged: dict[int, Link] = {}
+
+    def read(self, rows: list[Any]) -> None:
+        """Reads what the visits of `rows` are made of."""
+        spans = sorted(span for row in rows for span in _spans(row))
+        merged: list[tuple[int, int]] = []
+        for first, last in spans:
+            first = max(1, first - _AHEAD_ROWS)
+            if merged and first <= merged[-1][1] + _PART_ROWS:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+            else:
+                merged.append((first, last))
+        for first, last in merged:
+            self._judged.update(self._links.judge(first, last))
+
+    def tell(self, row: Any, reader: Reader) -> Shown | None:
+        """Returns the visit of a row, None if the reader may not see it."""
+        story, links = self._story(row)
+        if _is_other(row, story, links) and row.last_seq - row.first_seq >= _LONG_ROWS:
+            # Something in the parts that were left out belongs to it after all.
+            last = min(row.last_seq, row.first_seq + _MOST_ROWS)
+            self._judged.update(self._links.judge(max(1, row.first_seq), last))
+            story, links = self._story(row)
+        picture, announced = self._picture(story)
+        if picture is not None:
+            story.picture_sha256 = picture.sha256
+        fault = picture_fault(picture)
+        proof = sum_up({**links, **announced}, story.access.seq)
+        if not proof.is_broken:
+            if fault is None and _is_other(row, story, links):
+                text = f"The list of visits does not say what the record says of event {row.seq}."
+                fault = Fault("index", row.seq, text)
+            if fault is not None:
+                proof = Proof(BROKEN, fault.sentence, fault.seq)
+        opener = self._judged.get(story.shared_with or 0)
+        seen = reader.show(self._door, story, opener.seen if opener is not None else None)
+        if seen is None:
+            return None
+        return Shown(
+            seen, self._door, self._chain.id, row.shown_s, proof, picture if seen.picture is not None else None
+        )
+
+    def _story(self, row: Any) -> tuple[Story, dict[int, Link]]:
+        """Returns the story and the rows that it is made of."""
+        links = {seq: link for seq, link in self._judged.items() if row.first_seq <= seq <= row.last_seq}
+        links.setdefault(row.seq, self._judged.get(row.seq, Link(None)))
+        events = [links[seq].seen for seq in sorted(links)]
+        told = stories(self._door, [found for found in events if found is not None])
+        story = next((story for story in told if story.access.seq == row.seq), None)
+        if story is None:
+            time_s = row.time_s if is_number(row.time_s) else None
+            story = Story(self._door.name, event.Event(row.seq, event.ACCESS, 0, 0, time_s, {}), None)
+            if not links[row.seq].faults:
+                text = f"Event {row.seq} is no access, as the list of visits says."
+                links[row.seq] = Link(links[row.seq].entry, faults=[Fault("index", row.seq, text)])
+        return story, links
+
+    def _picture(self, story: Story) -> tuple[PictureState | None, dict[int, Link]]:
+        number = story.picture
+        if number is None:
+            return None, {}
+        row = announced_row(self._store, self._chain, number) if is_number(number) else None
+        if row is None:
+            return self._unlisted(story.access.seq, number)
+        seq = row[0]
+        if is_number(seq) and seq not in self._judged:
+            self._judged.update(self._links.judge(seq, seq))
+        link = self._judged.get(seq, Link(None))
+        announced = announcement(link.seen) if link.seen is not None else None
+        if announced is None:
+            text = f"Row {seq} announces no picture, as the list of pictures says."
+            faults = link.faults or [Fault("picture", seq, text)]
+            return PictureState(number, seq, self._chain.id, "missing", None), {seq: Link(link.entry, faults=faults)}
+        return picture_state(self._store, self._chain, announced, row[1], self._links.collector_key), {seq: link}
+
+    def _unlisted(self, access_seq: int, number: int) -> tuple[PictureState | None, dict[int, Link]]:
+        """Looks for the announcement of a picture that the list of pictures does not name."""
+        for seq in range(max(1, access_seq - _AHEAD_ROWS), access_seq + _PART_ROWS):
+            link = self._judged.get(seq)
+            announced = announcement(link.seen) if link is not None and link.seen is not None else None
+            if link is not None and announced is not None and announced.number == number:
+                return picture_state(self._store, self._chain, announced, None, self._links.collector_key), {seq: link}
+        return PictureState(number, 0, self._chain.id, NOT_HERE_YET, None), {}
+
+
+def _is_other(row: Any, story: Story, links: dict[int, Link]) -> bool:
+    entry = links[row.seq].entry
+    if entry is None:
+        return False
+    differing = differing_columns(row, story, entry.received_s)
+    # Where it begins was taken from the row.
+    return bool(set(differing) - {"first_seq"})
+
+
+def _spans(row: Any) -> list[tuple[int, int]]:
+    """Returns which events to read for a visit, (first, last) each."""
+    first, last = row.first_seq, row.last_seq
+    if not is_number(first) or not is_number(last) or not first <= row.seq <= last:
+        return [(row.seq, row.seq)]
+    if last - first < _LONG_ROWS:
+        return [(first, last)]
+    return [
+        (first, min(first + _PART_ROWS, row.seq)),
+        (max(first, row.seq - _PART_ROWS), min(last, row.seq + _PART_ROWS)),
+        (max(row.seq, last - _PART_ROWS), last),
+    ]
+
+
+# Finding rows.
+
+
+def _chains_of(store: Store, doors: dict[str, Door], names: tuple[str, ...]) -> dict[int, Chain]:
+    wanted = set(names)
+    return {chain.id: chain for chain in store.chains() if chain.door in wanted and chain.door in doors}
+
+
+def _pick(chains: dict[int, Chain], chain: int | bytes) -> Chain | None:
+    if isinstance(chain, bytes):
+        return next((found for found in chains.values() if found.public_key == chain), None)
+    return chains.get(chain)
+
+
+def _parse_place(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    match = _PLACE.fullmatch(text)
+    numbers = tuple(int(group) for group in match.groups()) if match else ()
+    if len(numbers) != 3 or not all(abs(number) < 1 << 63 for number in numbers):
+        raise UserError("That is no place in the list of visits.")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _conditions(reader: Reader, wanted: Filter) -> list[ColumnElement[bool]] | None:
+    """Returns what the rows must fulfil, None if there can be none."""
+    conditions = []
+    whose = _may_see(reader)
+    if whose is None:
+        return None
+    conditions += whose
+    if wanted.person is not None:
+        conditions.append(_VISIT.c.person == wanted.person)
+    if wanted.since_s is not None:
+        conditions.append(_VISIT.c.shown_s >= wanted.since_s)
+    if wanted.until_s is not None:
+        conditions.append(_VISIT.c.shown_s < wanted.until_s)
+    if wanted.outcome == GRANTED:
+        conditions.append(_VISIT.c.outcome != REFUSED)
+    elif wanted.outcome is not None:
+        if wanted.outcome not in OUTCOMES:
+            raise UserError(f"An outcome is one of {', '.join((GRANTED, *OUTCOMES))}.")
+        conditions.append(_VISIT.c.outcome == wanted.outcome)
+    return conditions
+
+
+def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
+    """Returns, for the reader's levels in readers.TABLE, which rows may hold something for them."""
+    levels = TABLE[reader.role]
+    if all(levels[whose] > NOTHING for whose in WHOSE):
+        return []
+    roles = {DELIVERY: "driver", OTHER_RESIDENT: "resident", OTHER_STAFF: "staff", OTHER_VISITOR: "visitor"}
+    seen: list[ColumnElement[bool]] = [
+        _VISIT.c.role == role for whose, role in roles.items() if levels[whose] > NOTHING
+    ]
+    if levels[OWN] > NOTHING and reader.role in PERSONS:
+        own_role = event_names.ROLE_NAMES[PERSONS[reader.role]]
+        seen.append(and_(_VISIT.c.person == reader.name, _VISIT.c.role == own_role))
+    if levels[OWN_VISITOR] > NOTHING:
+        ids = sorted(reader.ids)[-_MAX_IDS:]
+        seen += [
+            and_(_VISIT.c.role == "visitor", _VISIT.c.kid == kid, _VISIT.c.parent_id == number) for kid, number in ids
+        ]
+    return [or_(*seen)] if seen else None
+
+
+def _newest(
+    store: Store,
+    chains: list[int],
+    conditions: list[ColumnElement[bool]],
+    place: tuple[int, int, int] | None,
+    limit: int,
+) -> list[Any]:
+    """Returns the newest rows, those of few chains each along its own index."""
+    statement = select(_VISIT).where(*conditions).order_by(*_ORDER).limit(limit)
+    if place is not None:
+        statement = statement.where(tuple_(_VISIT.c.shown_s, _VISIT.c.chain, _VISIT.c.seq) < place)
+    if len(chains) > _FEW_CHAINS:
+        return list(store.connection.execute(statement.where(_VISIT.c.chain.in_(chains))).all())
+    rows: list[Any] = []
+    for chain in chains:
+        rows += store.connection.execute(statement.where(_VISIT.c.chain == chain)).all()
+    rows.sort(key=lambda row: (row.shown_s, row.chain, row.seq), reverse=True)
+    return rows[:limit]
+
+
+class _Identities:
+    """Which credentials are a reader's own, by which their visitors are known."""
+
+    def __init__(self, home_path: Path | None) -> None:
+        self._home_path = home_path
+        self._minted: tuple[object, dict[str, list[Any]]] = (None, {})
+        self._found: dict[tuple[Any, ...], tuple[float, list[tuple[bytes, bytes]]]] = {}
+
+    def teach(
+        self,
+        reader: Reader,
+        store: Store,
+        chains: dict[int, Chain],
+        doors: dict[str, Door],
+        links: Callable[[Store, Chain, Door], Links],
+    ) -> None:
+        """Has `reader` learn them, from the list of what was made and from what was shown at the doors."""
+        if reader.role not in PERSONS or reader.name is None:
+            return
+        buildings = {doors[chain.door].building for chain in chains.values()}
+        for minted in self._registered(reader.name):
+            if minted.building in buildings and minted.role in ("", reader.role):
+                reader.learn_id(bytes.fromhex(minted.kid), bytes.fromhex(minted.id))
+        key = (reader.role, reader.name, tuple(sorted(chains)))
+        known = self._found.get(key)
+        if known is None or time.monotonic() - known[0] > _IDS_FRESH_S:
+            if len(self._found) > _MAX_IDS:
+                self._found.clear()
+            known = self._found[key] = (time.monotonic(), self._shown(reader, store, chains, doors, links))
+        for kid, number in known[1]:
+            reader.learn_id(kid, number)
+
+    def _registered(self, name: str) -> list[Any]:
+        if self._home_path is None:
+            return []
+        try:
+            state = (self._home_path / "minted.jsonl").stat()
+        except OSError:
+            return []
+        version = (state.st_mtime_ns, state.st_size, state.st_ino)
+        if self._minted[0] != version:
+            by_name: dict[str, list[Any]] = {}
+            for minted in Register(self._home_path).all():
+                by_name.setdefault(minted.subject, []).append(minted)
+            self._minted = (version, by_name)
+        return self._minted[1].get(name, [])
+
+    def _shown(
+        self,
+        reader: Reader,
+        store: Store,
+        chains: dict[int, Chain],
+        doors: dict[str, Door],
+        links: Callable[[Store, Chain, Door], Links],
+    ) -> list[tuple[bytes, bytes]]:
+        """Returns the ids in accesses that are the reader's own by their records, whatever the index says."""
+        role = event_names.ROLE_NAMES[PERSONS[reader.role]]
+        rows = store.connection.execute(
+            select(_VISIT.c.chain, _VISIT.c.kid, _VISIT.c.credential_id, func.max(_VISIT.c.seq).label("seq"))
+            .where(_VISIT.c.person == reader.name, _VISIT.c.role == role, _VISIT.c.credential_id.is_not(None))
+            .group_by(_VISIT.c.chain, _VISIT.c.kid, _VISIT.c.credential_id)
+            .limit(_MAX_IDS)
+        ).all()
+        learned = Reader(reader.role, reader.name)
+        for row in rows:
+            chain = chains.get(row.chain)
+            if chain is None:
+                continue
+            door = doors[chain.door]
+            link = links(store, chain, door).judge(row.seq, row.seq).get(row.seq)
+            if link is not None and link.seen is not None and not link.faults:
+                learned.learn(door, [link.seen])
+        return sorted(learned.ids)
