@@ -36,6 +36,7 @@ def configure(is_json: bool = False, stream: TextIO | None = None, level: int = 
     ]
     last = structlog.processors.JSONRenderer(ensure_ascii=True) if is_json else _Lines()
     formatter = structlog.stdlib.ProcessorFormatter(
+        pass_foreign_args=True,
         foreign_pre_chain=[_take_access, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
@@ -76,11 +77,16 @@ def get(name: str) -> Any:
 
 
 def _take_access(_logger: object, _method: str, values: Values) -> Values:
-    """Makes fields of uvicorn's line for a request."""
+    """Makes fields of uvicorn's line for a request, and leaves out the arguments of all others."""
+    args = values.pop("positional_args", None)
     record = values.get("_record")
-    if record is None or record.name != _ACCESS or not isinstance(record.args, tuple) or len(record.args) != 5:
+    if record is None or record.name != _ACCESS:
         return values
-    client, method, path, _version, status = record.args
+    if not isinstance(args, tuple) or len(args) != 5:
+        # Of another version of uvicorn.
+        values["event"] = "request"
+        return values
+    client, method, path, _version, status = args
     values.update(event="request", client=str(client), method=str(method), path=without_query(str(path)), status=status)
     return values
 
@@ -123,7 +129,10 @@ class _Lines:
 
 def _quoted(value: object) -> str:
     text = _shown(str(value))
-    return f'"{text}"' if not text or re.search(r'[\s"=]', text) else text
+    if text and not re.search(r'[\s"=]', text):
+        return text
+    escaped = text.replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _shown(text: str, *, keep_lines: bool = False) -> str:

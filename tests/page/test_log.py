@@ -1,0 +1,145 @@
+"""The log of the service: a line for each thing that happened, and no secret in it whatever people do."""
+
+import io
+import json
+import logging
+import re
+
+import httpx
+import pytest
+import structlog
+
+from firmware.core import event
+from lobbylock import logs
+from lobbylock.alert_sending import Sender, send
+from lobbylock.alerts import Alerts
+from lobbylock.page.server import Listening, Server
+
+PASSWORD = "a horse on the stairs"
+WRONG = "not-the-password"
+URL_PASSWORD = "pw-Tk9vcGU"
+
+
+@pytest.fixture
+def written():
+    """Where the log goes; the process's settings are put back."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_people_get_one_line_of_pairs(written):
+    logs.configure(stream=written)
+    logs.get("alerts").warning("alert failed", person="Ines Müller", tries=3, why='a "b"\nc', nothing=None)
+    line = written.getvalue()
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT[0-9:.]+Z warning lobbylock\.alerts alert failed"
+        r' person="Ines Müller" tries=3 why="a \\"b\\"\\x0ac" nothing=None\n',
+        line,
+    ), line
+
+
+def test_programs_get_json(written):
+    logs.configure(True, stream=written)
+    logs.get("alerts").info("alert sent", person="Ines\n\u202e", alerts=2)
+    logging.getLogger("lobbylock.collection").error("%s", "The disk is full.")
+    first, second = map(json.loads, written.getvalue().splitlines())
+    assert first.pop("timestamp") and first == {
+        "event": "alert sent",
+        "level": "info",
+        "logger": "lobbylock.alerts",
+        "person": "Ines\n\u202e",
+        "alerts": 2,
+    }
+    assert second["event"] == "The disk is full." and second["level"] == "error"
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_secrets_that_get_there_are_taken_out(written, is_json):
+    logs.configure(is_json, stream=written)
+    log = logs.get("x")
+    log.info("sent to mailto://user:S3CRET@mail.example.com?pass=S3CRET now", password="S3CRET", csrf_token="S3CRET")
+    log.info("json", url="jsons://S3CRET@host/path?key=S3CRET", session="S3CRET", digits=123456)
+    logging.getLogger("other").warning("at %s", "postgresql://u:S3CRET@host/db")
+    try:
+        raise ValueError("postgresql://u:S3CRET@host/db")
+    except ValueError:
+        log.exception("failed")
+    text = written.getvalue()
+    assert "S3CRET" not in text and "123456" not in text
+    assert "mail.example.com" in text and "ValueError" in text and "host/db" in text
+
+
+def test_a_name_cannot_make_a_line_of_its_own(written):
+    logs.configure(stream=written)
+    logs.get("x").info("event\n2026-09-21T00:00:00Z info forged", name="a\r\nforged\x1b[2J")
+    assert len(written.getvalue().splitlines()) == 1 and "\x1b" not in written.getvalue()
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_no_secret_of_a_whole_visit_is_in_the_log(written, context, app, home, clock, is_json):
+    path = home.path / "alerts.toml"
+    path.touch(0o600)
+    path.write_text(
+        '[[person]]\nname = "Ines"\nreader = "manager"\nkinds = ["forced"]\n'
+        f'urls = ["json://ines:{URL_PASSWORD}@127.0.0.1:1/{URL_PASSWORD}?key={URL_PASSWORD}"]\n'
+    )
+    logs.configure(is_json, stream=written, level=logging.DEBUG)
+    server = Server(app, Listening(port=0), lambda: None)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url) as browser:
+            secrets = _visit(browser, clock)
+    finally:
+        server.stop()
+    _fail_an_alert(Alerts(context.database, path, context.doors, now_s=clock, sender=Sender(send)), home)
+    text = written.getvalue()
+    lines = text.splitlines()
+    if is_json:
+        requests = [line for line in map(json.loads, lines) if line["event"] == "request"]
+        assert {"method": "POST", "path": "/login", "status": 303}.items() <= requests[3].items()
+        assert {line["path"] for line in requests} >= {"/login", "/", "/grants/code"}
+    assert "alert failed" in text and "URL 1 (json)" in text
+    for secret in (*secrets, URL_PASSWORD, "Yolanda"):
+        assert secret not in text
+    assert "?" not in "".join(line for line in lines if "request" in line)
+
+
+def _visit(browser, clock):
+    """Logs in, at the second try, and makes a code. Returns all that is secret of it."""
+    form = _value(browser.get("/login"), "csrf")
+    browser.post("/login", data={"csrf": form, "name": "mia", "password": WRONG})
+    form = _value(browser.get("/login"), "csrf")
+    clock.now_s += 60
+    entered = browser.post("/login", data={"csrf": form, "name": "mia", "password": PASSWORD})
+    assert entered.status_code == 303, entered.text
+    browser.get("/?person=Yolanda&day=2026-09-21")
+    page = browser.get("/grants/code")
+    made = browser.post(
+        "/grants/code",
+        data={
+            "csrf": _value(page, "csrf"),
+            "ticket": _value(page, "ticket"),
+            "door": "maple-12/front",
+            "person": "Bert",
+            "role": "driver",
+            "from": "",
+            "for": "4h",
+        },
+    )
+    shown = re.search(r'id="secret">([0-9 ]+)<', made.text).group(1)
+    return [WRONG, PASSWORD, form, _value(page, "csrf"), shown, shown.replace(" ", ""), *browser.cookies.values()]
+
+
+def _value(page, name):
+    return re.search(rf'name="{name}" value="([^"]+)"', page.text).group(1)
+
+
+def _fail_an_alert(alerts, home):
+    alerts.step()
+    alerts.event(home.door("maple-12/front"), event.Event(1, event.DOOR_FORCED, 1, 0, None, {}))
+    alerts.step()
+    alerts._sender.wait(60)
+    alerts.step()
