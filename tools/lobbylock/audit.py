@@ -12,6 +12,7 @@ import cbor
 
 from firmware.core import event, ratchet
 from lobbylock.acknowledgement import read_events_acknowledgement
+from lobbylock.deletion import Deletion, deletion_holds
 from lobbylock.door import Door
 from lobbylock.finding import (
     BAD_SEAL,
@@ -117,12 +118,14 @@ class _Audit:
         self._account = account
         self._collector_key = collector_key
         self._found = found
+        self._deletions: dict[int, Deletion] = {}
 
     def run(self) -> None:
         """Raises Broken at the first thing behind which nothing can be judged."""
         found = self._found
         found.gaps = self._gaps()
         rows = self._store.picture_rows(self._chain)
+        self._deletions = self._store.deletions(self._chain)
         arrived: dict[int, tuple[Announcement, PictureRow]] = {}
         head = event.genesis(self._chain.public_key)
         is_sealed = True
@@ -246,6 +249,8 @@ class _Audit:
             self._found.find(seq, PICTURE_MISSING, "its row is not there")
         elif (row.number, row.length, row.sha256) != (announced.number, announced.length, announced.sha256):
             self._found.find(seq, PICTURE_OTHER, "its row is not what the event announced")
+        elif seq in self._deletions:
+            self._check_deletion(announced, row, arrived)
         elif row.file is not None:
             if is_number(row.arrival):
                 arrived[row.arrival] = (announced, row)
@@ -254,6 +259,20 @@ class _Audit:
             self._found.pending_pictures.append(announced.number)
         else:
             self._found.find(seq, PICTURE_MISSING, "it had come, and its row names no file")
+
+    def _check_deletion(
+        self, announced: Announcement, row: PictureRow, arrived: dict[int, tuple[Announcement, PictureRow]]
+    ) -> None:
+        """Counts a picture that the collector deleted; that it had come is in the receipt all the same."""
+        note = self._deletions.pop(announced.seq)
+        chain = self._chain
+        if not deletion_holds(note, chain.door, chain.public_key, announced.sha256, self._collector_key):
+            self._found.find(announced.seq, PICTURE_MISSING, "the note of its deletion is not the collector's")
+        elif not is_number(row.arrival):
+            self._found.find(announced.seq, EDITED, "a note of the deletion of a picture that had not come")
+        else:
+            arrived[row.arrival] = (announced, row)
+            self._found.deleted_pictures += 1
 
     def _check_file(self, announced: Announcement, row: PictureRow) -> None:
         seq = announced.seq
@@ -273,6 +292,8 @@ class _Audit:
         """Compares which pictures are here with which ones the collector signed for; `rows` are those left over."""
         for seq in rows:
             self._found.find(seq if is_number(seq) else 0, EDITED, "a picture's row that no event announced")
+        for seq in self._deletions:
+            self._found.find(seq if is_number(seq) else 0, EDITED, "a note of the deletion of no picture")
         if any(each.what in (PICTURE_MISSING, PICTURE_OTHER) for each in self._found.findings):
             return
         digest = None

@@ -32,6 +32,7 @@ VERSION = 1
 MAX_LINE_BYTES = 20_000
 _MAX_LINES = 50_000_000
 _MAX_CHAINS = 10_000
+_MAX_RULE_CHARACTERS = 64
 _END = 4
 
 
@@ -110,6 +111,7 @@ class _Writer:
         for row in store.events(chain):
             self._line("event", seq=_number(row.seq), record=_hex(row.record), head=_hex(row.head), tag=_hex(row.tag))
             count += 1
+        deletions = store.deletions(chain)
         for seq, row in store.picture_rows(chain).items():
             self._line(
                 "picture",
@@ -119,8 +121,12 @@ class _Writer:
                 sha256=_hex(row.sha256),
                 arrival=None if row.arrival is None else _number(row.arrival),
                 digest=_hex_or_none(row.digest),
-                found=_found(store, row.file),
+                found="" if seq in deletions else _found(store, row.file),
             )
+        for note in deletions.values():
+            seq, deleted_s = _number(note.seq), _number(note.deleted_s)
+            signature = _hex(note.signature)
+            self._line("deletion", seq=seq, deleted_s=deleted_s, rule=_text(note.rule), signature=signature)
         for kept in store.conflicts(chain):
             seq, received_s = _number(kept.seq), _number(kept.received_s)
             self._line("conflict", seq=seq, received_s=received_s, message=_hex(kept.message))
@@ -132,6 +138,12 @@ def _hex(data: object) -> str:
     if not isinstance(data, bytes):
         raise _Unfit
     return data.hex()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_RULE_CHARACTERS:
+        raise _Unfit
+    return value
 
 
 def _hex_or_none(data: object) -> str | None:
@@ -150,7 +162,7 @@ def _found(store: Store, file: object) -> str | None:
 
 # Reading.
 
-_INSERT = {name: insert(metadata.tables[name]) for name in ("chain", "gap", "event", "picture", "conflict")}
+_INSERT = {name: insert(metadata.tables[name]) for name in ("chain", "gap", "event", "picture", "conflict", "deletion")}
 
 
 class ExportedStore(Store):
@@ -268,6 +280,7 @@ class _Reader:
             "event": self._take_event,
             "picture": self._take_picture,
             "conflict": self._take_conflict,
+            "deletion": self._take_deletion,
         }.get(str(value.get("type")))
         try:
             if take is None or (self._chain == 0 and value["type"] != "chain"):
@@ -309,6 +322,11 @@ class _Reader:
         message = _bytes(value.get("message"))
         numbers = [_number(value.get(name)) for name in ("seq", "received_s")]
         self._store.insert("conflict", self._chain, sha256(message).digest(), numbers[0], message, numbers[1])
+
+    def _take_deletion(self, value: dict[str, Any]) -> None:
+        numbers = [_number(value.get(name)) for name in ("seq", "deleted_s")]
+        rule, signature = _text(value.get("rule")), _bytes(value.get("signature"))
+        self._store.insert("deletion", self._chain, *numbers, rule, signature)
 
 
 class _Unfit(Exception):

@@ -83,6 +83,7 @@ class ChainSum:
     unchecked: int = 0
     pictures: int = 0
     pending_pictures: list[int] = field(default_factory=list)
+    deleted_pictures: int = 0
     gaps: list[Gap] = field(default_factory=list)
     lost: list[tuple[int, int]] = field(default_factory=list)
     conflicts: int = 0
@@ -120,6 +121,8 @@ class ChainSum:
             for gap in self.gaps
         ]
         last_s = self.last_time_s
+        # Only where pictures are deleted at all.
+        deleted = {"deleted_pictures": self.deleted_pictures} if self.deleted_pictures else {}
         return {
             "door": self.door,
             "public_key": self.public_key.hex(),
@@ -130,6 +133,7 @@ class ChainSum:
             "unchecked": self.unchecked,
             "pictures": self.pictures,
             "pending_pictures": self.pending_pictures,
+            **deleted,
             "gaps": gaps,
             "conflicts": self.conflicts,
             "silences": [silence.values() for silence in self.silences],

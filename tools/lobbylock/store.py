@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from firmware.core import event
 from lobbylock import tables
 from lobbylock.database import Database
+from lobbylock.deletion import Deletion
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, write_private
 from lobbylock.picture import MAX_PICTURE_BYTES, Announcement, announcement
@@ -80,16 +81,6 @@ class Conflict:
     def stamp(self) -> tuple[bytes, int, int]:
         """What the receipt is about."""
         return self.sha256, self.seq, self.received_s
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """That a picture was deleted, when and by which rule, under the collector's signature."""
-
-    seq: int
-    deleted_s: int
-    rule: str
-    signature: bytes
 
 
 class Store:
@@ -292,6 +283,11 @@ class Store:
         row = self._row(_LAST_ARRIVAL, of_chain=chain.id)
         return row if row is not None else (0, None)
 
+    def picture_file(self, chain: int, seq: int) -> str | None:
+        """Returns the `file` of the picture that event `seq` of the chain with that id announced, None if there is
+        none."""
+        return self._scalar(_FILE, of_chain=chain, of_seq=seq)
+
     def picture_sha256(self, file: object) -> bytes:
         """Returns the SHA-256 of what the picture row's `file` names, no more of it read than a picture can have.
 
@@ -428,6 +424,7 @@ _ANNOUNCED = (
 )
 _ADD_PICTURES = _insert_new(_picture, "chain", *_ANNOUNCEMENT)
 _THIS_PICTURE = update(_picture).where(_of_chain(_picture), _picture.c.seq == bindparam("of_seq"))
+_FILE = select(_picture.c.file).where(_of_chain(_picture), _picture.c.seq == bindparam("of_seq"))
 _SET_FILE = _THIS_PICTURE.values(file=bindparam("new_file"))
 _SET_ARRIVAL = _THIS_PICTURE.where(_picture.c.arrival.is_(None)).values(
     arrival=bindparam("new_arrival"), digest=bindparam("new_digest")
