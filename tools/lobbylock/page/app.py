@@ -18,6 +18,7 @@ from lobbylock.page import (
     alarms,
     deliveries,
     doors,
+    exports,
     grants,
     live,
     login,
@@ -82,7 +83,20 @@ def build_app(
     """Returns the application. `extra_routes` come last; `passwords` is for tests that hash at less cost."""
     static.check()
     context.notices[:0] = [notices.broken(context), notices.failing(context), alarms.notices_of(context)]
-    modules = (login, deliveries, pictures, doors, alarms, grants, account_list, live, metrics, notices, static)
+    modules = (
+        login,
+        deliveries,
+        pictures,
+        doors,
+        alarms,
+        grants,
+        exports,
+        account_list,
+        live,
+        metrics,
+        notices,
+        static,
+    )
     routes = [route for module in modules for route in module.routes]
     return PageApplication(context, [*routes, Route("/healthz", health), *extra_routes], passwords)
 
