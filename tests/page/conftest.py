@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-sys.path += [str(FOLDER), str(FOLDER.parent / "tools")]
+sys.path += [str(FOLDER), str(FOLDER.parent / "tools"), str(FOLDER.parent / "history")]
 
 from pagecase import CHEAP, NOW_S, PASSWORD, Clock, Visitor  # noqa: E402
 
