@@ -16,7 +16,7 @@ unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood visits blesweep forgeries soak clean
+.PHONY: help setup check fmt test fuzz demo image flash images deploy bench inject powercut listcut configurecut updatecut consoleflood visits blesweep forgeries soak screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +39,12 @@ test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
 fuzz: $(READY) ## Throw wrong input at every parser on both interpreters; N=... inputs each, 1,000,000 if not given
 	@$(BIN)/python -m fuzz $(if $(N),--inputs $(N))
 
-demo: $(READY) ## Open the virtual door by hand; ONCE=1 plays a whole delivery by itself
-	@$(BIN)/lobbylock demo $(if $(ONCE),--once)
+demo: $(READY) ## Open the virtual door in the browser; TERMINAL=1 in the terminal; ONCE=1 plays a whole delivery by itself
+	@$(BIN)/lobbylock demo $(if $(ONCE),--once) $(if $(TERMINAL),--terminal) $(if $(PORT),--port $(PORT))
+
+screenshots: $(READY) ## Take the pictures of the page in docs/screenshots/: a minute
+	@sh tools/system_packages.sh mosquitto chromium
+	@$(BIN)/python tools/screenshots.py
 
 image: $(READY) ## Make what a bare board is flashed with: FIRMWARE=... (official MicroPython), BOARD=... (lobbylock boards)
 	@$(BIN)/lobbylock image $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(BOARD),--board "$(BOARD)")

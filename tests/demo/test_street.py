@@ -1,31 +1,33 @@
-"""The street of the demonstration: what is done there reaches the lock by its chips, and nothing else."""
+"""The street of the demonstration: what is done there reaches the lock by its chips, and the real page shows it."""
 
 import threading
 import time
 
+import httpx
 import pytest
+from streetcase import LIMIT_S, browser, enter, open_page, scene, wait_for
 
+from lobbylock.demo.browser import Scene
 from lobbylock.demo.pocket import BADGES
-from lobbylock.demo.stage import Stage
-from lobbylock.demo.street import Street, View
-from lobbylock.errors import UserError
+from lobbylock.demo.street import View
 
-# Generous: a busy machine delays it, nothing else does.
-_LIMIT_S = 60
+__all__ = ["browser", "scene"]
+
+_AFTERWARDS_MS = 1_500
 
 
 class Passer:
     """Somebody in the street, who does things and waits for what is to be seen."""
 
-    def __init__(self, street: Street, stage: Stage) -> None:
-        self.street = street
-        self.stage = stage
+    def __init__(self, scene: Scene) -> None:
+        self.street = scene.street
+        self.stage = scene.stage
 
     def do(self, act: str, value: str) -> str:
         return self.street.do(act, value)
 
-    def expect(self, condition, limit_s: float = _LIMIT_S) -> View:
-        end_s = time.monotonic() + limit_s
+    def expect(self, condition) -> View:
+        end_s = time.monotonic() + LIMIT_S
         while time.monotonic() < end_s:
             view = self.street.view
             if condition(view):
@@ -35,7 +37,7 @@ class Passer:
 
     def expect_event(self, condition):
         """Waits for an event in the collector's lines; returns it."""
-        end_s = time.monotonic() + _LIMIT_S
+        end_s = time.monotonic() + LIMIT_S
         while time.monotonic() < end_s:
             found = next(filter(condition, self.stage.events()), None)
             if found:
@@ -56,27 +58,38 @@ class Passer:
 
 
 @pytest.fixture(scope="module")
-def passer(tmp_path_factory):
-    with Stage(tmp_path_factory.mktemp("street"), now_s=time.time) as stage:
-        assert stage.wait_for_time(), stage.board.console
-        stage.board.run_for(2_500)
-        with Street(stage) as street:
-            yield Passer(street, stage)
+def passer(scene) -> Passer:
+    return Passer(scene)
 
 
-def test_typed_keys_open_and_the_camera_sees_who_came(passer):
+@pytest.fixture(scope="module")
+def street_page(scene, browser):
+    """The street in a browser that came by the printed link."""
+    page = open_page(browser)
+    page.goto(scene.link)
+    yield page
+    page.context.close()
+
+
+def test_link_lets_one_browser_in(scene, street_page):
+    assert street_page.url == f"{scene.url}/street"
+    assert httpx.get(scene.link).status_code == 404
+
+
+def test_the_keyboard_opens_the_door_and_the_page_shows_who_came(passer, street_page):
     before = passer.street.view.frames
-    for key in passer.street.pocket.code().digits + "#":
-        passer.do("key", key)
-    passer.expect(lambda view: view.is_released)
-    passer.do("door", "open")
-    passer.expect(lambda view: view.is_open)
-    view = passer.expect(lambda view: not view.is_released)
-    assert view.frames == before + 1
+    street_page.keyboard.type(street_page.locator(".code").inner_text().replace(" ", ""))
+    street_page.locator('#street[data-strike="released"]').wait_for()
+    street_page.get_by_role("button", name="Pull it open").click()
+    street_page.locator('#street[data-door="open"]').wait_for()
+    # The camera comes before the strike.
+    assert passer.street.view.frames == before + 1
     assert passer.street.frame[:2] == b"\xff\xd8"
-    passer.do("door", "close")
-    passer.expect(lambda view: not view.is_open)
-    passer.expect_reason("granted")
+    street_page.get_by_role("button", name="Close it").click()
+    street_page.locator('#street[data-door="closed"][data-strike="rest"]').wait_for()
+    delivery = street_page.locator("#deliveries li").first
+    delivery.get_by_text("UPS 4711").wait_for()
+    delivery.locator("img").wait_for()
     passer.rest()
 
 
@@ -109,6 +122,10 @@ def test_a_locked_door_stays_shut_unless_it_is_forced(passer):
     passer.rest()
     assert "locked" in passer.do("door", "open")
     assert not passer.street.view.is_open
+    # A door that is opened a moment after the strike came to rest was being pulled by whom it was released for.
+    board = passer.stage.board
+    start_ms = board.now_ms
+    passer.expect(lambda _: board.now_ms - start_ms > _AFTERWARDS_MS)
     passer.do("door", "force")
     passer.expect_event(lambda found: found["kind"] == "door_forced")
     passer.do("door", "close")
@@ -165,17 +182,47 @@ def test_the_board_is_touched_by_one_thread(passer, monkeypatch):
     passer.do("door", "close")
 
 
-def test_an_altered_row_is_found_by_the_audit_and_can_be_put_back(passer):
-    said = passer.do("row", "alter")
-    passer.expect(lambda view: view.altered and view.altered in said)
-    with pytest.raises(UserError, match="Put it back first"):
-        passer.do("row", "alter")
-    seq = int(said.split("#")[1].split()[0])
-    done = passer.stage.run("audit", "verify", "--store", str(passer.stage.store), "--json")
-    assert done.returncode == 1
-    assert f'"seq": {seq}' in done.stdout
-    passer.do("row", "restore")
-    done = passer.stage.run("audit", "verify", "--store", str(passer.stage.store), "--json")
-    assert done.returncode == 0, done.stdout
-    with pytest.raises(UserError, match="No row is altered"):
-        passer.do("row", "restore")
+def test_an_altered_row_turns_the_page_red_until_it_is_put_back(passer, street_page):
+    street_page.get_by_role("button", name="Alter a stored row").click()
+    altered = passer.expect(lambda view: view.altered).altered
+    row = altered.split()[1]
+    notice = street_page.locator(".notice.broken")
+    notice.wait_for()
+    assert row in notice.inner_text()
+    street_page.locator("#deliveries li.bad").wait_for()
+    street_page.get_by_role("button", name="Alter a stored row").wait_for(state="hidden")
+    street_page.get_by_role("button", name="Put the row back").click()
+    notice.wait_for(state="detached")
+    passer.expect(lambda view: not view.altered)
+
+
+def test_the_street_is_for_managers_and_for_this_page_alone(scene, browser, street_page):
+    page = enter(browser, scene, "anna")
+    assert page.goto(f"{scene.url}/street").status == 404
+    assert page.goto(f"{scene.url}/street/frame.jpg").status == 404
+    page.context.close()
+    cookies = {each["name"]: each["value"] for each in street_page.context.cookies()}
+    with httpx.Client(base_url=scene.url, cookies=cookies) as client:
+        form = {"value": "press"}
+        assert client.post("/street/exit", data=form).status_code == 403
+        token = street_page.locator("#street input[name=csrf]").first.input_value()
+        assert client.post("/street/exit", data={**form, "csrf": token}).status_code == 303
+        assert client.post("/street/strike", data={**form, "csrf": token}).status_code == 404
+        foreign = {"origin": "http://elsewhere.example"}
+        assert client.post("/street/exit", data={**form, "csrf": token}, headers=foreign).status_code == 403
+    with httpx.Client(base_url=scene.url) as client:
+        assert client.get("/street").status_code == 303
+        assert client.post("/street/exit", data=form).status_code == 303
+        assert client.get("/street/live").status_code == 303
+
+
+def test_without_javascript_the_buttons_work(scene, browser, passer, street_page):
+    passer.rest()
+    page = open_page(browser, java_script_enabled=False, storage_state=street_page.context.storage_state())
+    page.goto(f"{scene.url}/street")
+    page.get_by_role("button", name="Force it").click()
+    page.locator('#street[data-door="open"]').wait_for()
+    page.get_by_role("button", name="Close it").click()
+    # What bounced may have come after the answer.
+    wait_for(lambda: not passer.street.view.is_open)
+    page.context.close()

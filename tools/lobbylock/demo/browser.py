@@ -21,10 +21,11 @@ from lobbylock.demo.lines import LineFile
 from lobbylock.demo.stage import Stage
 from lobbylock.demo.street import Street
 from lobbylock.demo.street_page import Entrance, StreetPage
+from lobbylock.errors import UserError
 from lobbylock.home import Home
 from lobbylock.page.accounts import MANAGER, Accounts
 from lobbylock.page.accounts import RESIDENT as RESIDENT_ROLE
-from lobbylock.page.server import Listening
+from lobbylock.page.server import Listening, bind
 from lobbylock.page.service import Service, Serving
 from lobbylock.report import Report
 
@@ -42,12 +43,15 @@ class Scene:
     """Stage, page and street in the empty `folder`, all of it as a context manager; `port` 0 is a free one.
 
     `url` is the page's address, `link` the way in that works once; `passwords` by account name, with a `manager` and
-    a resident of the door's building.
+    a resident of the door's building. `prelude` is played on the open stage before the street is.
     """
 
-    def __init__(self, folder: Path, port: int = 0, **stage_options: Any) -> None:
+    def __init__(
+        self, folder: Path, port: int = 0, *, prelude: Callable[[Stage], object] | None = None, **stage_options: Any
+    ) -> None:
         self.passwords = {name: secrets.token_urlsafe(_PASSWORD_BYTES) for name in (MANAGER_NAME, RESIDENT_NAME)}
         self._port = port
+        self._prelude = prelude
         options = {"now_s": time.time, "door_options": ("--release-ms", str(RELEASE_MS)), **stage_options}
         self.stage = Stage(folder, make_collector=self._serve, **options)
         self.street = Street(self.stage)
@@ -69,6 +73,8 @@ class Scene:
             self._closing.enter_context(self.stage)
             self.stage.wait_for_time()
             self.stage.board.run_for(_CAMERA_STARTS_MS)
+            if self._prelude is not None:
+                self._prelude(self.stage)
             # Its end lets go of whoever listens, before the server ends.
             self._closing.callback(self._page.close)
             self._closing.enter_context(self.street)
@@ -104,6 +110,11 @@ class Scene:
 
 def show(folder: Path, port: int, console: Console, *, opens_browser: bool) -> None:
     """Opens the door in the empty `folder`, prints the way in, and goes on until Ctrl-C or SIGTERM."""
+    try:
+        # Before anything is started that would have to be ended again.
+        bind(Listening(HOST, port)).close()
+    except UserError as error:
+        raise UserError(f"{error} `--port 0` takes a free one.") from None
     console.print(Text("Starting a broker, the page and the firmware ...", "dim"))
     with interruptible() as ignore:
         with Scene(folder, port) as scene:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 
 from lobbylock.demo.hand import KEYS, Hand
 from lobbylock.demo.pocket import BADGES, COPIED, Pocket, as_card
@@ -151,7 +151,8 @@ class Street:
         return self._stage.now_s
 
     def _clock(self, form: str) -> str:
-        return datetime.fromtimestamp(self._stage.now_s).strftime(form)
+        # As the page tells it: the door was made without a zone, so its building goes by UTC.
+        return datetime.fromtimestamp(self._stage.now_s, timezone.utc).strftime(form)
 
     # The street's own thread.
 

@@ -1,0 +1,65 @@
+"""The whole scene for tests in a browser: a virtual door, the service and the street, once a module."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from lobbylock.demo.browser import Scene
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# Generous: a busy machine delays it, nothing else does.
+LIMIT_S = 60
+LIMIT_MS = LIMIT_S * 1_000
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Iterator[Scene]:
+    """An open `Scene` on a free port; the lock knows the time."""
+    with Scene(tmp_path_factory.mktemp("scene")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+def open_page(browser: Browser, **options: Any) -> Page:
+    """Returns a page with cookies of its own, that fails the test's waits after LIMIT_MS; `options` as new_context."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(LIMIT_MS)
+    return page
+
+
+def enter(browser: Browser, scene: Scene, name: str, **options: Any) -> Page:
+    """Returns a page where the account `name` of the scene has logged in by the form."""
+    page = open_page(browser, **options)
+    page.goto(f"{scene.url}/login")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", scene.passwords[name])
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{scene.url}/")
+    return page
+
+
+def wait_for(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
+    """Waits until `condition()` holds. Raises AssertionError."""
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "it never came to hold"
+        time.sleep(0.02)
