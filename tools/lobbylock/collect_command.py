@@ -11,7 +11,17 @@ import typer
 from lobbylock.address import Address
 from lobbylock.collector import Collector, Reply
 from lobbylock.enrolment import Enrolments
-from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, PicturesOption, StoreOption, open_home, open_store
+from lobbylock.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    KeepOption,
+    PicturesOption,
+    StoreOption,
+    open_database,
+    open_home,
+)
+from lobbylock.page.pruning import Pruning
 from lobbylock.report import Report
 from lobbylock.subscription import Subscription
 from lobbylock.terminal import open_console
@@ -32,6 +42,7 @@ def collect(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM key of the collector.")] = None,
     store: StoreOption = None,
     pictures: PicturesOption = None,
+    keep: KeepOption = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when what the locks have to send is in.")] = False,
     for_s: Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="Stop after this time.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Keep trying if the broker is not there at the start.")] = False,
@@ -43,9 +54,16 @@ def collect(
     signer = folder.collector()
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
     report = Report(open_console(), is_json)
-    with open_store(folder, store, pictures) as opened:
+    with open_database(folder, store, pictures) as database, database.store() as opened:
         visit = _Visit(Collector(opened, Enrolments(folder), signer, report), report)
-        asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
+        pruning = Pruning(
+            database, lambda: {name: folder.door(name) for name in folder.door_names()}, signer, keep or []
+        )
+        pruning.start()
+        try:
+            asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
+        finally:
+            pruning.stop()
         report.finish()
     if once and not visit.is_over():
         raise typer.Exit(1)

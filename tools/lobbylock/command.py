@@ -57,6 +57,7 @@ class _Commands(LateGroup):
         "collect": lambda: import_module("lobbylock.collect_command").collect,
         "account": lambda: import_module("lobbylock.account_command").app,
         "audit": _audit,
+        "store": lambda: import_module("lobbylock.store_command").app,
         "boards": lambda: import_module("lobbylock.boards_command").boards,
         "alerts": lambda: import_module("lobbylock.alert_command").app,
         "demo": lambda: import_module("lobbylock.demo_command").demo,

@@ -55,9 +55,11 @@ class Database:
         event.listen(engine, "handle_error", self._name_failure, retval=True)
 
     @classmethod
-    def open(cls, address: str | Path, pictures: Path | None = None, *, to_read: bool = False) -> "Database":
+    def open(
+        cls, address: str | Path, pictures: Path | None = None, *, to_read: bool = False, must_exist: bool = False
+    ) -> "Database":
         """Opens the store at `address`, a path or the URL of a PostgreSQL database; to write, makes it if there is none
-        and brings an older form up to date.
+        (unless it `must_exist`) and brings an older form up to date.
 
         `pictures` is the folder of pictures; that of a SQLite file lies beside it by default, that of PostgreSQL has
         none. Raises UserError for what is no store of ours, StoreFailed if the database does not answer.
@@ -66,12 +68,12 @@ class Database:
         if pictures is None:
             pictures = default_pictures(address, None)
         if url.get_backend_name() == "sqlite":
-            engine, name = _sqlite_engine(Path(url.database or ""), to_read), url.database or ""
+            engine, name = _sqlite_engine(Path(url.database or ""), to_read, must_exist), url.database or ""
         else:
             engine, name = _postgresql_engine(url, to_read), describe_address(url)
         opened = cls(engine, name, pictures, is_read_only=to_read)
         try:
-            opened._check_form(to_read)
+            opened._check_form(to_read, must_exist)
         except StoreFailed as failure:
             opened.close()
             if not opened.is_sqlite:
@@ -190,15 +192,15 @@ class Database:
 
     # Form.
 
-    def _check_form(self, to_read: bool) -> None:
+    def _check_form(self, to_read: bool, must_exist: bool) -> None:
         """Makes or migrates the tables, or raises UserError."""
         with self.connect() as connection:
             version = self._version(connection)
         if version == HEAD:
             return
+        if version is None and (to_read or must_exist):
+            raise UserError(f"There is no store at {self.address}.")
         if to_read:
-            if version is None:
-                raise UserError(f"There is no store at {self.address}.")
             raise UserError(
                 f"{self.address} was written by an older version of LobbyLock: `lobbylock store migrate` brings it up"
                 " to this one."
@@ -321,10 +323,10 @@ def describe_address(url: URL) -> str:
     return shown.render_as_string()
 
 
-def _sqlite_engine(path: Path, to_read: bool) -> Engine:
+def _sqlite_engine(path: Path, to_read: bool, must_exist: bool) -> Engine:
+    if (to_read or must_exist) and not path.is_file():
+        raise UserError(f"There is no store at {path}.")
     if to_read:
-        if not path.is_file():
-            raise UserError(f"There is no store at {path}.")
         # Not `immutable`: a collector may be writing to it.
         name = f"{path.resolve().as_uri()}?mode=ro"
     else:

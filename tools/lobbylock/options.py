@@ -36,6 +36,14 @@ PicturesOption = Annotated[
         help="Where the pictures lie [default: beside the SQLite file, or DIR/pictures]",
     ),
 ]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep-pictures",
+        metavar="TIME",
+        help="How long pictures are kept: 30d, 12h, 2w, or BUILDING=7d; may be given several times.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 CredentialArgument = Annotated[
     str, typer.Argument(metavar="CREDENTIAL", help="A file, or hex, or base64url; - for standard input.")
@@ -61,12 +69,33 @@ def pictures_path(home: Home, store: str | None, pictures: Path | None) -> Path:
 
 
 def open_database(
-    home: Home, store: str | None = None, pictures: Path | None = None, *, to_read: bool = False
+    home: Home,
+    store: str | None = None,
+    pictures: Path | None = None,
+    *,
+    to_read: bool = False,
+    must_exist: bool = False,
 ) -> "Database":
-    """Opens the collector's store. Raises what `Database.open` does."""
-    from lobbylock.database import Database
+    """Opens the collector's store; to write, makes the index of visits if an older version kept none.
 
-    return Database.open(store_address(home, store), pictures_path(home, store, pictures), to_read=to_read)
+    With `must_exist` an empty one is not made. Raises what `Database.open` does.
+    """
+    from lobbylock.database import Database
+    from lobbylock.visits import reindex
+
+    address = store_address(home, store)
+    folder = pictures_path(home, store, pictures)
+    database = Database.open(address, folder, to_read=to_read, must_exist=must_exist)
+    try:
+        with database.store() as opened:
+            is_indexed = to_read or opened.is_indexed()
+        if not is_indexed:
+            with database.begin() as connection:
+                reindex(connection, {name: home.door(name) for name in home.door_names()})
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 @contextlib.contextmanager

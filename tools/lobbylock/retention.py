@@ -4,6 +4,7 @@ the picture's hash, and a note of the collector's that it went, when and by whic
 
 import contextlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +63,7 @@ class Deleted:
     rule: str
 
 
-def parse_rules(texts: list[str]) -> Rules:
+def parse_rules(texts: Sequence[str]) -> Rules:
     """Returns the rules that `texts` write: "30d", "12h", "2w" or "forever" for all, "BUILDING=7d" for one building.
 
     Raises UserError for other words, and for two rules about the same.

@@ -343,6 +343,10 @@ class Store:
         """Returns the row of each announced picture by the announcement's seq."""
         return {row[0]: PictureRow(*row[1:]) for row in self._rows(_PICTURES, of_chain=chain.id)}
 
+    def is_indexed(self) -> bool:
+        """Whether the index of visits holds any, where there are some: that of an older version has none."""
+        return self._scalar(_ANY_VISIT) is not None or self._scalar(_ANY_ACCESS) is None
+
     def keep_status(self, door: str, status: dict[str, object], received_s: int) -> None:
         """Keeps the last status message of a door in place of the one before; call it inside of a transaction."""
         is_online = bool(status["online"])
@@ -406,6 +410,8 @@ _AROUND = select(_event.c.seq, _event.c.record, _event.c.head, _event.c.tag).whe
 _LAST_SEQ = select(func.max(_event.c.seq)).where(_of_chain(_event))
 _LAST_HEAD = select(_event.c.seq, _event.c.head).where(_of_chain(_event)).order_by(desc(_event.c.seq)).limit(1)
 _ADD_EVENTS = _insert_new(_event)
+_ANY_VISIT = select(tables.visit.c.seq).limit(1)
+_ANY_ACCESS = select(_event.c.seq).where(_event.c.kind == event.ACCESS).limit(1)
 _SET_STATUS = {
     "sqlite": _set_status(tables.status, sqlite.insert),
     "postgresql": _set_status(tables.status, postgresql.insert),
