@@ -100,6 +100,11 @@ class Database:
             metadata.create_all(connection)
         return opened
 
+    @property
+    def url(self) -> str:
+        """The whole address, for another process to open: there may be a password in it, so it is never shown."""
+        return self.address if self.is_sqlite else self._engine.url.render_as_string(hide_password=False)
+
     def close(self) -> None:
         """Closes all connections that nobody uses."""
         self._engine.dispose()
