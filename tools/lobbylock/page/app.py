@@ -26,6 +26,7 @@ from lobbylock.page import (
     notices,
     pictures,
     static,
+    trail,
 )
 from lobbylock.page.accounts import Accounts, Passwords
 from lobbylock.page.context import Context, context_of
@@ -91,6 +92,7 @@ def build_app(
         alarms,
         grants,
         exports,
+        trail,
         account_list,
         live,
         metrics,
