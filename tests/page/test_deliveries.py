@@ -337,7 +337,8 @@ def test_what_the_watchman_found_is_at_the_top_of_every_page(context, street, ma
         sentence = "The record of event 12 is not the one that was stored."
 
     class Watch:
-        findings = (Found,)
+        findings = alterations = (Found,)
+        failure = None
         checked_s = 0.0
         is_running = True
 

@@ -14,6 +14,7 @@ from lobbylock.localtime import day_bounds
 from lobbylock.page.access import Viewer, find_door, for_people
 from lobbylock.page.cards import card, facts, query
 from lobbylock.page.context import Context, context_of
+from lobbylock.page.notices import alterations
 from lobbylock.page.render import render
 from lobbylock.story import NOT_OPENED, OPENED, OPENED_WITH, REFUSED, STRIKE_FAILED, UNKNOWN, WAS_OPEN
 
@@ -110,9 +111,7 @@ def show_one(request: Request, viewer: Viewer) -> Response:
 def show_broken(request: Request, viewer: Viewer) -> Response:
     """Serves what the watchman found, at doors that the viewer may see."""
     context = context_of(request)
-    findings = context.watch.findings if context.watch is not None else []
-    seen = [found for found in findings if not found.door or viewer.may_see(found.door)]
-    return render(request, "findings.html", findings=seen, watch=context.watch)
+    return render(request, "findings.html", findings=alterations(context, viewer), watch=context.watch)
 
 
 def find_story(request: Request, viewer: Viewer) -> Shown:

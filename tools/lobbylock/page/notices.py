@@ -1,7 +1,7 @@
 """The sentences at the top of every page: a record that was changed, and a store or broker that fails."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +11,9 @@ from lobbylock.page.access import Viewer, for_people
 from lobbylock.page.context import Context, Notice
 from lobbylock.page.render import render
 
+if TYPE_CHECKING:
+    from lobbylock.watchman import Noticed
+
 _MAX_SHOWN = 5
 
 
@@ -18,9 +21,8 @@ def broken(context: Context) -> Callable[[Viewer], list[Notice]]:
     """Returns what tells a viewer of the watchman's findings at doors that they may see."""
 
     def give(viewer: Viewer) -> list[Notice]:
-        findings = context.watch.findings if context.watch is not None else []
-        seen = [found for found in findings if not found.door or viewer.may_see(found.door)]
-        shown = [Notice("broken", _sentence(found), _link(found)) for found in seen[:_MAX_SHOWN]]
+        seen = alterations(context, viewer)
+        shown = [Notice("broken", _sentence(found), "/broken") for found in seen[:_MAX_SHOWN]]
         if len(seen) > _MAX_SHOWN:
             shown.append(Notice("broken", f"There are {len(seen) - _MAX_SHOWN} more findings."))
         return shown
@@ -33,13 +35,18 @@ def failing(context: Context) -> Callable[[Viewer], list[Notice]]:
 
     def give(viewer: Viewer) -> list[Notice]:
         sentence = context.banner()
-        if sentence is None:
-            return []
-        if not viewer.is_manager:
+        if sentence is not None and not viewer.is_manager:
             sentence = "New deliveries are not coming in at this moment. Nothing is lost: the locks keep them."
-        return [Notice("warning", sentence)]
+        watchman = context.watch.failure if context.watch is not None and viewer.is_manager else None
+        return [Notice("warning", text) for text in (sentence, watchman) if text is not None]
 
     return give
+
+
+def alterations(context: Context, viewer: Viewer) -> "list[Noticed]":
+    """Returns what the watchman found changed in the store, at doors that the viewer may see."""
+    found = context.watch.alterations if context.watch is not None else []
+    return [each for each in found if not each.door or viewer.may_see(each.door)]
 
 
 @for_people
@@ -48,13 +55,9 @@ def show(request: Request, viewer: Viewer) -> Response:
     return render(request, "_notices.html")
 
 
-def _sentence(found: Any) -> str:
+def _sentence(found: "Noticed") -> str:
     where = " ".join(filter(None, (found.door, f"#{found.seq}" if found.seq else "")))
     return f"{where}: {found.sentence}" if where else found.sentence
-
-
-def _link(found: Any) -> str:
-    return f"/broken?door={found.door}&seq={found.seq or ''}"
 
 
 routes: list[BaseRoute] = [Route("/notices", show)]

@@ -106,7 +106,7 @@ class Service:
             on_change=lambda: self.hub.signal(BANNER),
             **({} if metrics is None else {"timed": metrics.store_time}),
         )
-        self._watch = Watch(database, home)
+        self._watch = Watch(database, home.path)
         self._watch.on_change(self._tell_findings)
         self.context = Context(
             home,
