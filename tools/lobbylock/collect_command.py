@@ -10,7 +10,9 @@ import typer
 
 from lobbylock.address import Address
 from lobbylock.collector import Collector, Reply
+from lobbylock.door import Door
 from lobbylock.enrolment import Enrolments
+from lobbylock.home import Home
 from lobbylock.options import (
     DEFAULT_HOME,
     HomeOption,
@@ -56,9 +58,7 @@ def collect(
     report = Report(open_console(), is_json)
     with open_database(folder, store, pictures) as database, database.store() as opened:
         visit = _Visit(Collector(opened, Enrolments(folder), signer, report), report)
-        pruning = Pruning(
-            database, lambda: {name: folder.door(name) for name in folder.door_names()}, signer, keep or []
-        )
+        pruning = Pruning(database, lambda: _doors(folder), signer, keep or [])
         pruning.start()
         try:
             asyncio.run(_run(address, visit, report, is_once=once, for_s=for_s, is_patient=wait))
@@ -67,6 +67,10 @@ def collect(
         report.finish()
     if once and not visit.is_over():
         raise typer.Exit(1)
+
+
+def _doors(folder: Home) -> dict[str, Door]:
+    return {name: folder.door(name) for name in folder.door_names()}
 
 
 class _Visit:

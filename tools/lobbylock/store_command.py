@@ -28,7 +28,7 @@ app = typer.Typer(help="The collector's store: its form, copies, backups, and ho
 
 @app.command("migrate")
 def migrate(store: StoreOption = None, pictures: PicturesOption = None, home: HomeOption = DEFAULT_HOME) -> None:
-    """Bring a store of an older version up to this one. Make a backup first: there is no way back."""
+    """Bring a store of an older version up to this one. Keep a copy of the file: there is no way back."""
     with open_database(open_home(home), store, pictures, must_exist=True) as database:
         typer.echo(f"The store at {database.address} has the form of this version.", err=True)
 
