@@ -1,4 +1,4 @@
-"""What an issuer tells doors, whoever carries it: which credentials are revoked, and how late it is.
+"""What an issuer tells doors, whoever carries it: which credentials and codes are revoked, and how late it is.
 
 Form and signature only, docs/protocol.md section 16. Runs on the board and on the host.
 """

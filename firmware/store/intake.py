@@ -1,4 +1,4 @@
-"""Takes in lists of revoked credentials, whoever brings them. Loaded for as long as somebody does.
+"""Takes in lists of revoked credentials and codes, whoever brings them. Loaded for as long as somebody does.
 
     revoked         the list in force (store/revoked.py)
     revoked.new     one that is coming in; never read for a decision

@@ -1,4 +1,4 @@
-"""The list of revoked credentials that is in force: a file, of which a look reads eighty bytes.
+"""The list of revoked credentials and codes that is in force: a file, of which a look reads eighty bytes.
 
     revoked = head (core/bulletin.py) || ids of 8 bytes, ascending
 

@@ -36,8 +36,8 @@ class Access:
     async def act(self, decision: Decision, exposure=None, revoked=None) -> Decision:
         """Acts on `decision`; returns what became of it. Raises FlashError, and then the door stays locked.
 
-        `revoked(claim)` returns the reason for which a credential opens no more, 0 if there is none. `record` of what
-        is returned is that of the access event, if the strike was released for it.
+        `revoked(claim)` returns the reason for which a credential or code opens no more, 0 if there is none. `record`
+        of what is returned is that of the access event, if the strike was released for it.
         """
         picture = None
         if exposure is not None:

@@ -1,4 +1,4 @@
-"""What the lock knows from its issuers beyond its settings: the list of revoked credentials, and the time by a token.
+"""What the lock knows from its issuers beyond its settings: what is revoked, and the time by a token.
 
 A phone, the broker or the serial line brings it; what takes it in is loaded for that moment (store/intake.py).
 """
@@ -66,7 +66,10 @@ class News:
         self.rest()
 
     def is_revoked(self, key: bytes) -> int:
-        """Returns event.REVOKED if the credential's `key` (8 bytes) is on the list, NO_LIST if that is lost, else 0."""
+        """Returns event.REVOKED if `key` is on the list, NO_LIST if that is lost, else 0.
+
+        `key` is the id of a credential or code, 8 bytes. Raises FlashError when a loss cannot be written down.
+        """
         for _ in range(2):
             if not self.file:
                 return event.NO_LIST if self.floor else event.GRANTED
