@@ -55,6 +55,7 @@ class _Commands(LateGroup):
         "revoke": lambda: import_module("lobbylock.revoke_command").revoke,
         "news": lambda: import_module("lobbylock.news_command").app,
         "collect": lambda: import_module("lobbylock.collect_command").collect,
+        "serve": lambda: import_module("lobbylock.serve_command").serve,
         "account": lambda: import_module("lobbylock.account_command").app,
         "audit": _audit,
         "store": lambda: import_module("lobbylock.store_command").app,

@@ -16,7 +16,15 @@ from lobbylock.alert_command import FileOption, alerts_path
 from lobbylock.alerts import Alerts
 from lobbylock.errors import UserError
 from lobbylock.metrics import Metrics
-from lobbylock.options import DEFAULT_HOME, HomeOption, PicturesOption, StoreOption, open_database, open_home
+from lobbylock.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    KeepOption,
+    PicturesOption,
+    StoreOption,
+    open_database,
+    open_home,
+)
 from lobbylock.page.accounts import Accounts
 from lobbylock.page.metrics import read_token
 from lobbylock.page.server import Listening, parse_listen
@@ -43,10 +51,7 @@ def serve(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM key of the collector.")] = None,
     store: StoreOption = None,
     pictures: PicturesOption = None,
-    keep_pictures: Annotated[
-        list[str] | None,
-        typer.Option("--keep-pictures", metavar="RULE", help="Delete older ones: 30d, or maple-12=7d for a building."),
-    ] = None,
+    keep: KeepOption = None,
     alerts: FileOption = None,
     metrics_token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Lets whoever knows the token in it read /metrics.")
@@ -60,7 +65,7 @@ def serve(
     serving = Serving(
         Listening(host, port, tls_cert, tls_key),
         check_url(url),
-        tuple(keep_pictures or ()),
+        tuple(keep or ()),
         None if metrics_token_file is None else read_token(metrics_token_file),
     )
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
