@@ -23,7 +23,7 @@ from lobbylock.options import (
     open_database,
     open_home,
 )
-from lobbylock.page.pruning import Pruning
+from lobbylock.pruning import Pruning
 from lobbylock.report import Report
 from lobbylock.subscription import Subscription
 from lobbylock.terminal import open_console

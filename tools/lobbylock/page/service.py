@@ -21,8 +21,8 @@ from lobbylock.page.accounts import Passwords
 from lobbylock.page.app import build_app
 from lobbylock.page.context import Context
 from lobbylock.page.live import BANNER, CHECK, Hub
-from lobbylock.page.pruning import Pruning
 from lobbylock.page.server import Listening, Server, is_loopback
+from lobbylock.pruning import Pruning
 from lobbylock.watchman import Watch
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Deletes old pictures by the house's rules while the service runs, once an hour."""
+"""Deletes old pictures by the house's rules while a collector runs, every ten minutes."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from lobbylock.signature import Signer
 if TYPE_CHECKING:
     from lobbylock.database import Database
 
-_BETWEEN_S = 3_600
+_BETWEEN_S = 600
 _STOP_S = 10
 _logger = logging.getLogger(__name__)
 
