@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from scripted_door import NOW_S, ScriptedDoor
 
@@ -102,7 +103,7 @@ class Street:
     def collect(self, *, is_told=True):
         """Has the collector store what the locks recorded; without `is_told`, as one that is killed before it tells."""
         with self.database.store() as store:
-            listener = self.alerts if is_told else _Nobody()
+            listener: Any = self.alerts if is_told else _Nobody()
             collector = Collector(store, Enrolments(self.home), self.home.collector(), listener, lambda: self.now_s)
             for name, lock in self.locks.items():
                 sealed = self.sealed.setdefault(name, [0])

@@ -1,5 +1,6 @@
 """A lock whose events go through the real collector into alerts, a mail server and a webhook that take what is sent."""
 
+import asyncio
 import email.policy
 import json
 import logging
@@ -22,6 +23,8 @@ house.open_path()
 class MailServer(Controller):
     """On a free port."""
 
+    server: asyncio.Server
+
     def _trigger_server(self):
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
@@ -33,6 +36,7 @@ class Mailbox:
     def __init__(self):
         self.mails = []
         self.refuses = False
+        self.port = 0
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 aiosmtpd's name
         if self.refuses:
@@ -68,6 +72,7 @@ class Hooks:
     def __init__(self):
         self.calls = []
         self.status = 200
+        self.port = 0
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,7 @@ def hook_server():
             self.send_response(hooks.status)
             self.end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, format, *args):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

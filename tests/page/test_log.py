@@ -129,12 +129,18 @@ def _visit(browser, clock):
             "for": "4h",
         },
     )
-    shown = re.search(r'id="secret">([0-9 ]+)<', made.text).group(1)
+    shown = _found(r'id="secret">([0-9 ]+)<', made.text)
     return [WRONG, PASSWORD, form, _value(page, "csrf"), shown, shown.replace(" ", ""), *browser.cookies.values()]
 
 
 def _value(page, name):
-    return re.search(rf'name="{name}" value="([^"]+)"', page.text).group(1)
+    return _found(rf'name="{name}" value="([^"]+)"', page.text)
+
+
+def _found(pattern, text):
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return found.group(1)
 
 
 def _fail_an_alert(alerts, home):

@@ -168,7 +168,7 @@ def test_a_failed_login_is_counted(metrics, context, visitor):
 def test_the_watchman_s_age_and_findings_are_told(metrics, context, here):
     class Watch:
         findings = (1, 2)
-        checked_s = NOW_S - 30
+        checked_s: int | None = NOW_S - 30
 
     context.watch = Watch()
     found = read(here().get("/metrics"))

@@ -149,8 +149,9 @@ def sentence(door: Door, found: event.Event) -> str:
     reason = found.details.get(event.REASON)
     if reason == event.GRANTED:
         return f"{door.name}: {shown} was let in{way.replace('_', ' ')}, {when}."
-    is_known = type(reason) is int and 0 <= reason < len(event_names.REASON_NAMES)
-    why = event_names.REASON_NAMES[reason].replace("_", " ") if is_known else "a reason of a later version"
+    why = "a reason of a later version"
+    if type(reason) is int and 0 <= reason < len(event_names.REASON_NAMES):
+        why = event_names.REASON_NAMES[reason].replace("_", " ")
     return f"{door.name}: {shown} was refused{way.replace('_', ' ')} ({why}), {when}."
 
 

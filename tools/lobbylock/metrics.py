@@ -202,7 +202,8 @@ class _Scrape:
             values["pending_events"].append((row.door, content.get("pending")))
             values["heap_free_bytes"].append((row.door, content.get("heap")))
             clock_ms = content.get("clock")
-            values["clock_uncertainty_seconds"].append((row.door, clock_ms / 1000 if _is_number(clock_ms) else None))
+            clock_s = clock_ms / 1000 if isinstance(clock_ms, int) else None
+            values["clock_uncertainty_seconds"].append((row.door, clock_s))
         for name, help_text, found in families:
             yield _by_door(f"lobbylock_door_{name}", help_text, found)
         open_gaps = [(door, gaps.get(door, 0)) for door in sorted(self._doors)]
@@ -243,8 +244,9 @@ def _content(text: object) -> dict[str, Any]:
 
 
 def _reason(number: object) -> str:
-    is_known = type(number) is int and 0 <= number < len(event_names.REASON_NAMES)
-    return event_names.REASON_NAMES[number] if is_known else "other"
+    if type(number) is int and 0 <= number < len(event_names.REASON_NAMES):
+        return event_names.REASON_NAMES[number]
+    return "other"
 
 
 class RequestCount:
