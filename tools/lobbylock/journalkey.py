@@ -1,5 +1,7 @@
 """The keys of a door's tags: docs/protocol.md section 4. Each follows from the one enrolled, none leads back."""
 
+import hmac
+import threading
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -8,7 +10,9 @@ from lobbylock.errors import UserError
 
 # How far a door may be ahead of what is known of it, so that no number makes anybody count for hours.
 MAX_STEPS = 1_000_000
-_CHECKPOINT = 1024
+_CHECKPOINT = 64
+# As in firmware.core.ratchet, which has to do without C.
+_FOLLOWING = b"lobbylock journal key 1"
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,26 +42,30 @@ class JournalKey:
 
 
 class KeyLine:
-    """The keys of one lock from the enrolled one on. Going on from the last one asked for costs a step a record."""
+    """The keys of one lock from the enrolled one on. Going on from the last one asked for costs a step a record, going
+    elsewhere few, once the line has been there before. May be asked in any thread."""
 
     def __init__(self, enrolled: JournalKey) -> None:
         self.enrolled = enrolled
         self._seq, self._key = enrolled.seq, enrolled.key
+        self._lock = threading.Lock()
         # One key in so many, so that going back costs few steps too.
         self._checkpoints = [enrolled.key]
 
     def key(self, seq: int) -> bytes:
         """Returns the key of record `seq`, which must not lie before the enrolled one."""
-        if seq < self._seq:
+        with self._lock:
             number = min((seq - self.enrolled.seq) // _CHECKPOINT, len(self._checkpoints) - 1)
-            self._seq, self._key = self.enrolled.seq + number * _CHECKPOINT, self._checkpoints[number]
-        while self._seq < seq:
-            self._seq += 1
-            self._key = ratchet.following(self._key)
-            number, rest = divmod(self._seq - self.enrolled.seq, _CHECKPOINT)
-            if rest == 0 and number == len(self._checkpoints):
-                self._checkpoints.append(self._key)
-        return self._key
+            nearest = self.enrolled.seq + number * _CHECKPOINT
+            if seq < self._seq or nearest > self._seq:
+                self._seq, self._key = nearest, self._checkpoints[number]
+            while self._seq < seq:
+                self._seq += 1
+                self._key = hmac.digest(self._key, _FOLLOWING, "sha256")
+                number, rest = divmod(self._seq - self.enrolled.seq, _CHECKPOINT)
+                if rest == 0 and number == len(self._checkpoints):
+                    self._checkpoints.append(self._key)
+            return self._key
 
     def covers(self, seq: int) -> bool:
         """Whether the tag of record `seq` can be checked: those before the enrolment cannot."""
@@ -65,7 +73,9 @@ class KeyLine:
 
     def fits(self, seq: int, head: bytes, tag: object) -> bool:
         """Whether `tag` is that of record `seq`, behind which the chain head is `head`."""
-        return isinstance(tag, bytes) and compare_digest(ratchet.tag(self.key(seq), head), tag)
+        return isinstance(tag, bytes) and compare_digest(
+            hmac.digest(self.key(seq), head, "sha256")[: ratchet.TAG_BYTES], tag
+        )
 
     def owner(self, head: bytes, tag: object, first_seq: int, last_seq: int) -> int | None:
         """Returns which event's key, from `first_seq` to `last_seq`, made `tag` over `head`; None if none did."""

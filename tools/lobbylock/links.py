@@ -18,7 +18,7 @@ from lobbylock.verify import HEAD_BYTES, Gap, is_number, seal_holds
 from lobbylock.visits import decode_row
 
 # A lock seals after 32 records at the latest; some more for older ones.
-_SEAL_ROWS = (64, 1_024)
+_SEAL_ROWS = (40, 1_024)
 
 # What of a row is judged.
 RECORD = "record"
@@ -91,17 +91,18 @@ class Links:
         """Returns the rows from `first` to `last` by number, those that are missing too, but not what lies in gaps."""
         for more in _SEAL_ROWS:
             rows = {entry.seq: entry for entry in self._store.rows(self._chain, first - 2, last + more)}
-            links = self._follow(rows, first - 1, max([last, *rows]))
+            links = self._follow(rows, first - 1, last, max([last, *rows]))
             sealed = self._find_seals(links, last, is_end=len(rows) < last - first + 3 + more)
             if sealed:
                 break
         return {seq: link for seq, link in links.items() if first <= seq <= last}
 
-    def _follow(self, rows: dict[int, Entry], first: int, last: int) -> dict[int, Link]:
+    def _follow(self, rows: dict[int, Entry], first: int, last: int, end: int) -> dict[int, Link]:
+        """Judges the rows from `first` to the seal behind `last`, which lies before `end` if it is there."""
         links: dict[int, Link] = {}
         heads = {gap.last_seq: gap.head for gap in self.gaps}
         heads[0] = event.genesis(self._chain.public_key)
-        for seq in range(max(first, 1), last + 1):
+        for seq in range(max(first, 1), end + 1):
             entry = rows.get(seq)
             if entry is None:
                 if self.gap_at(seq) is None:
@@ -110,7 +111,9 @@ class Links:
             before = links[seq - 1].head if seq - 1 in links else heads.get(seq - 1)
             if before is None and seq - 1 in rows and seq - 1 not in links:
                 before = _head(rows[seq - 1])
-            links[seq] = self._judge_row(seq, entry, before)
+            links[seq] = link = self._judge_row(seq, entry, before)
+            if seq >= last and link.seen is not None and link.seen.kind == event.SEAL:
+                break
         return links
 
     def _judge_row(self, seq: int, entry: Entry, before: bytes | None) -> Link:
@@ -127,7 +130,8 @@ class Links:
             is_told, holds = behind is not None, link.head is not None
         else:
             is_near = seq - self._keys.enrolled.seq <= self._reach
-            fitting = [head for head in (behind, stored) if head and is_near and self._keys.fits(seq, head, entry.tag)]
+            heads = dict.fromkeys(head for head in (behind, stored) if head is not None)
+            fitting = [head for head in heads if is_near and self._keys.fits(seq, head, entry.tag)]
             link.head = fitting[0] if fitting else None
             is_told, holds = behind is not None or not fitting, bool(fitting) and fitting[0] == behind
         self._name(link, seq, is_told=is_told, holds=holds, before=before)

@@ -100,6 +100,7 @@ class RowProof:
     values: dict[str, Any] | None
     proof: Proof
     checks: list[Check] = field(default_factory=list)
+    kind: int | None = None
 
 
 def sum_up(links: dict[int, Link], seq: int) -> Proof:
@@ -145,7 +146,7 @@ def check_row(
     checks += [_acknowledgement(links, seq, link), _receipt(links, seq, link)]
     if picture is not None:
         checks.append(_picture_check(picture, fault))
-    return RowProof(door.name, chain.id, seq, record, values, proof, checks)
+    return RowProof(door.name, chain.id, seq, record, values, proof, checks, None if seen is None else seen.kind)
 
 
 def _is_beyond(store: Store, chain: Chain, links: Links, seq: int) -> bool:

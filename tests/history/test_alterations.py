@@ -1,0 +1,184 @@
+"""Whatever is altered in the store, the right row is named: on the page, by the check of the row, by the watchman."""
+
+import cbor2
+import pytest
+from sqlalchemy import delete, select, update
+from visitcase import FRONT, MANAGER
+
+from lobbylock import tables
+from lobbylock.database import Database
+from lobbylock.watchman import _Watchman
+
+EVENT, VISIT = tables.event, tables.visit
+# Of the third visit: what the lock recorded of it follows in this order.
+ACCESS, UNLOCKED, PICTURE, RECEIPT, OPENED, CLOSED, SEAL = range(15, 22)
+
+
+def change(connection, seq, **values):
+    connection.execute(update(EVENT).where(EVENT.c.seq == seq).values(values))
+
+
+def row_of(connection, seq):
+    return connection.execute(select(EVENT).where(EVENT.c.seq == seq)).one()
+
+
+def alter_record(connection, house):
+    fields = cbor2.loads(row_of(connection, ACCESS).record)
+    fields[5][18] = "Eve"
+    change(connection, ACCESS, record=cbor2.dumps(fields, canonical=True))
+
+
+def alter_another_record(connection, house):
+    fields = cbor2.loads(row_of(connection, OPENED).record)
+    change(connection, OPENED, record=cbor2.dumps([*fields[:3], fields[3] + 1, *fields[4:]], canonical=True))
+
+
+def spoil_record(connection, house):
+    change(connection, ACCESS, record=b"no record")
+
+
+def alter_head(connection, house):
+    change(connection, OPENED, head=bytes(32))
+
+
+def alter_tag(connection, house):
+    change(connection, UNLOCKED, tag=bytes(16))
+
+
+def alter_time(connection, house):
+    change(connection, ACCESS, time_s=row_of(connection, ACCESS).time_s + 60)
+
+
+def alter_kind(connection, house):
+    change(connection, RECEIPT, kind=3)
+
+
+def delete_row(connection, house):
+    connection.execute(delete(EVENT).where(EVENT.c.seq == RECEIPT))
+
+
+def swap_rows(connection, house):
+    one, two = row_of(connection, OPENED), row_of(connection, CLOSED)
+    names = ("kind", "time_s", "record", "head", "tag")
+    change(connection, OPENED, **{name: getattr(two, name) for name in names})
+    change(connection, CLOSED, **{name: getattr(one, name) for name in names})
+
+
+def alter_picture(connection, house):
+    next(house.database.pictures.glob(f"*/*/*-{PICTURE}-3.jpg")).write_bytes(b"\xff\xd8\xff another")
+
+
+def lose_picture(connection, house):
+    next(house.database.pictures.glob(f"*/*/*-{PICTURE}-3.jpg")).unlink()
+
+
+def alter_picture_row(connection, house):
+    connection.execute(update(tables.picture).where(tables.picture.c.seq == PICTURE).values(sha256=bytes(32)))
+
+
+def delete_picture_row(connection, house):
+    connection.execute(delete(tables.picture).where(tables.picture.c.seq == PICTURE))
+
+
+def alter_index(**values):
+    def alter(connection, house):
+        connection.execute(update(VISIT).where(VISIT.c.seq == ACCESS).values(values))
+
+    return alter
+
+
+ALTERATIONS = {
+    "record": (alter_record, ACCESS),
+    "record of an event of it": (alter_another_record, OPENED),
+    "no record": (spoil_record, ACCESS),
+    "head": (alter_head, OPENED),
+    "tag": (alter_tag, UNLOCKED),
+    "time": (alter_time, ACCESS),
+    "kind": (alter_kind, RECEIPT),
+    "deleted row": (delete_row, RECEIPT),
+    "swapped rows": (swap_rows, OPENED),
+    "picture": (alter_picture, PICTURE),
+    "lost picture": (lose_picture, PICTURE),
+    "picture's row": (alter_picture_row, PICTURE),
+    "picture's deleted row": (delete_picture_row, PICTURE),
+    "outcome in the index": (alter_index(outcome="not_opened"), ACCESS),
+    "person in the index": (alter_index(person="Anna"), ACCESS),
+    "role in the index": (alter_index(role="resident"), ACCESS),
+    "time in the index": (alter_index(shown_s=5, time_s=5), ACCESS),
+    "window in the index": (alter_index(last_seq=ACCESS), ACCESS),
+    "nonsense in the index": (alter_index(first_seq=1 << 60, last_seq=-1), ACCESS),
+}
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_right_row_is_named(house, name):
+    alter, expected = ALTERATIONS[name]
+    house.enrol()
+    for number in range(5):
+        house.come(f"Dora {number}")
+    house.collect()
+    assert {shown.proof.state for shown in house.told().values()} == {"holds"}
+    with house.database.begin() as connection:
+        alter(connection, house)
+    told = house.told()
+    # Those before and behind it are still there, and hold.
+    assert sorted(told) == [1, 8, 15, 22, 29]
+    proofs = {seq: shown.proof for seq, shown in told.items()}
+    assert {seq for seq, proof in proofs.items() if proof.is_broken} == {ACCESS}, proofs
+    assert proofs[ACCESS].seq == expected and proofs[ACCESS].sentence, proofs[ACCESS]
+    chain = told[ACCESS].chain
+    checked = house.history.check(FRONT, chain, expected)
+    assert checked.proof.is_broken and checked.proof.seq == expected, checked
+    assert any(check.holds is False for check in checked.checks)
+    assert house.history.check(FRONT, chain, SEAL + 2).proof.state == "holds"
+    noticed = look(house)
+    assert expected in {found.seq for found in noticed}, noticed
+    assert {found.seq for found in noticed} <= {expected, ACCESS}, noticed
+
+
+def look(house):
+    """What a round of the watchman finds, in this process."""
+    watchman = _Watchman(house.database.url, house.database.pictures, house.home)
+    with Database.open(house.database.url, house.database.pictures, to_read=True) as database:
+        return watchman._look(database)
+
+
+def test_seal_that_is_gone(house):
+    house.enrol()
+    for number in range(4):
+        house.come(f"Dora {number}")
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(delete(EVENT).where(EVENT.c.seq == SEAL))
+    proofs = {seq: shown.proof for seq, shown in house.told().items()}
+    # The next seal covers what was before; nobody can say what the first row behind it followed.
+    assert [proofs[seq].state for seq in (1, 8, 15, 22)] == ["holds", "holds", "holds", "broken"]
+    assert proofs[22].seq == SEAL
+    assert house.history.check(FRONT, 1, SEAL).proof.seq == SEAL if house.database.is_sqlite else True
+    assert SEAL in {found.seq for found in look(house)}
+
+
+def test_end_that_is_cut_off(house):
+    house.enrol()
+    for number in range(3):
+        house.come(f"Dora {number}")
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(delete(EVENT).where(EVENT.c.seq >= CLOSED))
+    proof = house.told()[ACCESS].proof
+    assert (proof.state, proof.seq) == ("broken", CLOSED)
+    assert CLOSED in {found.seq for found in look(house)}
+
+
+def test_visit_that_is_taken_out_of_the_index(house):
+    house.enrol()
+    for number in range(3):
+        house.come(f"Dora {number}")
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(delete(VISIT).where(VISIT.c.seq == 8))
+    assert {found.seq for found in look(house)} == {8}
+    chain = house.told()[1].chain
+    checked = house.history.check(FRONT, chain, 8)
+    assert checked.proof.is_broken and checked.proof.seq == 8
+    assert house.history.story(MANAGER, FRONT, chain, 8) is None
