@@ -338,7 +338,8 @@ def _sqlite_engine(path: Path, to_read: bool, must_exist: bool) -> Engine:
         make_folder(path.resolve().parent)
         # SQLite would make it readable for all; its -wal and -shm files take their mode from this one.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        name = path.resolve().as_uri()
+        # Not made again where somebody took it away: a new one would hide that.
+        name = f"{path.resolve().as_uri()}?mode=rw"
 
     def connect() -> sqlite3.Connection:
         # Transactions are begun by hand.

@@ -90,7 +90,8 @@ def parse_rules(texts: Sequence[str]) -> Rules:
 def prune(database: Database, doors: dict[str, Door], signer: Signer, rules: Rules, now_s: float) -> list[Deleted]:
     """Deletes the pictures that are older than their rule has it, and notes it. Returns what was deleted.
 
-    A picture's age counts from its event's time, or from when it was received where the lock did not know. What an
+    A picture's age counts from its event's time, or from when it was received where the lock did not know the time or
+    was ahead of `now_s`. What an
     editor of the store wrote counts for nothing: the event must have the tag of a board of that door in `doors`.
     Raises StoreFailed, or OSError if a file cannot be deleted; what was noted then goes the next time.
     """
@@ -123,7 +124,7 @@ class _Pruning:
         behind = -1
         while True:
             with self._database.begin() as connection:
-                where = {"of_chain": self._chain.id, "before_s": before_s, "behind": behind}
+                where = {"of_chain": self._chain.id, "before_s": before_s, "now_s": now_s, "behind": behind}
                 seqs = [row[0] for row in connection.execute(_OLD, where)]
                 store = Store(self._database, connection)
                 noted = [seq for seq in seqs if self._note(store, connection, seq, rule, before_s, now_s)]
@@ -140,7 +141,8 @@ class _Pruning:
         announced = None if found is None else announcement(found)
         if row is None or found is None or announced is None:
             return False
-        taken_s = row.received_s if found.time_s is None else min(found.time_s, row.received_s)
+        # When it was received is in no record, so it counts only where the lock's own time says nothing.
+        taken_s = row.received_s if found.time_s is None or found.time_s > now_s else found.time_s
         if taken_s >= before_s:
             return False
         note = sign_deletion(
@@ -186,7 +188,7 @@ class _Pruning:
 _event, _picture, _deletion = tables.event, tables.picture, tables.deletion
 _SAME = (_picture.c.chain == _event.c.chain) & (_picture.c.seq == _event.c.seq)
 _NOTE_OF = (_deletion.c.chain == _picture.c.chain) & (_deletion.c.seq == _picture.c.seq)
-_TAKEN_S: Any = case((_event.c.time_s < _event.c.received_s, _event.c.time_s), else_=_event.c.received_s)
+_TAKEN_S: Any = case((_event.c.time_s <= bindparam("now_s"), _event.c.time_s), else_=_event.c.received_s)
 _OLD = (
     select(_picture.c.seq)
     .join(_event, _SAME)
