@@ -1,10 +1,11 @@
-"""The database gone and back, the disk full, ten thousand events at once: nothing acknowledged that is not kept, nothing
-lost, and one sentence for people."""
+"""The database gone and back, the disk full, ten thousand events at once: nothing is acknowledged that is not kept,
+nothing is lost, and people get one sentence."""
 
 import resource
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from scripted_door import ACCESS, ScriptedDoor
@@ -68,8 +69,6 @@ def full_disk(database, store, store_address):
 
 
 def edit_as_owner(address: str, statement: str) -> None:
-    import psycopg
-
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(statement)
 
@@ -207,8 +206,6 @@ def test_file_gone_and_back(collector, database, home, lock, store_address):
     with closing(sqlite3.connect(store_address)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
-    from pathlib import Path
-
     path = Path(store_address)
     path.rename(path.with_name("away"))
     with pytest.raises(StoreFailed) as caught, database.store() as store:
