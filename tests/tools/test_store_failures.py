@@ -7,6 +7,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from scripted_door import ACCESS, ScriptedDoor
 from sqlalchemy import func, make_url, select, text
