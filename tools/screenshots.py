@@ -66,9 +66,10 @@ class Morning:
             self._stage.skip(max(0.0, at_s(hour, minute) - self._stage.now_s) * 1_000)
             self._came += 1
             come()
-            self._wait(lambda: len(self._stage.events("access")) >= self._came)
+            self._wait(lambda: self._hand.let_go() or len(self._stage.events("access")) >= self._came)
             if self._board.strike.is_released:
                 self._pass_through()
+            self._wait(lambda: self._hand.let_go() or not self._hand.is_holding)
             self._stage.skip(_CALM_MS)
         self._wait(lambda: len(self._stage.pictures()) >= len(self._board.camera.pictures))
         seals = len(self._stage.events("seal"))

@@ -12,7 +12,9 @@ KEYS = "0123456789*#"
 # Long enough to be seen when the lock signs at this moment: interrupts come late on the virtual board then.
 _KEY_MS = 220
 _GAP_MS = 50
-_HELD_MS = 1_500
+# A card is taken away a moment after the lock's lamp or buzzer has answered, as people do.
+_ANSWERED_MS = 500
+_LONGEST_HELD_MS = 6_000
 _EXIT_MS = 200
 
 
@@ -23,6 +25,8 @@ class Hand:
         self._stage = stage
         self._board = stage.board
         self._free_ms = 0
+        self._card: Card | None = None
+        self._held_since_ms = 0
         # A visit over Bluetooth that goes on, and whose it is.
         self._visit: Task[int | None] | None = None
         self._visitor: Phone | None = None
@@ -35,12 +39,31 @@ class Hand:
         self._board.at(start_ms - now_ms, lambda: self._board.keypad.press(key, _KEY_MS))
 
     def hold(self, card: Card) -> bool:
-        """Holds a card to the reader for a moment. Returns False if another one is there."""
-        if self._board.nfc.cards:
+        """Holds a card to the reader until the lock answers. Returns False if another one is there."""
+        if self._card is not None:
             return False
         self._board.nfc.place(card)
-        self._board.at(_HELD_MS, lambda: self._board.nfc.remove(card))
+        self._card = card
+        self._held_since_ms = self._board.now_ms
         return True
+
+    def let_go(self) -> None:
+        """Takes the card away once the lock has answered; to be called again and again."""
+        if self._card is None:
+            return
+        since_ms = self._held_since_ms
+        shown = [
+            at_ms for part in (self._board.led, self._board.buzzer) for at_ms, _ in part.history if at_ms > since_ms
+        ]
+        until_ms = min([*(at_ms + _ANSWERED_MS for at_ms in shown), since_ms + _LONGEST_HELD_MS])
+        if self._board.now_ms >= until_ms:
+            self._board.nfc.remove(self._card)
+            self._card = None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a card is held to the reader."""
+        return self._card is not None
 
     def press_exit(self) -> None:
         self._board.exit_button.press(_EXIT_MS)

@@ -100,7 +100,7 @@ class Live:
 
     def _hold(self, key: str) -> None:
         """Holds a card to the reader for a moment."""
-        if self._board.nfc.cards:
+        if self._hand.is_holding:
             return
         self._say("reader", _CARDS[key])
         card: Card
@@ -149,6 +149,7 @@ class Live:
         for _, level in history[self._moves :]:
             self._say("strike", "RELEASED, the door can be pulled open" if level else "at rest, locked")
         self._moves = len(history)
+        self._hand.let_go()
         frozen = self._board.camera.frozen_ms
         if len(frozen) > self._frames:
             self._say("camera", "frame frozen")

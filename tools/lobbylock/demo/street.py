@@ -193,7 +193,8 @@ class Street:
         if len(frames) > self.view.frames:
             self.frame = frames[-1]
             self._say("camera", f"froze frame {len(frames)}")
-        if not board.nfc.cards:
+        self._hand.let_go()
+        if not self._hand.is_holding:
             self._held = ""
         self._show(
             View(
