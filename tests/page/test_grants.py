@@ -1,9 +1,9 @@
 """Codes and credentials made and revoked on the page, shown once and kept nowhere."""
 
-import re
 from contextlib import contextmanager
 
 import pytest
+from recordcase import find
 from sqlalchemy import insert, select
 
 from firmware.core import credential, event
@@ -32,7 +32,7 @@ def published(context):
 
 
 def ticket(manager, path):
-    return re.search(r'name="ticket" value="([^"]+)"', manager.get(path).text).group(1)
+    return find(r'name="ticket" value="([^"]+)"', manager.get(path).text)
 
 
 def make_code(manager, **values):
@@ -50,7 +50,7 @@ def make_credential(manager, **values):
 
 
 def digits_in(answer):
-    return re.search(r'id="secret">([0-9 ]+)<', answer.text).group(1).replace(" ", "")
+    return find(r'id="secret">([0-9 ]+)<', answer.text).replace(" ", "")
 
 
 def facts(context):
@@ -59,7 +59,7 @@ def facts(context):
 
 
 def key_on(page):
-    return re.search(r'name="key" value="([0-9a-f]{16})"', page.text).group(1)
+    return find(r'name="key" value="([0-9a-f]{16})"', page.text)
 
 
 def test_a_code_is_shown_once_and_kept_nowhere(manager, context, tmp_path):
@@ -163,8 +163,9 @@ def test_a_broker_that_is_away(manager, context):
 def test_who_has_taken_the_list(manager, context, published):
     make_code(manager)
     manager.submit("/grants/revoke", page="/grants", building="maple-12", key=key_on(manager.get("/grants")))
-    door = context.doors()["maple-12/front"]
+    door = context.home.door("maple-12/front")
     door.enrol(bytes(32), may_replace=False)
+    context.home.save_door(door)
     found = event.Event(7, event.LIST_TAKEN, 1, 5, NOW_S + 9, {event.LIST_VERSION: 1, event.COUNT: 1})
     row = {"chain": 1, "seq": 7, "kind": found.kind, "time_s": found.time_s, "record": found.encode()}
     row |= {"head": bytes(32), "tag": bytes(16), "received_s": NOW_S + 9}
@@ -178,7 +179,7 @@ def test_who_has_taken_the_list(manager, context, published):
 def test_credentials(manager, context, published):
     answer = make_credential(manager, hours="Mon-Fri 08:00-18:00", holder=PEM, uses="3", role="resident")
     assert answer.status_code == 200, answer.text
-    text = re.search(r'<textarea id="secret"[^>]*>([^<]+)<', answer.text).group(1)
+    text = find(r'<textarea id="secret"[^>]*>([^<]+)<', answer.text)
     kid, payload, _, _ = credential.unwrap(read_credential(text))
     found = credential.parse(kid, payload)
     assert (found.subject, found.uses, found.role, found.hours) == ("Cleo", 3, credential.RESIDENT, [(31, 480, 1080)])

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from recordcase import House, open_page
+from recordcase import House, find, open_page
 from scripted_door import ScriptedDoor
 from sqlalchemy import delete, update
 
@@ -32,9 +32,9 @@ def rows_of(answer):
     rows = re.findall(r'<tr id="row-.*?</tr>', answer.text, re.DOTALL)
     found = []
     for row in rows:
-        seq = int(re.search(r">#(\d+)<", row).group(1))
-        kind = re.search(r'data-label="What">([^<]*)<', row).group(1)
-        mark = re.search(r'class="mark \w+".*?</span> ([^<]+)</span>', row, re.DOTALL).group(1)
+        seq = int(find(r">#(\d+)<", row))
+        kind = find(r'data-label="What">([^<]*)<', row)
+        mark = find(r'class="mark \w+".*?</span> ([^<]+)</span>', row)
         found.append((seq, kind, mark))
     return found
 
@@ -96,7 +96,7 @@ def test_one_row(house, manager):
     house.collect()
     answer = manager.get(f"/trail/{FRONT}/1/{access}")
     record = house.locks[FRONT].records[access - 1]
-    shown = re.search(r'<pre class="hex"[^>]*>([^<]+)</pre>', answer.text).group(1)
+    shown = find(r'<pre class="hex"[^>]*>([^<]+)</pre>', answer.text)
     assert bytes.fromhex(shown) == record and f"{len(record)} bytes" in answer.text
     assert "Dora" in answer.text and "granted" in answer.text
     marks = marks_in(answer)

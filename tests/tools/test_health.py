@@ -1,4 +1,4 @@
-"""What of a record somebody should look at, and how a door is, on both databases."""
+"""How a door is, and what of its record somebody should look at, on both databases."""
 
 import json
 
@@ -222,6 +222,7 @@ def test_wear_is_reckoned(database, home, lock, send):
         lock.now_s += 86_400
         send()
     wear = health_of(database, home, lock).wear
+    assert wear is not None
     # 6 sectors of 172 a picture; some 40 events a sector of 68; 8 of 16 sectors a day at most.
     assert wear.pictures == pytest.approx(20 * 5 / 172, rel=0.01)
     assert 100 / 45 / 68 < wear.journal < 100 / 25 / 68

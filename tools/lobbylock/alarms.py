@@ -87,10 +87,17 @@ _SECONDS = (event.DURATION_S,)
 class Found(Protocol):
     """What the watchman found: `lobbylock.watchman`."""
 
-    door: str
-    seq: int
-    what: str
-    sentence: str
+    @property
+    def door(self) -> str: ...
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def sentence(self) -> str: ...
 
 
 @dataclass(frozen=True)
