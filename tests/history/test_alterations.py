@@ -1,8 +1,9 @@
 """Whatever is altered in the store, the right row is named: on the page, by the check of the row, by the watchman."""
 
+import contextlib
+
 import cbor2
-import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 from visitcase import FRONT, MANAGER
 
 from lobbylock import tables
@@ -110,30 +111,50 @@ ALTERATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ALTERATIONS)
-def test_right_row_is_named(house, name):
-    alter, expected = ALTERATIONS[name]
+def test_right_row_is_named(house):
     house.enrol()
     for number in range(5):
         house.come(f"Dora {number}")
     house.collect()
-    assert {shown.proof.state for shown in house.told().values()} == {"holds"}
+    assert {shown.proof.state for shown in house.told().values()} == {"holds"} and look(house) == []
+    for name, (alter, expected) in ALTERATIONS.items():
+        with altered(house, alter):
+            check_named(house, name, expected)
+    assert look(house) == []
+
+
+@contextlib.contextmanager
+def altered(house, alter):
+    """The store with something altered, which is put right afterwards."""
+    picture = next(house.database.pictures.glob(f"*/*/*-{PICTURE}-3.jpg"))
+    data = picture.read_bytes()
+    with house.database.connect() as connection:
+        kept = {table: connection.execute(select(table)).mappings().all() for table in (EVENT, VISIT, tables.picture)}
     with house.database.begin() as connection:
         alter(connection, house)
+    yield
+    picture.write_bytes(data)
+    with house.database.begin() as connection:
+        for table, rows in kept.items():
+            connection.execute(delete(table))
+            connection.execute(insert(table), [dict(row) for row in rows])
+
+
+def check_named(house, name, expected):
     told = house.told()
     # Those before and behind it are still there, and hold.
-    assert sorted(told) == [1, 8, 15, 22, 29]
+    assert sorted(told) == [1, 8, 15, 22, 29], name
     proofs = {seq: shown.proof for seq, shown in told.items()}
-    assert {seq for seq, proof in proofs.items() if proof.is_broken} == {ACCESS}, proofs
-    assert proofs[ACCESS].seq == expected and proofs[ACCESS].sentence, proofs[ACCESS]
+    assert {seq for seq, proof in proofs.items() if proof.is_broken} == {ACCESS}, (name, proofs)
+    assert proofs[ACCESS].seq == expected and proofs[ACCESS].sentence, (name, proofs[ACCESS])
     chain = told[ACCESS].chain
     checked = house.history.check(FRONT, chain, expected)
-    assert checked.proof.is_broken and checked.proof.seq == expected, checked
-    assert any(check.holds is False for check in checked.checks)
-    assert house.history.check(FRONT, chain, SEAL + 2).proof.state == "holds"
+    assert checked.proof.is_broken and checked.proof.seq == expected, (name, checked)
+    assert any(check.holds is False for check in checked.checks), name
+    assert house.history.check(FRONT, chain, SEAL + 2).proof.state == "holds", name
     noticed = look(house)
-    assert expected in {found.seq for found in noticed}, noticed
-    assert {found.seq for found in noticed} <= {expected, ACCESS}, noticed
+    assert expected in {found.seq for found in noticed}, (name, noticed)
+    assert {found.seq for found in noticed} <= {expected, ACCESS}, (name, noticed)
 
 
 def look(house):
@@ -154,7 +175,8 @@ def test_seal_that_is_gone(house):
     # The next seal covers what was before; nobody can say what the first row behind it followed.
     assert [proofs[seq].state for seq in (1, 8, 15, 22)] == ["holds", "holds", "holds", "broken"]
     assert proofs[22].seq == SEAL
-    assert house.history.check(FRONT, 1, SEAL).proof.seq == SEAL if house.database.is_sqlite else True
+    chain = house.told()[1].chain
+    assert house.history.check(FRONT, chain, SEAL).proof.seq == SEAL
     assert SEAL in {found.seq for found in look(house)}
 
 

@@ -1,9 +1,44 @@
 """Pages of visits, and what each reader sees of them."""
 
-from visitcase import FRONT, MANAGER, House  # noqa: F401
+import re
+
+import pytest
+from sqlalchemy import select, update
+from visitcase import FRONT, KID, MANAGER, NOON_S
+
+from firmware.core import event
+from lobbylock import tables
+from lobbylock.door import Door
+from lobbylock.errors import UserError
+from lobbylock.history import GRANTED
+from lobbylock.readers import ALL, NOTHING, PICTURED, TABLE, WHOSE, Reader, parse_reader
+from lobbylock.trail import trail
+
+ANNA, BERT = b"anna\0\0\0\0", b"bert\0\0\0\0"
+# Everybody who came, in order: subject, role, and what more the credential told.
+CAME = (
+    ("Dora", 1, {}),
+    ("Anna", 2, {"CREDENTIAL_ID": ANNA}),
+    ("Bert", 2, {"CREDENTIAL_ID": BERT}),
+    ("Vera", 4, {"PARENT_ID": ANNA}),
+    ("Bela", 4, {"PARENT_ID": BERT}),
+    ("Sue", 3, {}),
+    ("Anna", 4, {"PARENT_ID": BERT}),
+)
+# Whose each of them is, seen by the resident Anna.
+WHOSE_TO_ANNA = ("driver", "own", "resident", "own visitor", "visitor", "staff", "visitor")
 
 
-def test_page(house):
+@pytest.fixture
+def lived_in(house):
+    """A building to which all of CAME came; `house.seqs` are their accesses."""
+    house.enrol()
+    house.seqs = [house.come(subject, role, **more) for subject, role, more in CAME]
+    house.collect()
+    return house
+
+
+def test_page_by_page(house):
     house.enrol()
     seqs = [house.come(f"Dora {number}") for number in range(7)]
     house.collect()
@@ -18,3 +53,228 @@ def test_page(house):
         page = house.page(limit=3, before=page.next)
         rest += [shown.seq for shown in page.stories]
     assert rest == seqs[-4::-1]
+    for place in ("", "1", "1.2", "1.2.3.4", "a.b.c", "1.2." + "9" * 30, "1.2." + "9" * 19, "\u0661.1.1"):
+        with pytest.raises(UserError):
+            house.page(before=place)
+
+
+def test_several_doors_in_one_list(house):
+    names = [f"maple-12/door-{number}" for number in range(10)]
+    for number, name in enumerate(names):
+        house.enrol(name, bytes([number + 1]) * 32)
+    for number in range(20):
+        house.locks[names[number % 10]].now_s = NOON_S + 100 * number
+        house.come(f"Dora {number}", name=names[number % 10], picture=False)
+    house.collect()
+    for doors in (names, names[:3]):
+        page, seen = house.page(doors=doors, limit=4), []
+        while True:
+            seen += page.stories
+            if page.next is None:
+                break
+            page = house.page(doors=doors, limit=4, before=page.next)
+        times = [shown.shown_s for shown in seen]
+        assert times == sorted(times, reverse=True) and len(seen) == 2 * len(doors)
+        assert {shown.door.name for shown in seen} == set(doors)
+    assert house.page(doors=["maple-12/none"]).stories == []
+
+
+def test_filters(lived_in):
+    lived_in.come("Dora", opens=False)
+    lock = lived_in.locks[FRONT]
+    lock.add(event.ACCESS, {event.REASON: event.WRONG_CODE, event.VIA: event.KEYPAD})
+    lock.seal()
+    lived_in.collect()
+    assert [shown.story.who for shown in lived_in.page(person="Dora").stories] == ["Dora", "Dora"]
+    assert len(lived_in.page(outcome="opened").stories) == 7
+    assert len(lived_in.page(outcome="refused").stories) == 1
+    assert len(lived_in.page(outcome=GRANTED).stories) == 8
+    assert [shown.story.who for shown in lived_in.page(since_s=NOON_S + 120, until_s=NOON_S + 181).stories] == [
+        "Bert",
+        "Anna",
+    ]
+    with pytest.raises(UserError):
+        lived_in.page(outcome="anything")
+
+
+def test_a_resident_sees_deliveries_and_their_own(lived_in):
+    anna = parse_reader("resident:Anna")
+    told = lived_in.told(anna)
+    for seq, (subject, role, more), whose in zip(lived_in.seqs, CAME, WHOSE_TO_ANNA, strict=True):
+        level = TABLE["resident"][whose]
+        assert (seq in told) == (level > NOTHING), (subject, whose)
+        assert (lived_in.history.story(anna, FRONT, 1, seq) is not None or not told) == (seq in told)
+        if level == NOTHING:
+            continue
+        shown = told[seq]
+        details = shown.story.access.details
+        allowed = {event.REASON, event.VIA, event.SUBJECT, event.ROLE, event.PICTURE_NUMBER}
+        if level == PICTURED:
+            assert set(details) == allowed
+        else:
+            assert level == ALL and event.KID in details
+        assert (shown.story.who, shown.picture.state, shown.proof.state) == (subject, "here", "holds")
+        assert role == details[event.ROLE]
+        assert more.get("PARENT_ID", ANNA) == ANNA
+    said = repr(told)
+    for word in ("Bert", "bert", "Bela", "Sue"):
+        assert word not in said, word
+    assert lived_in.told(anna, person="Bert") == {}
+    assert {row.event.details.get(event.SUBJECT) for row in trail(lived_in.history, anna, FRONT, None).rows} <= {
+        None,
+        "Dora",
+        "Anna",
+        "Vera",
+    }
+
+
+def test_pages_show_what_the_table_says(lived_in):
+    for role in TABLE:
+        check_reader(lived_in, role)
+
+
+def check_reader(lived_in, role):
+    reader = Reader(role, {"driver": "Dora", "resident": "Anna", "staff": "Sue"}.get(role))
+    door = lived_in.doors()[FRONT]
+    events = [event.decode(record) for record in lived_in.locks[FRONT].records]
+    learned = Reader(role, reader.name)
+    learned.learn(door, events)
+    expected = {story.access.seq: story for story in learned.tell(door, events)}
+    told = lived_in.told(reader)
+    assert sorted(told) == sorted(expected)
+    for seq, story in expected.items():
+        assert told[seq].story.values() == story.values()
+        assert told[seq].story.access.details == story.access.details
+        assert (told[seq].picture is not None) == (story.picture is not None)
+    rows = trail(lived_in.history, reader, FRONT, None, limit=200).rows
+    assert [(row.seq, row.event.details) for row in reversed(rows)] == [
+        (found.seq, found.details) for found in learned.select(door, events)
+    ]
+    assert set(WHOSE) == set(TABLE[role])
+
+
+def test_edited_index_shows_nobody_anything(lived_in):
+    """Rows that say that another resident's visits are Anna's, or a driver's."""
+    with lived_in.database.begin() as connection:
+        visit = tables.visit
+        connection.execute(update(visit).values(role="driver", person="Anna", kid=KID, parent_id=ANNA))
+    told = lived_in.told(parse_reader("resident:Anna"))
+    assert {shown.story.who for shown in told.values()} <= {"Dora", "Anna", "Vera"}
+    assert lived_in.seqs[0] in told and lived_in.seqs[-1] not in told
+    assert all(shown.proof.is_broken for seq, shown in told.items() if seq != lived_in.seqs[1])
+
+
+def test_visitors_are_known_by_the_list_of_credentials(lived_in):
+    """Anna has not come since the store was begun; what was made for her is on record."""
+    line = '{"subject": "Anna", "building": "%s", "id": "%s", "kid": "%s", "key": "%s", "expires_s": 9}\n'
+    minted = lived_in.home.path / "minted.jsonl"
+    with lived_in.database.begin() as connection:
+        connection.execute(update(tables.visit).where(tables.visit.c.person == "Anna").values(person="Nobody"))
+    reader = parse_reader("resident:Anna")
+    assert lived_in.seqs[3] not in lived_in.told(reader)
+    minted.write_text(line % ("oak-3", ANNA.hex(), KID.hex(), "00" * 8))
+    assert lived_in.seqs[3] not in lived_in.told(parse_reader("resident:Anna"))
+    minted.write_text(line % ("maple-12", ANNA.hex(), KID.hex(), "00" * 8))
+    assert lived_in.seqs[3] in lived_in.told(parse_reader("resident:Anna"))
+
+
+def test_gaps_clocks_and_boards(house):
+    """A gap that closes later, a clock that is unknown or jumps, and a second board whose numbers begin anew."""
+    lock = house.enrol()
+    first = house.come("Dora 1", picture=False)
+    lock.now_s -= 90_000
+    second = house.come("Dora 2", picture=False)
+    lock.now_s = None
+    access = lock.add(event.ACCESS, {event.REASON: 0, event.VIA: 1})
+    lock.seal()
+    lock.now_s = NOON_S + 500
+    last = house.come("Dora 3", picture=False)
+    with house.database.store() as store:
+        collector = house.collector(store)
+        topic = f"lobbylock/{FRONT}/events"
+        assert collector.handle(topic, lock.batch(1, 6)) and collector.handle(topic, lock.batch(last))
+        told = house.told()
+        assert sorted(told) == [first, last]
+        assert {shown.proof.state for shown in told.values()} == {"holds"}
+        rows = trail(house.history, MANAGER, FRONT, None).rows
+        assert [(row.gap.first_seq, row.gap.last_seq) for row in rows if row.gap] == [(7, last - 1)]
+        assert house.history.check(FRONT, 1, 8) is None or house.history.check(FRONT, 1, 8).record is None
+        assert house.collector(store).handle(topic, lock.batch(7, last - 1))
+    told = house.told()
+    assert sorted(told) == [first, second, access, last]
+    assert {shown.proof.state for shown in told.values()} == {"holds"}
+    assert told[second].shown_s == NOON_S + 60 - 90_000 + 60 and told[access].shown_s == NOON_S
+    # Another board takes the door's place.
+    replaced = type(lock)(FRONT, b"\7" * 32)
+    door = house.home.door(FRONT)
+    door.enrol(replaced.public_key, type(door.journal_key)(1, replaced.keys[0]), may_replace=True)
+    house.home.save_door(door)
+    house.locks[FRONT], house.sent[FRONT] = replaced, 0
+    assert house.come("Dora 4", picture=False) == 1
+    house.collect()
+    page = house.page()
+    assert len(page.stories) == 5 and {shown.proof.state for shown in page.stories} == {"holds"}
+    assert len({shown.chain for shown in page.stories}) == 2
+    assert len(trail(house.history, MANAGER, FRONT, None).chains) == 2
+
+
+def test_contact_that_is_stuck(house):
+    """The door stands open for ever: each story begins at that opening, and none is read through all of it."""
+    lock = house.enrol()
+    lock.add(event.DOOR_OPENED)
+    lock.seal()
+    seqs = []
+    for number in range(150):
+        seqs.append(house.come(f"Dora {number}", picture=False, opens=False))
+    lock.add(event.DOOR_CLOSED, {event.DURATION_S: 9_000})
+    lock.seal()
+    house.collect()
+    shown = house.page().stories
+    assert [each.seq for each in shown] == seqs[:-26:-1]
+    assert {(each.story.outcome, each.story.open_for_s) for each in shown} == {("was_open", 9_000)}
+    assert {each.proof.state for each in shown} == {"holds"}
+    with house.database.connect() as connection:
+        firsts = connection.execute(select(tables.visit.c.first_seq)).scalars().all()
+    assert set(firsts) == {1}
+
+
+def test_pictures_that_are_none(house):
+    lock = house.enrol()
+    house.come("Dora 1")
+    lock.pictures[2] = b"<script>alert(1)</script>"
+    seq = house.come("Dora 2", picture=False, PICTURE_NUMBER=2)
+    house.announce(lock, 2)
+    lock.add(event.PICTURE, {event.PICTURE_NUMBER: 3, event.LENGTH: 50_000_000, event.SHA256: bytes(32)})
+    lock.seal()
+    huge = house.come("Dora 3", picture=False, PICTURE_NUMBER=3)
+    strange = house.come("Dora 4", picture=False, PICTURE_NUMBER=1 << 63)
+    later = house.come("Dora 5", picture=False, PICTURE_NUMBER=9)
+    house.collect()
+    told = house.told()
+    states = {number: told[number].picture.state for number in (seq, huge, strange, later)}
+    assert states == {seq: "not_jpeg", huge: "not_here_yet", strange: "not_here_yet", later: "not_here_yet"}
+    assert {shown.proof.state for shown in told.values()} == {"holds"}
+
+
+def test_hostile_names_come_through(house):
+    house.enrol()
+    names = ["<b>x</b>", "a\0b", "\u202eevil", "'; DROP TABLE visit; --", "%s{0}", "x" * 60]
+    for name in names:
+        house.come(name, picture=False)
+    house.collect()
+    told = house.told()
+    assert [shown.story.who for _, shown in sorted(told.items())] == names
+    assert {shown.proof.state for shown in told.values()} == {"holds"}
+    for name in names:
+        assert [shown.story.who for shown in house.page(person=name).stories] == [name]
+
+
+def test_doors_without_a_key_are_broken_and_shown(house):
+    house.enrol()
+    house.come("Dora", picture=False)
+    house.collect()
+    door = house.doors()[FRONT]
+    house.history._doors = lambda: {FRONT: Door(door.building, door.door, door.tag, door.options, door.public_key)}
+    house.history._keyring._lines.clear()
+    (shown,) = house.page().stories
+    assert shown.proof.is_broken and re.match("No journal key", shown.proof.sentence)

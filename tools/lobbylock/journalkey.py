@@ -60,11 +60,14 @@ class KeyLine:
             if seq < self._seq or nearest > self._seq:
                 self._seq, self._key = nearest, self._checkpoints[number]
             while self._seq < seq:
-                self._seq += 1
-                self._key = hmac.digest(self._key, _FOLLOWING, "sha256")
-                number, rest = divmod(self._seq - self.enrolled.seq, _CHECKPOINT)
-                if rest == 0 and number == len(self._checkpoints):
-                    self._checkpoints.append(self._key)
+                at, number = self._seq, (self._seq - self.enrolled.seq) // _CHECKPOINT + 1
+                until = min(seq, self.enrolled.seq + number * _CHECKPOINT)
+                key = self._key
+                for _ in range(until - at):
+                    key = hmac.digest(key, _FOLLOWING, "sha256")
+                self._seq, self._key = until, key
+                if until == self.enrolled.seq + number * _CHECKPOINT and number == len(self._checkpoints):
+                    self._checkpoints.append(key)
             return self._key
 
     def covers(self, seq: int) -> bool:
