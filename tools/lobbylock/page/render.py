@@ -18,14 +18,17 @@ from lobbylock.page.context import Context, Notice, context_of
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _UNIT_S = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
-# (text, address, whether it is for managers alone)
+# Who is led to a page.
+_ALL, _MANAGERS, _OF_ALL_BUILDINGS = range(3)
+# (text, address, for whom)
 NAVIGATION = (
-    ("Deliveries", "/", False),
-    ("Pictures", "/pictures", False),
-    ("Doors", "/doors", True),
-    ("Alarms", "/alarms", True),
-    ("Grants", "/grants", True),
-    ("Exports", "/exports", True),
+    ("Deliveries", "/", _ALL),
+    ("Pictures", "/pictures", _ALL),
+    ("Doors", "/doors", _MANAGERS),
+    ("Alarms", "/alarms", _MANAGERS),
+    ("Grants", "/grants", _MANAGERS),
+    ("Exports", "/exports", _MANAGERS),
+    ("Accounts", "/accounts", _OF_ALL_BUILDINGS),
 )
 
 
@@ -38,7 +41,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "csrf_token": viewer.csrf if viewer else "",
         "context": context,
         "path": request.url.path,
-        "navigation": [(text, path) for text, path, is_for_managers in NAVIGATION if _sees(viewer, is_for_managers)],
+        "navigation": [(text, path) for text, path, whom in NAVIGATION if _is_for(viewer, whom)],
         "notices": functools.partial(notices, context, viewer),
         "now_s": int(context.now_s()),
     }
@@ -138,5 +141,7 @@ def _pair(text: str) -> tuple[str, str]:
     return text, text
 
 
-def _sees(viewer: Viewer | None, is_for_managers: bool) -> bool:
-    return viewer is not None and (viewer.is_manager or not is_for_managers)
+def _is_for(viewer: Viewer | None, whom: int) -> bool:
+    if viewer is None or whom == _ALL:
+        return viewer is not None
+    return viewer.is_manager if whom == _MANAGERS else viewer.account.sees_everything

@@ -137,6 +137,12 @@
     button.addEventListener("click", () => window.print());
   }
 
+  // On a phone the newest deliveries come first, unless a filter says which ones.
+  const filters = document.querySelector(".filters:not([data-used])");
+  if (filters && window.matchMedia("(max-width: 43.99rem)").matches) {
+    filters.open = false;
+  }
+
   // A connection that was down for a while has missed things; /live says hello and all is read again.
   document.addEventListener("htmx:sseError", () => document.body.classList.add("offline"));
   document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
