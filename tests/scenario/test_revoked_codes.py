@@ -5,7 +5,7 @@ The serial line and the broker bring it in `tests/console/test_console_news.py` 
 
 import cardcase
 from cardcase import PHONE_KEY, SIGNER, phone_credential
-from lockroom import Lockroom
+from lockroom import Happened, Lockroom
 
 from firmware.core import event, keycode
 from lobbylock.bulletin import make_list
@@ -18,6 +18,12 @@ KEYPAD_ONLY = {"issuers": cardcase.SETTINGS["issuers"], "camera": "off"}
 
 def id_of(room: Lockroom, code_class: int = 4, slot: int = 7, door: str = DOOR) -> bytes:
     return keycode.code_id(door, code_class, slot, keycode.window_at(code_class, room.now_s))
+
+
+def last(room: Lockroom, kind: int = event.ACCESS) -> Happened:
+    found = room.last(kind)
+    assert found is not None
+    return found
 
 
 def listed(version: int, *ids: bytes, building: str = "maple-12") -> bytes:
@@ -33,7 +39,7 @@ def bring(room: Lockroom, data: bytes) -> int | None:
     room.board.nfc.remove(card)
     room.board.run_for(3_000)
     assert room.count(event.ACCESS) == before + 1
-    return room.last(event.ACCESS).reason
+    return last(room).reason
 
 
 def start_with(make_room, *ids_of, **changed) -> Lockroom:
@@ -50,10 +56,10 @@ def test_a_code_works_is_revoked_and_works_again(make_room):
     assert room.type(room.code()) == event.GRANTED
     room.board.run_for(8_000)
     assert bring(room, listed(1, id_of(room))) == event.GRANTED
-    assert room.last(event.LIST_TAKEN).details[event.COUNT] == 1
+    assert last(room, event.LIST_TAKEN).details[event.COUNT] == 1
     pulses, pictures = len(room.pulses), room.count(event.PICTURE)
     assert room.type(room.code()) == event.REVOKED
-    details = room.last(event.ACCESS).details
+    details = last(room).details
     assert (details[event.VIA], details[event.SLOT], details[event.CODE_CLASS]) == (event.KEYPAD, 7, 4)
     assert details[event.WINDOW] == keycode.window_at(4, room.now_s)
     room.board.run_for(8_000)
@@ -79,7 +85,7 @@ def test_what_is_revoked_is_not_spent_and_no_guess_also_across_a_power_cut(make_
         assert room.type("3407000000") == event.WRONG_CODE
     for code_class in (4, single, keycode.RESIDENT):
         assert room.type(room.code(code_class)) == event.REVOKED
-    assert room.last(event.ACCESS).details[event.ROLE] == 2
+    assert last(room).details[event.ROLE] == 2
     room.board.power_off()
     room.power_on()
     for _ in range(3):
@@ -105,7 +111,7 @@ def test_without_its_list_a_lock_goes_on_taking_codes(make_room):
     # Its file goes bad while the lock runs: that is seen at the next look.
     (room.board.vfs / "revoked").write_bytes(b"\x84")
     assert room.type(room.code()) == event.GRANTED
-    assert room.last(event.LIST_LOST).details == {event.LIST_VERSION: 1}
+    assert last(room, event.LIST_LOST).details == {event.LIST_VERSION: 1}
     room.board.run_for(7_000)
     assert room.type(room.code(4, 9)) == event.GRANTED
     room.board.run_for(7_000)
