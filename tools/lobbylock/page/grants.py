@@ -27,7 +27,7 @@ from lobbylock.holdings import find_entries, list_holdings
 from lobbylock.hours import parse_hours
 from lobbylock.localtime import parse_local
 from lobbylock.minting import CodeWish, make_code, make_credential
-from lobbylock.moment import parse_duration
+from lobbylock.moment import format_utc, parse_duration
 from lobbylock.page import actions
 from lobbylock.page.access import Viewer, for_managers, form_of
 from lobbylock.page.context import Context, context_of
@@ -132,7 +132,9 @@ def mint_code(request: Request, viewer: Viewer) -> Response:
         with context.database.begin() as connection:
             made = make_code(context.home, wish, now_s)
             window, person = made.window, made.person
-            about = f"code for {person.name} at {door.name}, class {window.code_class}, until {window.until_s}"
+            about = (
+                f"code for {person.name} at {door.name}, class {window.code_class}, until {format_utc(window.until_s)}"
+            )
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
     except (UserError, StoreFailed) as error:
         tickets.give_back(ticket)
@@ -196,7 +198,7 @@ def mint_credential(request: Request, viewer: Viewer) -> Response:
         grant = _grant(door, values, now_s)
         with context.database.begin() as connection:
             data = make_credential(context.home, grant)
-            about = f"credential for {grant.subject} in {grant.building}, id {grant.id.hex()}, until {grant.until_s}"
+            about = f"credential for {grant.subject} in {grant.building}, id {grant.id.hex()}, until {format_utc(grant.until_s)}"
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
     except (UserError, StoreFailed) as error:
         tickets.give_back(ticket)

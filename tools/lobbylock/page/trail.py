@@ -112,7 +112,8 @@ def _shown(door: Door, row: TrailRow) -> dict[str, Any]:
 
 def _words(details: Iterable[tuple[str, Any]]) -> Iterable[str]:
     for name, value in details:
-        yield f"{name.replace('_', ' ')} {printable(str(value), 20 if name == 'sha256' else 60)}"
+        text = printable(str(value), 20 if name == "sha256" else 60)
+        yield f"{name.removesuffix('_s').replace('_', ' ')} {text}{' s' if name.endswith('_s') else ''}"
 
 
 def _mark(proof: Proof) -> tuple[str, str]:
