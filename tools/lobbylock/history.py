@@ -65,7 +65,9 @@ _LONG_ROWS = 512
 _PART_ROWS = 64
 _MOST_ROWS = 20_000
 # A picture is often announced before the access that it is of.
-_AHEAD_ROWS = 8
+_AHEAD_ROWS = 4
+# Rows that lie between two visits are read along when there are no more of them.
+_BETWEEN_ROWS = 16
 _MAX_IDS = 500
 _IDS_FRESH_S = 60.0
 
@@ -251,7 +253,7 @@ class _Telling:
         merged: list[tuple[int, int]] = []
         for first, last in spans:
             first = max(1, first - _AHEAD_ROWS)
-            if merged and first <= merged[-1][1] + _PART_ROWS:
+            if merged and first <= merged[-1][1] + _BETWEEN_ROWS:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], last))
             else:
                 merged.append((first, last))

@@ -91,11 +91,23 @@ class Links:
         """Returns the rows from `first` to `last` by number, those that are missing too, but not what lies in gaps."""
         for more in _SEAL_ROWS:
             rows = {entry.seq: entry for entry in self._store.rows(self._chain, first - 2, last + more)}
-            links = self._follow(rows, first - 1, last, max([last, *rows]))
-            sealed = self._find_seals(links, last, is_end=len(rows) < last - first + 3 + more)
-            if sealed:
+            end = max([last, *rows])
+            links = self._follow(rows, first - 1, last, last)
+            seal = self._seal_behind(rows, last, end)
+            if seal is not None:
+                # Tags prove the head before it; what lies between needs no look.
+                links.update(self._follow(rows, max(seal - 1, last + 1), seal, seal))
+            if seal is None or links[seal].seen is None or links[seal].faults:
+                # By columns alone nothing is decided.
+                links = self._follow(rows, first - 1, last, end)
+            if self._find_seals(links, last, is_end=len(rows) < last - first + 3 + more):
                 break
         return {seq: link for seq, link in links.items() if first <= seq <= last}
+
+    def _seal_behind(self, rows: dict[int, Entry], last: int, end: int) -> int | None:
+        """Returns which row from `last` on seems to be the next seal, None if none before the next gap does."""
+        end = min([end, *(gap.first_seq - 1 for gap in self.gaps if gap.first_seq > last)])
+        return next((seq for seq in range(last, end + 1) if seq in rows and rows[seq].kind == event.SEAL), None)
 
     def _follow(self, rows: dict[int, Entry], first: int, last: int, end: int) -> dict[int, Link]:
         """Judges the rows from `first` to the seal behind `last`, which lies before `end` if it is there."""
