@@ -75,6 +75,7 @@ class Street:
             self.database,
             self.home.path / "alerts.toml",
             lambda: self.doors,
+            home_path=self.home.path,
             now_s=lambda: self.now_s,
             sender=Sender(self.post),
         )

@@ -1,10 +1,14 @@
 """What people are told, when, and how often: from events in the collector to messages."""
 
+from dataclasses import asdict
+
 import pytest
-from alert_case import KEYPAD, NOW_S, PHONE, RESIDENT, person
+from alert_case import KEYPAD, NOW_S, PHONE, RESIDENT, VISITOR, person
 
 from firmware.core import event
 from lobbylock import alert_queue
+from lobbylock.files import append_line
+from lobbylock.register import Minted
 from lobbylock.verify import TWO_HISTORIES, Refusal
 
 HOUR_S = 3_600
@@ -74,6 +78,20 @@ def test_a_resident_is_told_of_deliveries_and_nothing_of_other_residents(street)
     street.record(event.DOOR_HELD, {event.ACCESS_SEQ: anna})
     street.pass_on(2 * HOUR_S)
     assert "held open" in next(body for name, _, body in street.post.take() if name == "anna")
+
+
+def test_a_resident_is_told_of_their_own_visitors_alone(lane):
+    lane.tell(person("Anna", "resident:Anna", kinds=["entry"], buildings=["maple-12"]))
+    kid, mine, bobs = b"\1" * 8, b"\2" * 16, b"\3" * 16
+    for subject, building, number in (("Anna", "maple-12", mine), ("Bob", "maple-12", bobs), ("Anna", "oak-3", b"\4")):
+        minted = Minted(subject, building, number.hex(), kid.hex(), "00" * 8, NOW_S, "resident")
+        append_line(lane.home.path / "minted.jsonl", asdict(minted))
+    lane.step()
+    for name, parent in (("Vera", mine), ("Walter", bobs), ("Xaver", b"\4")):
+        details = {event.REASON: event.GRANTED, event.VIA: PHONE, event.SUBJECT: name, event.ROLE: VISITOR}
+        lane.record(event.ACCESS, {**details, event.KID: kid, event.CREDENTIAL_ID: b"\5", event.PARENT_ID: parent})
+    lane.pass_on()
+    assert bodies(lane.post.take()) == ["maple-12/front: Vera was let in by phone, 2026-09-21 08:00."]
 
 
 def test_a_storm_is_one_message_an_hour(street):
@@ -278,12 +296,15 @@ def test_gaps_tampering_and_a_broken_record_are_told_to_managers_alone(lane):
     lane.collect()
     lane.alerts.refused("lobbylock/maple-12/front/events", Refusal(TWO_HISTORIES, "", 1))
     lane.alerts.refused("lobbylock/maple-12/front/events", Refusal("not of the protocol's form"))
-    lane.alerts.watch_changed([Found("maple-12/front", 7, "row", "Event 7 was altered.")])
+    lane.alerts.watch_changed(
+        [Found("maple-12/front", 7, "row", "Event 7 was altered."), Found("maple-12/front", 1, "gap", "Gap.")]
+    )
     lane.step()
     told = {name: body for name, _, body in lane.post.take()}
     assert set(told) == {"ines"}
     assert "events 1 to 2 are missing" in told["ines"]
     assert "tells another history" in told["ines"] and "Event 7 was altered." in told["ines"]
+    assert "Gap." not in told["ines"]
     lane = restarted(lane)
     lane.alerts.watch_changed([Found("maple-12/front", 7, "row", "Event 7 was altered.")])
     lane.step(2 * HOUR_S)
@@ -293,6 +314,7 @@ def test_gaps_tampering_and_a_broken_record_are_told_to_managers_alone(lane):
 class Found:
     def __init__(self, door, seq, what, sentence):
         self.door, self.seq, self.what, self.sentence = door, seq, what, sentence
+        self.is_alteration = what != "gap"
 
 
 def test_a_service_that_is_down_is_tried_later_each_time_and_gets_it_in_the_end(lane):

@@ -54,7 +54,7 @@ def test_the_figures_in_the_document_exist(tmp_path):
     with Database.open(tmp_path / "collector.db") as database:
 
         class Watch:
-            findings = ()
+            findings = alterations = ()
             checked_s = 0.0
 
         text = metrics.text(database, dict, Watch(), 1.0).decode()

@@ -14,6 +14,8 @@ from lobbylock import logs
 from lobbylock.alert_sending import Sender, send
 from lobbylock.alerts import Alerts
 from lobbylock.page.server import Listening, Server
+from lobbylock.service_log import ServiceLog
+from lobbylock.verify import Gap, Refusal
 
 PASSWORD = "a horse on the stairs"
 WRONG = "not-the-password"
@@ -76,6 +78,25 @@ def test_a_name_cannot_make_a_line_of_its_own(written):
     logs.configure(stream=written)
     logs.get("x").info("event\n2026-09-21T00:00:00Z info forged", name="a\r\nforged\x1b[2J")
     assert len(written.getvalue().splitlines()) == 1 and "\x1b" not in written.getvalue()
+
+
+def test_what_the_collector_meets_is_in_the_log_and_a_flood_is_not(written, home):
+    logs.configure(True, stream=written)
+    log = ServiceLog()
+    for is_up in (False, False, True):
+        log.connection(is_up, "gone", 1.23)
+    for is_online in (True, True, False):
+        log.status("maple-12/front", {"online": is_online})
+    log.gap("maple-12/front", Gap(3, 4, bytes(32)))
+    log.event(home.door("maple-12/front"), event.Event(1, event.ACCESS, 1, 0, None, {event.SUBJECT: "Yolanda"}))
+    for _ in range(500):
+        log.refused("lobbylock/x\ny/z", Refusal("too long"))
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    said = [line["event"] for line in lines]
+    assert said[:5] == ["no broker", "broker connected", "lock connected", "lock not connected", "events missing"]
+    refused = [line for line in lines[5:] if line["event"] == "message refused"]
+    assert 20 <= len(refused) == len(lines) - 5 < 100
+    assert "\n" not in refused[0]["topic"] and "Yolanda" not in written.getvalue()
 
 
 @pytest.mark.parametrize("is_json", [False, True])

@@ -168,11 +168,13 @@ def test_a_failed_login_is_counted(metrics, context, visitor):
 def test_the_watchman_s_age_and_findings_are_told(metrics, context, here):
     class Watch:
         findings = (1, 2)
+        alterations = (1,)
         checked_s: int | None = NOW_S - 30
 
     context.watch = Watch()
     found = read(here().get("/metrics"))
-    assert found["lobbylock_watchman_findings",] == 2 and found["lobbylock_watchman_age_seconds",] == 30
+    assert found["lobbylock_watchman_findings",] == 2 and found["lobbylock_watchman_alterations",] == 1
+    assert found["lobbylock_watchman_age_seconds",] == 30
     context.watch.checked_s = None
     assert ("lobbylock_watchman_age_seconds",) not in read(here().get("/metrics"))
 

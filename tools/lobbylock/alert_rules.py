@@ -152,6 +152,13 @@ class Person:
         """Returns the first of their rules that is for `kind` at `door`."""
         return next((rule for rule in self.rules if rule.covers(kind, door)), None)
 
+    def has_building(self, building: str) -> bool:
+        """Whether one of their rules is for doors of `building`."""
+        return any(
+            building in rule.buildings or any(door.startswith(f"{building}/") for door in rule.doors)
+            for rule in self.rules
+        )
+
     def due_s(self, rule: Rule, kind: str, now_s: int, zone: str) -> tuple[int, bool]:
         """Returns when something of `now_s` is to be told, and whether it waits to be gathered with more until then.
         `zone` is the building's TZ string."""

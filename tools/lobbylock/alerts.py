@@ -32,6 +32,7 @@ from lobbylock.errors import StoreFailed, UserError
 from lobbylock.names import is_door
 from lobbylock.picture import Announcement
 from lobbylock.readers import PERSONS
+from lobbylock.register import Register
 from lobbylock.tables import chain as chain_table
 from lobbylock.tables import event as event_table
 from lobbylock.verify import TWO_HISTORIES, Gap, Refusal
@@ -52,11 +53,16 @@ _STOP_S = 10.0
 
 
 class Finding(Protocol):
-    """What the watchman finds wrong with the record."""
+    """What the watchman finds. Gaps and two histories are no alteration, and are told by the collector."""
 
-    door: str
-    seq: int | None
-    sentence: str
+    @property
+    def door(self) -> str: ...
+
+    @property
+    def sentence(self) -> str: ...
+
+    @property
+    def is_alteration(self) -> bool: ...
 
 
 class _Pass:
@@ -94,7 +100,9 @@ class _Pass:
 class Alerts:
     """The alerts of the store `database` by the rules in `path`, which are read again when the file changes.
 
-    `doors` returns the records of all doors by full name. `step` is one pass; `start` has a thread make them.
+    `doors` returns the records of all doors by full name; `home_path` is the issuer's folder, whose register says which
+    credentials are whose, so that residents are told of their visitors. `step` is one pass; `start` has a thread make
+    them.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class Alerts:
         path: Path,
         doors: Callable[[], Mapping[str, Door]],
         *,
+        home_path: Path | None = None,
         now_s: Callable[[], float] = time.time,
         sender: Sender | None = None,
     ) -> None:
@@ -112,6 +121,8 @@ class Alerts:
         self._now_s = now_s
         self._sender = sender or Sender()
         self._log = logs.get("alerts")
+        self._home_path = home_path
+        self._register_state: tuple[int, ...] | None = None
         self._rules = Rules()
         self._rules_state: tuple[int, ...] | None = None
         self._lock = threading.Lock()
@@ -176,7 +187,8 @@ class Alerts:
     def watch_changed(self, findings: Iterable[Finding]) -> None:
         """Takes all that the watchman finds wrong now; each is told once."""
         with self._lock:
-            self._findings = {(found.door, alert_text.tame(found.sentence, 300)): None for found in findings}
+            altered = [found for found in findings if found.is_alteration]
+            self._findings = {(found.door, alert_text.tame(found.sentence, 300)): None for found in altered}
         self._wake.set()
 
     # The thread.
@@ -239,6 +251,7 @@ class Alerts:
         except OSError:
             state = ()
         if state == self._rules_state:
+            self._learn_ids()
             return
         self._rules_state = state
         try:
@@ -248,6 +261,28 @@ class Alerts:
         except (UserError, OSError) as error:
             # Those that were right go on.
             self._log.error("alerts.toml is not right", error=str(error))
+        self._register_state = None
+        self._learn_ids()
+
+    def _learn_ids(self) -> None:
+        """Has the readers know the ids of their own credentials, by which their visitors are known."""
+        if self._home_path is None:
+            return
+        try:
+            found = (self._home_path / "minted.jsonl").stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            state = ()
+        if state == self._register_state:
+            return
+        self._register_state = state
+        minted = Register(self._home_path).all()
+        for person in self._rules.persons:
+            if person.reader.role in PERSONS:
+                for each in minted:
+                    is_theirs = each.subject == person.reader.name and each.role in ("", person.reader.role)
+                    if is_theirs and person.has_building(each.building):
+                        person.reader.learn_id(bytes.fromhex(each.kid), bytes.fromhex(each.id))
 
     # Gathering.
 

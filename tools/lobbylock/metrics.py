@@ -43,6 +43,9 @@ class Watched(Protocol):
     def findings(self) -> Collection[Any]: ...
 
     @property
+    def alterations(self) -> Collection[Any]: ...
+
+    @property
     def checked_s(self) -> float | None: ...
 
 
@@ -212,7 +215,9 @@ class _Scrape:
     def _of_watch(self) -> Iterator[Metric]:
         if self._watch is None:
             return
-        yield _one("lobbylock_watchman_findings", "What the watchman finds wrong.", len(self._watch.findings))
+        yield _one("lobbylock_watchman_findings", "What the watchman finds, gaps too.", len(self._watch.findings))
+        altered = len(self._watch.alterations)
+        yield _one("lobbylock_watchman_alterations", "Of these, what somebody altered in the store.", altered)
         checked_s = self._watch.checked_s
         if checked_s is not None:
             age_s = max(0.0, self._now_s - checked_s)

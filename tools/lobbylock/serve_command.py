@@ -13,6 +13,7 @@ import typer
 from lobbylock import logs
 from lobbylock.address import Address
 from lobbylock.alert_command import FileOption, alerts_path
+from lobbylock.alert_rules import load_rules
 from lobbylock.alerts import Alerts
 from lobbylock.errors import UserError
 from lobbylock.metrics import Metrics
@@ -29,6 +30,7 @@ from lobbylock.page.accounts import Accounts
 from lobbylock.page.metrics import read_token
 from lobbylock.page.server import Listening, parse_listen
 from lobbylock.page.service import DoorBook, Service, Serving
+from lobbylock.service_log import ServiceLog
 from lobbylock.terminal import open_error_console
 
 
@@ -73,8 +75,10 @@ def serve(
     with ExitStack() as stack:
         database = stack.enter_context(open_database(folder, store, pictures))
         check_manager(Accounts(database))
-        told = Alerts(database, alerts_path(folder, alerts), DoorBook(folder))
-        service = Service(folder, database, address, serving, listeners=[told], metrics=Metrics())
+        if alerts is not None:
+            load_rules(alerts)
+        told = Alerts(database, alerts_path(folder, alerts), DoorBook(folder), home_path=folder.path)
+        service = Service(folder, database, address, serving, listeners=[ServiceLog(), told], metrics=Metrics())
         stop = stack.enter_context(_signals())
         stack.enter_context(service)
         open_error_console().print(f"The page is at {service.url}; Ctrl-C ends it.", soft_wrap=True)
