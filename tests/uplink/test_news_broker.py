@@ -84,7 +84,8 @@ def test_news_from_the_broker(serve):
 def enter(stage, digits):
     """Types a code; returns the reason of the access event that the collector gets."""
     before = len(stage.events("access"))
-    stage.board.keypad.type(digits + "#")
+    # On the board's own clock: a busy machine would lose keys in real time.
+    stage.skip(stage.board.keypad.type(digits + "#") + 500)
     assert stage.wait(lambda: len(stage.events("access")) > before, _LIMIT_MS), stage.events()[-3:]
     return stage.events("access")[-1]["details"]["reason"]
 
