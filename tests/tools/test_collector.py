@@ -349,7 +349,8 @@ def test_throughput(collector, lock):
         for _ in range(31):
             lock.add(ACCESS, {1: 1, 2: 1})
         lock.seal()
-    started_s = time.perf_counter()
+    # Of its own processor time: whatever else the machine does meanwhile is not its fault.
+    started_s = time.process_time()
     for first in range(1, lock.last_seq, 32):
         assert collector.handle(EVENTS, lock.batch(first, first + 31))
-    assert lock.last_seq / (time.perf_counter() - started_s) > 300
+    assert lock.last_seq / (time.process_time() - started_s) > 300

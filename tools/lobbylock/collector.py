@@ -121,7 +121,7 @@ class Collector:
                 self._keep_conflict(chain, refusal, payload)
                 replies = []
             else:
-                replies = self._keep_batch(door, chain, verdict)
+                replies = self._keep_batch(door, chain, verdict, known)
         if isinstance(verdict, Refusal):
             raise verdict
         for gap in verdict.gaps:
@@ -143,7 +143,7 @@ class Collector:
             known = self._keys[door.name] = KeyLine(enrolled)
         return known
 
-    def _keep_batch(self, door: Door, chain: Chain | None, verdict: Verdict) -> list[Reply]:
+    def _keep_batch(self, door: Door, chain: Chain | None, verdict: Verdict, known: Known) -> list[Reply]:
         batch = verdict.batch
         ack = acknowledgement.acknowledge(
             self._signer, acknowledgement.EVENTS, door.name, batch.last_seq, verdict.heads[-1]
@@ -154,7 +154,7 @@ class Collector:
                 chain = self._store.begin_chain(door.name, door.public_key or b"")
                 # Each receipt says how many chains there are.
                 changed = self._store.chains()
-            self._store.add(chain, verdict, ack, int(self._now_s()))
+            self._store.add(chain, verdict, known, ack, int(self._now_s()))
             new_seqs = set(verdict.new_seqs)
             index_events(self._store.connection, chain, door, [each for each in batch.events if each.seq in new_seqs])
             for each in changed:

@@ -213,8 +213,9 @@ class Store:
         """Returns the gaps of a chain, in order."""
         return [Gap(*row) for row in self._rows(_GAPS, of_chain=chain.id)]
 
-    def add(self, chain: Chain, verdict: Verdict, ack: bytes, received_s: int) -> None:
-        """Keeps the new events of a verified batch, the pictures that they announce, and the gaps that are left."""
+    def add(self, chain: Chain, verdict: Verdict, known: Known, ack: bytes, received_s: int) -> None:
+        """Keeps the new events of a verified batch, the pictures that they announce, and the gaps that are left;
+        `known` is what `verdict` was found by."""
         batch = verdict.batch
         new_seqs = set(verdict.new_seqs)
         rows = [
@@ -234,11 +235,11 @@ class Store:
         self._insert(_ADD_EVENTS, rows)
         announced = [each for each in map(announcement, batch.events) if each is not None and each.seq in new_seqs]
         self._insert(_ADD_PICTURES, [{"chain": chain.id, **asdict(each)} for each in announced])
-        if verdict.gaps != self.gaps(chain):
+        if verdict.gaps != known.gaps:
             self._db.execute(_CLEAR_GAPS, {"of_chain": chain.id})
             self._insert(_ADD_GAPS, [{"chain": chain.id, **asdict(gap)} for gap in verdict.gaps])
         # The acknowledgement of the newest event stays: without it, cutting off a chain's end would leave no trace.
-        if batch.last_seq == self._scalar(_LAST_SEQ, of_chain=chain.id):
+        if batch.last_seq >= known.last_seq:
             self._db.execute(_SET_ACK, {"of_chain": chain.id, "new_ack": ack})
 
     def _insert(self, statements: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -313,14 +314,14 @@ class Store:
 
     def account(self, chain: Chain) -> Account:
         """Returns the chain as it stands, for its receipt. Raises UserError if the store is damaged there."""
-        seq, head = self._row(_LAST_HEAD, of_chain=chain.id) or (0, event.genesis(chain.public_key))
-        count, digest = self._pictures(chain)
-        of_door = self._scalar(_COUNT_OF_DOOR, of_door=chain.door)
-        of_all = self._scalar(_COUNT_CHAINS)
+        row = self._row(_STATE, of_chain=chain.id, of_door=chain.door)
+        seq, head, count, digest, of_door, of_all = row
+        if seq is None:
+            seq, head = 0, event.genesis(chain.public_key)
         conflicts = digest_conflicts([conflict.stamp for conflict in self.conflicts(chain)])
         gaps = digest_gaps(self.gaps(chain))
         return Account(
-            chain.door, chain.public_key, seq, head, gaps, count, digest or bytes(32), conflicts, of_door, of_all
+            chain.door, chain.public_key, seq, head, gaps, count or 0, digest or bytes(32), conflicts, of_door, of_all
         )
 
     def settle(self, chain: Chain, sign: Callable[[Account], bytes]) -> None:
@@ -408,7 +409,7 @@ _WITHIN = _event.c.seq.between(bindparam("first"), bindparam("last"))
 _SOME_EVENTS = _EVENTS.where(_WITHIN)
 _AROUND = select(_event.c.seq, _event.c.record, _event.c.head, _event.c.tag).where(_of_chain(_event), _WITHIN)
 _LAST_SEQ = select(func.max(_event.c.seq)).where(_of_chain(_event))
-_LAST_HEAD = select(_event.c.seq, _event.c.head).where(_of_chain(_event)).order_by(desc(_event.c.seq)).limit(1)
+_LAST = select(_event.c.seq).where(_of_chain(_event)).order_by(desc(_event.c.seq)).limit(1)
 _ADD_EVENTS = _insert_new(_event)
 _ANY_VISIT = select(tables.visit.c.seq).limit(1)
 _ANY_ACCESS = select(_event.c.seq).where(_event.c.kind == event.ACCESS).limit(1)
@@ -440,6 +441,15 @@ _LAST_ARRIVAL = (
     .where(_of_chain(_picture), _picture.c.arrival.is_not(None))
     .order_by(desc(_picture.c.arrival))
     .limit(1)
+)
+# All that a receipt counts, in one question.
+_STATE = select(
+    _LAST.scalar_subquery(),
+    _LAST.with_only_columns(_event.c.head).scalar_subquery(),
+    _LAST_ARRIVAL.with_only_columns(_picture.c.arrival).scalar_subquery(),
+    _LAST_ARRIVAL.with_only_columns(_picture.c.digest).scalar_subquery(),
+    _COUNT_OF_DOOR.scalar_subquery(),
+    _COUNT_CHAINS.scalar_subquery(),
 )
 _CONFLICTS = (
     select(_conflict.c.sha256, _conflict.c.seq, _conflict.c.message, _conflict.c.received_s)
