@@ -17,6 +17,7 @@ from lobbylock.door import Door
 from lobbylock.eventline import kind_name, printable
 from lobbylock.finding import GAP as GAP_FINDING
 from lobbylock.finding import TWO_HISTORIES
+from lobbylock.latest import latest_rows
 
 FORCED = "forced"
 HELD = "held"
@@ -160,12 +161,13 @@ def alarms(
     findings: Iterable[Found] = (),
     *,
     kinds: Collection[str] = ALARM_KINDS,
+    each: int = MAX_EACH,
 ) -> list[Alarm]:
     """Returns the alarms at `doors` (full names) since Unix time `since_s`, the newest first, what the watchman found
-    before all others. Of each kind of event and board those are the latest MAX_EACH."""
+    before all others. Of each kind of event and board those are the latest `each`."""
     chains = _chains(connection, doors)
     seen = _seen(connection, chains)
-    found = [*_events(connection, chains, since_s, kinds), *_gaps(connection, chains), *_conflicts(connection, chains)]
+    found = [*_events(connection, chains, kinds, each), *_gaps(connection, chains), *_conflicts(connection, chains)]
     shown = []
     for each in found:
         if each.kind in kinds and each.time_s >= since_s:
@@ -210,18 +212,9 @@ def _in(table: Any, chains: dict[int, str]) -> Any:
     return table.c.chain.in_(list(chains))
 
 
-def _events(connection: Connection, chains: dict[int, str], since_s: int, kinds: Collection[str]) -> Iterable[Alarm]:
-    rows = tables.event
+def _events(connection: Connection, chains: dict[int, str], kinds: Collection[str], each: int) -> Iterable[Alarm]:
     wanted = [kind for kind, name in KINDS.items() if name in kinds]
-    place = func.row_number().over(partition_by=(rows.c.kind, rows.c.chain), order_by=rows.c.seq.desc()).label("place")
-    # Of the index alone, so that a million rows are none too many.
-    newest = select(rows.c.chain, rows.c.seq, place).where(rows.c.kind.in_(wanted), _in(rows, chains)).subquery()
-    query = (
-        select(rows.c.chain, rows.c.record, rows.c.received_s)
-        .join(newest, (rows.c.chain == newest.c.chain) & (rows.c.seq == newest.c.seq))
-        .where(newest.c.place <= MAX_EACH)
-    )
-    for chain, record, received_s in connection.execute(query):
+    for chain, record, received_s in latest_rows(connection, list(chains), wanted, each):
         found = decode(record)
         kind = None if found is None else kind_of(found)
         if found is None or kind is None:

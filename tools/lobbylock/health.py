@@ -15,6 +15,7 @@ from lobbylock import tables
 from lobbylock.alarms import decode
 from lobbylock.door import Door
 from lobbylock.eventline import printable
+from lobbylock.latest import latest_rows
 
 # docs/hardware.md, "Flash".
 SECTOR_BYTES = 4_096
@@ -178,16 +179,8 @@ _ASKED = (
 
 def _latest(connection: Connection, chain: int | None) -> dict[int, event.Event]:
     """Returns the latest event of each kind that is asked for, by kind."""
-    rows = tables.event
-    newest = (
-        select(rows.c.kind, func.max(rows.c.seq).label("seq"))
-        .where(rows.c.chain == chain, rows.c.kind.in_(_ASKED))
-        .group_by(rows.c.kind)
-        .subquery()
-    )
-    query = select(rows.c.record).join(newest, rows.c.seq == newest.c.seq).where(rows.c.chain == chain)
     found = {}
-    for (record,) in connection.execute(query):
+    for _, record, _ in latest_rows(connection, [] if chain is None else [chain], _ASKED, 1):
         each = decode(record)
         if each is not None:
             found[each.kind] = each

@@ -18,6 +18,8 @@ from lobbylock.page.render import local, render
 # An alarm that nobody has looked at for so long is not at the top any more.
 _TOP_S = 7 * 86_400
 _TOP_SHOWN = 3
+# It is on every page, so no more of a kind are looked at.
+_TOP_EACH = 5
 _USUAL_DAYS = 30
 _DAYS = ((1, "1 day"), (7, "7 days"), (30, "30 days"), (365, "a year"), (36_500, "all"))
 _MOST_SHOWN = 300
@@ -39,7 +41,7 @@ def open_alarms(context: Context, viewer: Viewer) -> list[Alarm]:
     kinds = [kind for kind in ALARM_KINDS if kind != "chain"] if viewer.is_manager else [FORCED]
     since_s = int(context.now_s()) - _TOP_S
     with context.database.connect() as connection:
-        found = alarms(connection, viewer.doors(context), since_s, kinds=kinds)
+        found = alarms(connection, viewer.doors(context), since_s, kinds=kinds, each=_TOP_EACH)
     return [alarm for alarm in found if not alarm.is_seen]
 
 
@@ -52,11 +54,10 @@ def notices_of(context: Context) -> Callable[[Viewer], list[Notice]]:
         link = "/alarms" if viewer.is_manager else None
         shown = []
         for alarm in found[:_TOP_SHOWN]:
-            often = f" {alarm.count} times," if alarm.count > 1 else ""
             when = local(alarm.time_s, doors.get(alarm.door))
-            shown.append(Notice("alarm", f"{alarm.door},{often} {when}: {alarm.sentence}", link))
+            shown.append(Notice("alarm", f"{alarm.door}, {when}: {alarm.sentence}", link))
         if len(found) > _TOP_SHOWN:
-            shown.append(Notice("alarm", f"There are {len(found) - _TOP_SHOWN} more alarms.", link))
+            shown.append(Notice("alarm", "There are more alarms.", link, "Show them"))
         return shown
 
     return give

@@ -198,7 +198,7 @@ def mint_credential(request: Request, viewer: Viewer) -> Response:
         grant = _grant(door, values, now_s)
         with context.database.begin() as connection:
             data = make_credential(context.home, grant)
-            about = f"credential for {grant.subject} in {grant.building}, id {grant.id.hex()}, until {format_utc(grant.until_s)}"
+            about = f"credential {grant.id.hex()} for {grant.subject} in {grant.building}"
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
     except (UserError, StoreFailed) as error:
         tickets.give_back(ticket)
