@@ -22,7 +22,7 @@ LIMIT_S = 60
 
 
 def shown_password(page):
-    return re.search(r'<code class="secret">([^<]+)</code>', page).group(1)
+    return re.findall(r'<code class="secret">([^<]+)</code>', page)[0]
 
 
 def test_a_manager_makes_an_account_whose_password_is_shown_once(app, manager, clock):
@@ -138,11 +138,12 @@ def test_serve_runs_until_it_is_told_to_end(run, home):
     with subprocess.Popen(command_line, stderr=subprocess.PIPE, env=environment, text=True) as process:
         try:
             said = ""
+            assert process.stderr is not None
             while "The page is at " not in said:
                 line = process.stderr.readline()
                 assert line, said
                 said += line
-            url = re.search(r"The page is at (http://127\.0\.0\.1:\d+)", said).group(1)
+            url = re.findall(r"The page is at (http://127\.0\.0\.1:\d+)", said)[0]
             assert "Log in" in httpx.get(f"{url}/login", timeout=LIMIT_S).text
             deadline_s = time.monotonic() + LIMIT_S
             while httpx.get(f"{url}/healthz").status_code != 503 and time.monotonic() < deadline_s:

@@ -11,6 +11,7 @@ from lobbylock.collection import Collection
 from lobbylock.enrolment import Enrolments
 from lobbylock.errors import StoreFailed, UserError
 from lobbylock.listeners import Listeners
+from lobbylock.picture import Announcement
 from lobbylock.verify import Gap
 
 FULL = "The disk of the store is full."
@@ -199,7 +200,7 @@ def test_a_listener_that_fails_harms_nobody(house, caplog):
     first, last = Ear(), Ear()
     told = Listeners([first, Deaf(), Half(), last])
     told.gap(FRONT, Gap(1, 2, b""))
-    told.picture(FRONT, None, "")
+    told.picture(FRONT, Announcement(1, 1, 1, b""), "")
     told.connection(True)
     assert first.heard == last.heard == ["gap", "picture", "connection"]
     assert "Deaf failed" in caplog.text

@@ -72,7 +72,7 @@ def test_the_newest_is_on_top_and_older_ones_follow(street, manager):
     first = manager.get("/").text
     names = re.findall(r"Driver \d\d(?=</a>)", first)
     assert names == [f"Driver {number:02}" for number in range(29, 4, -1)]
-    older = re.search(r'href="(/\?before=[^"]+)"', first).group(1)
+    older = re.findall(r'href="(/\?before=[^"]+)"', first)[0]
     assert re.findall(r"Driver \d\d(?=</a>)", manager.get(older).text) == [f"Driver {n:02}" for n in range(4, -1, -1)]
     assert 'data-more="yes"' in first
     assert "data-more" not in manager.get(older).text

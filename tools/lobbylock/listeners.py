@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from lobbylock.collector import Listener
-
 if TYPE_CHECKING:
     from firmware.core.event import Event
     from lobbylock.door import Door
@@ -18,11 +16,11 @@ _logger = logging.getLogger(__name__)
 class Listeners:
     """A `collector.Listener` and `subscription.Watcher` that tells each of `listeners` in turn.
 
-    One that raises is logged and harms neither the others nor the collector, which has stored the event by then. Those
-    that have a method `connection` hear of the broker as well.
+    One that raises is logged and harms neither the others nor the collector, which has stored the event by then. Each
+    hears of what it has a method for, `connection` for the broker as well.
     """
 
-    def __init__(self, listeners: Iterable[Listener]) -> None:
+    def __init__(self, listeners: Iterable[object]) -> None:
         self._listeners = tuple(listeners)
 
     def event(self, door: "Door", found: "Event") -> None:
