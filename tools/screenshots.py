@@ -132,7 +132,7 @@ class Camera:
     def _deliveries(self, scheme: Any) -> None:
         with self._page(_PHONE, color_scheme=scheme) as page:
             page.goto(self._scene.url + "/")
-            page.locator("#deliveries li").first.wait_for()
+            page.locator("#deliveries > li").first.wait_for()
             self._keep(page, f"deliveries-{scheme}")
 
     def _door(self) -> None:
@@ -146,7 +146,7 @@ class Camera:
             page.locator("#deliveries li a").first.click()
             page.get_by_role("link", name="its record and every check").click()
             page.wait_for_url("**/trail/**")
-            self._keep(page, "trail")
+            self._keep(page, "trail", is_full=True)
 
     def _code(self) -> None:
         with self._page(_DESK) as page:
@@ -160,11 +160,12 @@ class Camera:
         with self._page(_DESK) as page:
             page.set_viewport_size({"width": 1180, "height": 900})
             page.goto(f"{self._scene.url}/street")
-            page.locator("#deliveries li").first.wait_for()
+            page.locator("#deliveries > li").first.wait_for()
             page.get_by_role("button", name="Valid").click()
             page.locator('#street[data-strike="released"]').wait_for()
             page.get_by_role("button", name="Pull it open").click()
             page.locator('#street[data-door="open"]').wait_for()
+            page.evaluate("scrollTo(0, 0)")
             # The leaf takes a moment to swing.
             page.wait_for_timeout(600)
             self._keep(page, "street")
@@ -175,8 +176,8 @@ class Camera:
         with self._page(_PHONE) as page:
             page.goto(self._scene.url + "/")
             self._scene.street.do("row", "alter")
-            page.locator(".notice.broken").wait_for()
-            page.locator("#deliveries li.bad").first.wait_for()
+            page.locator(".notice.broken").first.wait_for()
+            page.locator("#deliveries > li.bad").first.wait_for()
             self._keep(page, "alarm")
 
     @contextlib.contextmanager

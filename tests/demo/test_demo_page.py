@@ -2,11 +2,17 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import httpx
+import pytest
+from rich.console import Console
+
+from lobbylock.demo import browser
+from lobbylock.errors import UserError
 
 COMMAND = [sys.executable, "-m", "lobbylock", "demo", "--no-browser", "--port"]
 _LIMIT_S = 60
@@ -21,6 +27,14 @@ def _is_alive(pid: str) -> bool:
     return subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 0
 
 
+def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path):
+    with socket.create_server((browser.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"cannot listen at 127.0.0.1:{port}: .* `--port 0` takes a free one"):
+            browser.show(tmp_path, port, Console(quiet=True), opens_browser=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_way_in_is_printed_and_ctrl_c_ends_everything():
     # A pipe is no terminal, and here is no display: it says where the page is.
     process = subprocess.Popen([*COMMAND, "0"], stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -33,10 +47,6 @@ def test_the_way_in_is_printed_and_ctrl_c_ends_everything():
             answer = client.get(link.group())
         assert answer.status_code == 200
         assert "Tamper with the record" in answer.text
-        taken = subprocess.run([*COMMAND, link.group(1)], capture_output=True, text=True, timeout=_LIMIT_S, check=False)
-        assert taken.returncode == 2
-        assert f"cannot listen at 127.0.0.1:{link.group(1)}" in taken.stderr
-        assert "`--port 0` takes a free one" in taken.stderr
         children = _children(process.pid)
         assert len(children) >= 2
         process.send_signal(signal.SIGINT)

@@ -9,7 +9,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -95,7 +95,7 @@ class Scene:
             accounts.create(MANAGER_NAME, MANAGER, self.passwords[MANAGER_NAME], now_s)
             resident = self.passwords[RESIDENT_NAME]
             accounts.create(RESIDENT_NAME, RESIDENT_ROLE, resident, now_s, buildings=[BUILDING], person=RESIDENT)
-            report = Report(Console(file=LineFile(stage.take)), is_json=True)
+            report = Report(Console(file=cast(TextIO, LineFile(stage.take))), is_json=True)
             with Service(
                 Home(stage.home),
                 database,
