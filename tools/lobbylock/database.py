@@ -11,6 +11,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,10 +139,10 @@ class Database:
     @contextlib.contextmanager
     def store(self) -> "Iterator[Store]":
         """Yields a Store on a connection of its own."""
-        from lobbylock.store import Store
-
+        # By name, since a Store is made of a Database and not the other way round.
+        store = import_module("lobbylock.store").Store
         with self.open_connection() as connection:
-            yield Store(self, connection)
+            yield store(self, connection)
 
     def open_connection(self) -> Connection:
         """Returns a connection on which nothing has begun; the caller closes it."""
