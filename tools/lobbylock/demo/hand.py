@@ -14,7 +14,7 @@ _KEY_MS = 220
 _GAP_MS = 50
 # A card is taken away a moment after the lock's lamp or buzzer has answered, as people do.
 _ANSWERED_MS = 500
-_LONGEST_HELD_MS = 6_000
+_LONGEST_HELD_MS = 10_000
 _EXIT_MS = 200
 
 
