@@ -107,7 +107,12 @@ def arrivals(draw, count):
     return [*order, *((first, min(count, first + length)) for first, length in more)]
 
 
-@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@hypothesis.settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    database=None,
+)
 @given(data=st.data())
 def test_index_is_what_the_stories_tell(database, data):
     records = data.draw(histories())

@@ -74,6 +74,7 @@ def test_process_ends_with_its_parent(house):
     )
     arguments = [house.database.url, str(house.database.pictures), str(house.home.path)]
     parent = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
     child = int(parent.stdout.readline())
     assert os.getpriority(os.PRIO_PROCESS, child) == 19
     parent.kill()

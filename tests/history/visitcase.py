@@ -29,10 +29,17 @@ class Quiet:
     def __init__(self) -> None:
         self.refusals = []
 
-    def event(self, *_) -> None:
+    def event(self, door, found) -> None:
         pass
 
-    gap = picture = status = event
+    def gap(self, door, gap) -> None:
+        pass
+
+    def picture(self, door, announced, path) -> None:
+        pass
+
+    def status(self, door, status) -> None:
+        pass
 
     def refused(self, topic, refusal) -> None:
         self.refusals.append(str(refusal))

@@ -89,6 +89,7 @@ class Links:
 
     def judge(self, first: int, last: int) -> dict[int, Link]:
         """Returns the rows from `first` to `last` by number, those that are missing too, but not what lies in gaps."""
+        links: dict[int, Link] = {}
         for more in _SEAL_ROWS:
             rows = {entry.seq: entry for entry in self._store.rows(self._chain, first - 2, last + more)}
             end = max([last, *rows])
