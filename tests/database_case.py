@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import make_url
 
 from lobbylock.database import VERSION_TABLE, Database
@@ -36,7 +35,7 @@ class Server:
         self._template = f"template_{os.getpid()}"
         with psycopg.connect(uri, autocommit=True) as connection:
             for setting in _SETTINGS:
-                connection.execute(sql.SQL(f"ALTER SYSTEM SET {setting}"))
+                connection.execute(f"ALTER SYSTEM SET {setting}".encode())
             connection.execute("SELECT pg_reload_conf()")
 
     def url(self, name: str) -> str:
@@ -44,7 +43,7 @@ class Server:
 
     def execute(self, statement: str, name: str = "postgres") -> None:
         with psycopg.connect(self.url(name), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement))
+            connection.execute(statement.encode())
 
     def empty(self) -> str:
         """Returns the URL of a database without tables."""
@@ -69,7 +68,7 @@ class Server:
         ]
         try:
             with psycopg.connect(url, autocommit=True, options="-c lock_timeout=2s") as connection:
-                connection.execute(sql.SQL("; ".join(cleared + restarts)))
+                connection.execute("; ".join(cleared + restarts).encode())
                 connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")
         except psycopg.Error:
             return

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from scripted_door import ACCESS, ScriptedDoor
 from sqlalchemy import func, make_url, select, text
 
@@ -73,7 +72,7 @@ def full_disk(database, store, store_address):
 
 def edit_as_owner(address: str, statement: str) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement))
+        connection.execute(statement.encode())
 
 
 def test_disk_full(collector, database, home, lock, listener, full_disk):
