@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, exc, inspect, text
@@ -21,9 +21,6 @@ from sqlalchemy import URL, Connection, Engine, event, exc, inspect, text
 from lobbylock.errors import StoreFailed, UserError
 from lobbylock.files import make_folder
 from lobbylock.tables import metadata
-
-if TYPE_CHECKING:
-    from lobbylock.store import Store
 
 _APPLICATION_ID = 0x4C4F434B
 # PRAGMA user_version of a SQLite file: 2 is that of stores without a version table.
@@ -137,8 +134,8 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def store(self) -> "Iterator[Store]":
-        """Yields a Store on a connection of its own."""
+    def store(self) -> Iterator[Any]:
+        """Yields a `lobbylock.store.Store` on a connection of its own."""
         # By name, since a Store is made of a Database and not the other way round.
         store = import_module("lobbylock.store").Store
         with self.open_connection() as connection:
