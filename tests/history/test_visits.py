@@ -108,7 +108,7 @@ def arrivals(draw, count):
 
 
 @hypothesis.settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     database=None,
