@@ -59,8 +59,8 @@ deploy: $(READY) ## Put the working tree on the unclaimed board at PORT=...: cha
 images: $(READY) ## Build images by every Python there is, and write them to mocked chips: some minutes
 	@$(BIN)/pytest -q tests/image -m slow
 
-bench: $(READY) ## Measure, show a table and write build/bench.json
-	@$(BIN)/python tools/bench/run.py --out build/bench.json
+bench: $(READY) ## Measure, show a table and write build/bench.json; ONLY=pages measures what has that in its name
+	@$(BIN)/python tools/bench/run.py --out build/bench.json $(if $(ONLY),--only "$(ONLY)")
 
 inject: $(READY) ## Fail at every place that a delivery comes by: a run of the board for each, half an hour
 	@$(BIN)/python tests/inject/faultsweep.py $(if $(LATER),--later)

@@ -1,10 +1,14 @@
-"""How many events a second go through the collector: real signed batches over a real broker into the store."""
+"""How many events a second are stored: real signed batches over a real broker, through the collector, into a store.
+
+An event counts once its acknowledgement is back, so it is on the disk by then.
+"""
 
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import cbor
 import cose
@@ -12,6 +16,7 @@ import paho.mqtt.client as paho
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paho.mqtt.enums import CallbackAPIVersion
 
+from bench.databases import KINDS, addresses
 from bench.figure import Figure
 from firmware.core import event, ratchet
 from lobbylock.broker import Broker
@@ -49,28 +54,41 @@ def _batches() -> tuple[str, list[bytes]]:
     return public_key.hex(), payloads
 
 
-def events_per_second() -> Figure:
-    """Publishes everything at once and counts until the last acknowledgement is back."""
+def events_per_second() -> list[Figure]:
+    """Publishes everything at once and counts until the last acknowledgement is back, once on each database."""
     public_key, payloads = _batches()
-    with tempfile.TemporaryDirectory() as folder, Broker() as broker:
-        command = [sys.executable, "-m", "lobbylock"]
-        home = ["--home", folder + "/home"]
-        enrol = ["door", "enrol", _DOOR, public_key, "--journal", f"1:{_JOURNAL_KEY.hex()}"]
-        for arguments in (["issuer", "new"], ["door", "new", _DOOR], enrol):
-            out = ["--out", folder + "/settings.json"] if arguments[1] == "new" and len(arguments) == 3 else []
-            subprocess.run(
-                [*command, *arguments, *home, *out], check=True, capture_output=True, stdin=subprocess.DEVNULL
-            )
-        collect = [*command, "collect", *home, "--broker", broker.url, "--store", folder + "/store.sqlite", "--json"]
-        with subprocess.Popen(collect, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as collector:
-            try:
-                if collector.stdout is None or json.loads(collector.stdout.readline())["type"] != "connection":
-                    raise RuntimeError("the collector does not connect")
-                return Figure(
-                    "events through the collector", _EVENTS / _publish(broker, payloads, collector), "a second"
-                )
-            finally:
-                collector.terminate()
+    figures = []
+    with tempfile.TemporaryDirectory() as name, addresses(Path(name)) as address, Broker() as broker:
+        for kind in KINDS:
+            home = _make_home(Path(name) / kind, public_key)
+            options = ["--home", home, "--broker", broker.url, "--store", address(kind)]
+            seconds = _collect(options, broker, payloads)
+            figures.append(Figure(f"events stored, {kind}", _EVENTS / seconds, "a second"))
+    return figures
+
+
+def _make_home(folder: Path, public_key: str) -> str:
+    """Returns the folder of an issuer who knows the door."""
+    home = str(folder / "home")
+    folder.mkdir()
+    new = ["door", "new", _DOOR, "--out", str(folder / "settings.json")]
+    enrol = ["door", "enrol", _DOOR, public_key, "--journal", f"1:{_JOURNAL_KEY.hex()}"]
+    for arguments in (["issuer", "new"], new, enrol):
+        command = [sys.executable, "-m", "lobbylock", *arguments, "--home", home]
+        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    return home
+
+
+def _collect(options: list[str], broker: Broker, payloads: list[bytes]) -> float:
+    """Returns the seconds that a collector took for all of it."""
+    command = [sys.executable, "-m", "lobbylock", "collect", *options, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as collector:
+        try:
+            if collector.stdout is None or json.loads(collector.stdout.readline())["type"] != "connection":
+                raise RuntimeError("the collector does not connect")
+            return _publish(broker, payloads, collector)
+        finally:
+            collector.terminate()
 
 
 def _publish(broker: Broker, payloads: list[bytes], collector: subprocess.Popen) -> float:
