@@ -14,8 +14,7 @@ from scripted_door import ACCESS, ScriptedDoor
 from sqlalchemy import func, make_url, select, text
 
 from database_case import on_postgresql, on_sqlite
-from lobbylock import database as database_module
-from lobbylock import tables
+from lobbylock import backend, tables
 from lobbylock.audit import audit_store
 from lobbylock.collector import Collector
 from lobbylock.database import Database
@@ -259,7 +258,7 @@ def test_one_writer_at_a_time(database, monkeypatch):
     for thread in threads:
         thread.join()
     assert sorted(seen, key=lambda value: value or 0) == [None, *range(1, 40)]
-    monkeypatch.setattr(database_module, "_WAIT_S", 0.05)
+    monkeypatch.setattr(backend, "_WAIT_S", 0.05)
     with database.begin(), pytest.raises(StoreFailed, match="is busy"), database.begin():
         pass
 

@@ -17,7 +17,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from firmware.core import event
-from lobbylock.database import Database
+from lobbylock.backend import Backend
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable
@@ -195,7 +195,7 @@ def read_export(path: Path, collector_key: bytes) -> tuple[ExportedStore, list[F
     Raises UserError if it is not an export of this version.
     """
     # An empty name: SQLite puts it on the disk when it grows, and takes it away by itself.
-    database = Database.temporary(str(path))
+    database = Backend.temporary(str(path))
     store = ExportedStore(database, database.open_connection())
     store.close_with(database)
     findings = []

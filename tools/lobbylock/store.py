@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from firmware.core import event
 from lobbylock import tables
-from lobbylock.database import Database
+from lobbylock.backend import Backend
 from lobbylock.deletion import Deletion
 from lobbylock.errors import UserError
 from lobbylock.files import make_folder, write_private
@@ -87,7 +87,7 @@ class Store:
     """The records in `database`, on one `connection` of it. Methods raise StoreFailed when the database fails, OSError
     when a picture's file does."""
 
-    def __init__(self, database: Database, connection: Connection) -> None:
+    def __init__(self, database: Backend, connection: Connection) -> None:
         self._database = database
         self._db = connection
         self._closing: list[Callable[[], None]] = [connection.close]
@@ -96,7 +96,7 @@ class Store:
 
     @classmethod
     def open(cls, address: Path | str, pictures: Path | None = None) -> "Store":
-        """Opens the store for writing with a database of its own, as `Database.open` does."""
+        """Opens the store for writing with a database of its own, as `Backend.open` does."""
         return cls._open(address, pictures, False)
 
     @classmethod
@@ -106,7 +106,7 @@ class Store:
 
     @classmethod
     def _open(cls, address: Path | str, pictures: Path | None, to_read: bool) -> "Store":
-        database = Database.open(address, pictures, to_read=to_read)
+        database = Backend.open(address, pictures, to_read=to_read)
         try:
             store = cls(database, database.open_connection())
         except BaseException:
@@ -115,7 +115,7 @@ class Store:
         store.close_with(database)
         return store
 
-    def close_with(self, database: Database) -> None:
+    def close_with(self, database: Backend) -> None:
         """Makes `close` close the database as well."""
         self._closing.append(database.close)
 

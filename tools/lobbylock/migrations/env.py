@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from lobbylock.database import VERSION_TABLE
+from lobbylock.backend import VERSION_TABLE
 from lobbylock.tables import metadata
 
 context.configure(
