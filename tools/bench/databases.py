@@ -1,4 +1,4 @@
-"""The two databases that a store is measured on: an SQLite file, and a PostgreSQL of our own with its usual settings."""
+"""The two databases that a store is measured on: an SQLite file, and a PostgreSQL with the settings it comes with."""
 
 import contextlib
 import itertools
