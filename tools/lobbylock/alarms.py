@@ -169,10 +169,10 @@ def alarms(
     seen = _seen(connection, chains)
     found = [*_events(connection, chains, kinds, each), *_gaps(connection, chains), *_conflicts(connection, chains)]
     shown = []
-    for each in found:
-        if each.kind in kinds and each.time_s >= since_s:
-            account = seen.get((each.chain, each.seq, each.what))
-            shown.append(_with(each, is_seen=account is not None, seen_by=account))
+    for alarm in found:
+        if alarm.kind in kinds and alarm.time_s >= since_s:
+            account = seen.get((alarm.chain, alarm.seq, alarm.what))
+            shown.append(_with(alarm, is_seen=account is not None, seen_by=account))
     shown.sort(key=lambda each: (each.time_s, each.seq), reverse=True)
     grave = [
         Alarm(each.door, 0, each.seq, CHAIN, each.what, 0, each.sentence)

@@ -8,6 +8,7 @@ import hmac
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -94,7 +95,8 @@ def for_people(handler: Handler) -> Endpoint:
             request.state.form = await checked_form(request, viewer.csrf)
         if inspect.iscoroutinefunction(handler):
             return await handler(request, viewer)
-        return await run_in_threadpool(handler, request, viewer)  # pyright: ignore[reportArgumentType] not async here
+        plain = cast("Callable[[Request, Viewer], Response]", handler)
+        return await run_in_threadpool(plain, request, viewer)
 
     return endpoint
 

@@ -115,7 +115,7 @@ class Accounts:
                 raise UserError(f"There is an account {name} already.")
             values = {"name": name, "role": role, "person": person, "password_hash": hashed}
             made = connection.execute(insert(tables.account).values(**values, created_s=now_s, changed_s=now_s))
-            id = made.inserted_primary_key[0]
+            (id,) = made.inserted_primary_key or (0,)
             for building in buildings:
                 connection.execute(insert(tables.account_building).values(account=id, building=building))
         return Account(id, name, role, person, tuple(buildings), now_s, now_s, None)

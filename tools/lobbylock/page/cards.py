@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -53,7 +53,7 @@ def card(shown: "Shown") -> Card:
     return Card(f"v-{shown.chain}-{story.access.seq}", version, says, is_broken, Markup(html))  # noqa: S704 escaped
 
 
-def facts(shown: "Shown") -> dict[str, object]:
+def facts(shown: "Shown") -> dict[str, Any]:
     """Returns what templates say of one delivery, all of it plain text."""
     story = shown.story
     access = story.access

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -16,8 +16,6 @@ from lobbylock.home import Home
 if TYPE_CHECKING:
     from lobbylock.database import Database
     from lobbylock.history import History
-    from lobbylock.page.access import Viewer
-    from lobbylock.page.live import Hub
     from lobbylock.watchman import Watch
 
 # (topic, payload, whether the broker keeps it) to publish.
@@ -38,20 +36,27 @@ def _refuse_publishing(messages: Sequence[Message]) -> None:
     raise UserError("This page has no connection to a broker.")
 
 
+class Signals(Protocol):
+    """Tells open pages what changed: `lobbylock.page.live.Hub`."""
+
+    def signal(self, kind: str, door: str = "") -> None: ...
+
+
 @dataclass
 class Context:
     """What the page works with. `doors` returns the records of all doors by full name, from memory.
 
     `publish` sends messages to the locks and returns once the broker has them; it raises UserError if that fails.
     `banner` returns a sentence while store or broker fail, None otherwise. `url` is the address that people open;
-    `hosts` are the names besides its own that requests may be for. `notices` give each viewer's sentences at the top.
+    `hosts` are the names besides its own that requests may be for. `notices` give the sentences at the top for an
+    `access.Viewer`.
     """
 
     home: Home
     database: "Database"
     doors: Callable[[], dict[str, Door]]
     history: "History"
-    hub: "Hub"
+    hub: Signals
     watch: "Watch | None" = None
     publish: Callable[[Sequence[Message]], None] = _refuse_publishing
     banner: Callable[[], str | None] = lambda: None
@@ -63,7 +68,7 @@ class Context:
     metrics: Any = None
     metrics_token: str | None = None
     is_loopback_only: bool = True
-    notices: "list[Callable[[Viewer], list[Notice]]]" = field(default_factory=list)
+    notices: list[Callable[[Any], list[Notice]]] = field(default_factory=list)
 
     @property
     def is_secure(self) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -90,7 +91,7 @@ def show_fragment(request: Request, viewer: Viewer) -> Response:
 def _list(request: Request, viewer: Viewer, template: str) -> Response:
     context = context_of(request)
     wish = Wish.of(request)
-    values: dict[str, object] = {"wish": wish, "outcomes": OUTCOMES, "doors": list(viewer.doors(context))}
+    values: dict[str, Any] = {"wish": wish, "outcomes": OUTCOMES, "doors": list(viewer.doors(context))}
     try:
         page = context.history.page(viewer.reader, wish.filter(viewer, context), wish.before or None)
     except UserError as error:

@@ -199,6 +199,8 @@ def _hears(viewer: Viewer, kind: str, door: str, about: dict[int, Access]) -> bo
 async def listen(request: Request, viewer: Viewer) -> Response:
     """Serves `/live`."""
     hub = context_of(request).hub
+    if not isinstance(hub, Hub):
+        return PlainTextResponse("This page is not live.", 503)
     client = hub.join(viewer)
     if client is None:
         return PlainTextResponse("Too many pages are open.", 503, {"retry-after": "30"})

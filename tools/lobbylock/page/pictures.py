@@ -8,6 +8,7 @@ import os
 import stat
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
@@ -53,7 +54,7 @@ def show_strip(request: Request, viewer: Viewer) -> Response:
     """Serves the pictures of a day, or the latest ones."""
     context = context_of(request)
     wish = Wish.of(request)
-    values: dict[str, object] = {"wish": wish, "doors": list(viewer.doors(context))}
+    values: dict[str, Any] = {"wish": wish, "doors": list(viewer.doors(context))}
     try:
         page = context.history.page(viewer.reader, wish.filter(viewer, context), wish.before or None, _STRIP)
     except UserError as error:

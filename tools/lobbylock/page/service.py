@@ -1,5 +1,6 @@
 """All of `lobbylock serve` in one process: the collector, the page, the watchman and whoever listens with them."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from lobbylock.collection import Collection
 from lobbylock.collector import Listener
 from lobbylock.door import Door
 from lobbylock.enrolment import Enrolments
-from lobbylock.errors import UserError
+from lobbylock.errors import StoreFailed, UserError
 from lobbylock.history import History
 from lobbylock.home import Home
 from lobbylock.listeners import Listeners
@@ -137,7 +138,7 @@ class Service:
 
     def start(self) -> "Service":
         """Returns when the page can be opened. Raises UserError if it cannot, with everything ended again."""
-        parts = [each for each in self._listeners if hasattr(each, "start")]
+        parts: list[Any] = [each for each in self._listeners if hasattr(each, "start")]
         try:
             for part in (*parts, self._watch, self._pruning, self._collection, self._server):
                 # Noted before: what fails half-way is ended as well.
@@ -146,7 +147,13 @@ class Service:
         except BaseException:
             self.stop()
             raise
+        threading.Thread(target=self._prepare, name="lobbylock-keys", daemon=True).start()
         return self
+
+    def _prepare(self) -> None:
+        # Whoever asks meanwhile waits as long as without it; a store that fails is the collector's to tell.
+        with contextlib.suppress(StoreFailed, UserError, OSError):
+            self.context.history.prepare()
 
     def stop(self) -> None:
         """Ends everything, the page first; from any thread, also more than once."""
