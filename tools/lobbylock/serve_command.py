@@ -15,7 +15,18 @@ from lobbylock.address import Address
 from lobbylock.alert_command import FileOption, alerts_path
 from lobbylock.alert_rules import load_rules
 from lobbylock.alerts import Alerts
+from lobbylock.collector import Listener
 from lobbylock.errors import UserError
+from lobbylock.home_assistant_option import (
+    DEFAULT_PREFIX,
+    AllOption,
+    Destination,
+    HomeAssistantCaOption,
+    HomeAssistantOption,
+    HomeAssistantPasswordOption,
+    HomeAssistantUserOption,
+    PrefixOption,
+)
 from lobbylock.metrics import Metrics
 from lobbylock.options import (
     DEFAULT_HOME,
@@ -59,6 +70,12 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="Lets whoever knows the token in it read /metrics.")
     ] = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Write the log as JSON lines.")] = False,
+    home_assistant: HomeAssistantOption = None,
+    home_assistant_prefix: PrefixOption = DEFAULT_PREFIX,
+    home_assistant_user: HomeAssistantUserOption = None,
+    home_assistant_password: HomeAssistantPasswordOption = None,
+    home_assistant_ca: HomeAssistantCaOption = None,
+    home_assistant_all: AllOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Collect what the locks record, and show it to residents and managers."""
@@ -71,6 +88,14 @@ def serve(
         None if metrics_token_file is None else read_token(metrics_token_file),
     )
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key)
+    shown = Destination.parse(
+        home_assistant,
+        home_assistant_prefix,
+        user=home_assistant_user,
+        password=home_assistant_password,
+        ca=home_assistant_ca,
+        shows_all=home_assistant_all,
+    )
     logs.configure(log_json)
     with ExitStack() as stack:
         database = stack.enter_context(open_database(folder, store, pictures))
@@ -78,7 +103,10 @@ def serve(
         if alerts is not None:
             load_rules(alerts)
         told = Alerts(database, alerts_path(folder, alerts), DoorBook(folder), home_path=folder.path)
-        service = Service(folder, database, address, serving, listeners=[ServiceLog(), told], metrics=Metrics())
+        listeners: list[Listener] = [ServiceLog(), told]
+        if shown is not None:
+            listeners.append(shown.make(folder, database, serving.url))
+        service = Service(folder, database, address, serving, listeners=listeners, metrics=Metrics())
         stop = stack.enter_context(_signals())
         stack.enter_context(service)
         open_error_console().print(f"The page is at {service.url}; Ctrl-C ends it.", soft_wrap=True)
