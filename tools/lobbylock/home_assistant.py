@@ -39,6 +39,8 @@ _LONGEST_WAIT_S = 60.0
 _GOOD_AFTER_S = 60.0
 _STORE_PAUSE_S = 5.0
 _TICK_S = 0.5
+# A broker that does not answer is not waited for longer at the end.
+_LAST_WORDS_S = 2.0
 _STOP_S = 10.0
 
 
@@ -131,7 +133,7 @@ class HomeAssistant:
         # It may have been set before the loop was there to be told.
         while not self._is_stopping:
             started_s = self._loop.time()
-            reason = await self._connect()
+            reason = await self._connect_until_stopped()
             if self._loop.time() - started_s > _GOOD_AFTER_S:
                 wait_s, told = _FIRST_WAIT_S, ""
             if self._is_stopping:
@@ -142,6 +144,20 @@ class HomeAssistant:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), wait_s * random.uniform(0.5, 1.0))  # noqa: S311 no secret
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _connect_until_stopped(self) -> str:
+        """Publishes over one connection, and gives up one that does not end when it is to stop. Returns why."""
+        connecting = asyncio.create_task(self._connect())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                await asyncio.wait({connecting}, timeout=_LAST_WORDS_S)
+            return connecting.result() if connecting.done() else "stopped"
+        finally:
+            connecting.cancel()
+            stopping.cancel()
+            await asyncio.gather(connecting, stopping, return_exceptions=True)
 
     async def _connect(self) -> str:
         """Publishes over one connection. Returns why it ended."""

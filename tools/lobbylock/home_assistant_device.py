@@ -1,7 +1,7 @@
 """What Home Assistant is told a door is: topics, and the payload of MQTT device discovery. Pure: no store, no network.
 
 Device discovery is one retained message on `PREFIX/device/ID/config` with `dev`, `o` and `cmps`, of Home Assistant
-2024.11 and later. No component has a command topic, and none is a lock: a lock entity would need one.
+2024.12 and later. No component has a command topic, and none is a lock: a lock entity would need one.
 """
 
 import json

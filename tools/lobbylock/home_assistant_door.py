@@ -59,6 +59,7 @@ class Standing:
         self._latest: dict[int, event.Event] = {}
         # Until when the strike is shown as released unless the lock says before that it is locked.
         self._released_until_s = 0.0
+        self._doubt_seq = 0
 
     def take(self, found: event.Event, now_s: float, *, is_new: bool = True) -> None:
         """Takes a verified event, in any order. `is_new`: it came at this moment, `now_s`, else it was stored."""
@@ -71,6 +72,10 @@ class Standing:
         self._latest[found.kind] = found
         if found.kind == event.UNLOCKED:
             self._released_until_s = self._end_of_pulse_s(found, now_s, is_new=is_new)
+
+    def doubt(self, seq: int) -> None:
+        """Notes that nobody knows what event `seq` was."""
+        self._doubt_seq = max(self._doubt_seq, seq)
 
     def _end_of_pulse_s(self, found: event.Event, now_s: float, *, is_new: bool) -> float:
         longest_s = self._release_s + device.STRIKE_GRACE_S
@@ -87,12 +92,13 @@ class Standing:
         return device.ON if is_released and now_s < self._released_until_s else device.OFF
 
     def contact(self, last_gap_seq: int = 0) -> str:
-        """Returns ON while the door is open, UNKNOWN if nothing says so or an event before `last_gap_seq` may have."""
+        """Returns ON while the door is open, UNKNOWN if nothing says how it is, or if an event behind the last that
+        does is missing (`last_gap_seq` is the last one missing) or in doubt."""
         opened = max(map(self._seq, _OPENINGS))
         closed = self._seq(event.DOOR_CLOSED)
         # A start with an open door says so right behind it.
         last = max(opened, closed, self._seq(event.BOOT))
-        if not last or last_gap_seq > last:
+        if not last or max(last_gap_seq, self._doubt_seq) > last:
             return device.UNKNOWN
         return device.ON if opened == last else device.OFF
 

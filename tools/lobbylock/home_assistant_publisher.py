@@ -51,18 +51,21 @@ class _Device:
     looked_s: float = 0.0
     is_dirty: bool = True
     late: Late = field(default_factory=Late)
-    late_first_s: float = 0.0
+    # When the first and the last of the late events came that are still being gathered.
+    late_first_s: float | None = None
     late_last_s: float = 0.0
     gone_s: float | None = None
 
-    def add_late(self, kind: str, time_s: int | None, at_s: float) -> None:
-        self.late_first_s = self.late_first_s if self.late.count else at_s
+    def note_late(self, at_s: float) -> None:
+        """Notes that a late event came, whether it is to be told or not."""
+        self.late_first_s = at_s if self.late_first_s is None else self.late_first_s
         self.late_last_s = at_s
-        self.late.take(kind, time_s)
 
-    def is_late_due(self, at_s: float) -> bool:
-        is_quiet = at_s - self.late_last_s >= _LATE_QUIET_S
-        return bool(self.late.count) and (is_quiet or at_s - self.late_first_s >= _LATE_LONGEST_S)
+    def is_gathering(self, at_s: float) -> bool:
+        """Whether more late events may follow, so that how the door stands by them is not how it stands."""
+        if self.late_first_s is None:
+            return False
+        return at_s - self.late_last_s < _LATE_QUIET_S and at_s - self.late_first_s < _LATE_LONGEST_S
 
 
 class Publisher:
@@ -109,9 +112,10 @@ class Publisher:
             found.is_dirty |= is_all or name in touched
             await outbox.put_config(name, self._config(found))
             await self._tell_states(outbox, found, at_s)
-            if found.is_late_due(at_s):
-                late, found.late = found.late, Late()
-                await outbox.send(self._names.topic(name, device.EVENT), device.encode(late.message()))
+            if not found.is_gathering(at_s):
+                late, found.late, found.late_first_s = found.late, Late(), None
+                if late.count:
+                    await outbox.send(self._names.topic(name, device.EVENT), device.encode(late.message()))
 
     async def read_doors(self, at_s: float) -> None:
         """Looks which doors there are. Those without a board have nothing to tell."""
@@ -176,9 +180,10 @@ class Publisher:
                 await outbox.send(self._names.topic(door.name, device.EVENT), device.encode(message))
 
     def _add_late(self, found: _Device, door: Door, each: Event, at_s: float) -> None:
+        found.note_late(at_s)
         kind = event_type(each)
         if kind is not None and event_message(self._reader, door, each) is not None:
-            found.add_late(kind, each.time_s, at_s)
+            found.late.take(kind, each.time_s)
 
     async def _tell_standing(self, outbox: Outbox, found: _Device) -> None:
         """Tells the strike and the door."""
@@ -212,7 +217,8 @@ class Publisher:
             device.LAST_DELIVERY: sight.delivery[0] if sight.delivery is not None else device.UNKNOWN,
         }
         attributes = sight.delivery[1] if sight.delivery is not None else {}
-        await self._tell_standing(outbox, found)
+        if not found.is_gathering(at_s):
+            await self._tell_standing(outbox, found)
         await outbox.put(self._names.topic(name, device.ATTRIBUTES), device.encode(attributes))
         for what, payload in states.items():
             await outbox.put(self._names.topic(name, what), payload.encode())

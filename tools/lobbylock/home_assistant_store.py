@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from firmware.core.credential import RESIDENT
 from firmware.core.event_names import ROLE_NAMES
@@ -32,6 +32,8 @@ from lobbylock.verify import is_number
 # As long as the page has them at its top.
 _ALARMS_S = 7 * 86_400
 _TAMPER_KINDS = (alarms.FORCED, alarms.GAP, alarms.TAMPER, alarms.CHAIN)
+_TAIL_ROWS = 100
+_LAST = select(func.max(tables.event.c.seq))
 _PICTURES_LIMIT = 25
 _PICTURES_PAGES = 4
 _MAX_NAME_CHARACTERS = 64
@@ -77,10 +79,17 @@ class Sights:
                 return standing
             links = self._history.links(store, chain, door)
             rows = [alarms.decode(record) for _, record, _ in latest_rows(connection, [chain.id], KINDS, 1)]
-            for seq in sorted({found.seq for found in rows if found is not None and is_number(found.seq)}):
-                link = links.judge(seq, seq).get(seq)
-                if link is not None and link.seen is not None and not link.faults:
+            seqs = {found.seq for found in rows if found is not None and is_number(found.seq)}
+            # By columns alone nothing is decided: a row whose kind was altered is found among the last ones.
+            last = connection.execute(_LAST.where(tables.event.c.chain == chain.id)).scalar()
+            judged = links.judge(max(1, last - _TAIL_ROWS), last) if is_number(last) and last else {}
+            for seq in sorted(seqs - judged.keys()):
+                judged.update(links.judge(seq, seq))
+            for seq, link in sorted(judged.items()):
+                if link.seen is not None and not link.faults:
                     standing.take(link.seen, self._now_s(), is_new=False)
+                else:
+                    standing.doubt(seq)
         return standing
 
     def status(self, door: str) -> dict[str, Any]:
