@@ -15,6 +15,7 @@ import pytest
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.home_assistant_device import Names, check_prefix, discovery, encode, without
+from lobbylock.home_assistant_option import Destination
 from lobbylock.settings import Options
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -152,3 +153,30 @@ def test_a_prefix_that_would_be_a_pattern_or_the_locks_own_is_refused():
     for prefix in ("", "+", "#", "a/#", "/a", "a/", "a b", "$SYS", "lobbylock", "lobbylock/x", "lobbylock-home", "ä"):
         with pytest.raises(UserError):
             check_prefix(prefix)
+
+
+def test_the_options_of_serve_are_checked_before_anything_starts(tmp_path):
+    def parse(url: str | None = "mqtt://ha.local", prefix="homeassistant", **more):
+        return Destination.parse(url, prefix, **more)
+
+    assert parse(None) is None
+    # The password may stand in everybody's environment.
+    assert parse(None, password="hush") is None
+    found = parse(user="publisher", password="hush", shows_all=True)
+    assert found is not None
+    assert (found.address.host, found.address.port, found.address.user) == ("ha.local", 1883, "publisher")
+    assert found.shows_all
+    assert "hush" not in repr(found)
+    (tmp_path / "ca.pem").write_text("none")
+    for options in (
+        {"url": "http://ha.local"},
+        {"url": None, "user": "publisher"},
+        {"url": None, "shows_all": True},
+        {"url": None, "prefix": "ha"},
+        {"prefix": "+"},
+        {"password": "hush"},
+        {"ca": tmp_path / "ca.pem"},
+        {"url": "mqtts://ha.local", "ca": tmp_path / "ca.pem"},
+    ):
+        with pytest.raises(UserError):
+            parse(**options)

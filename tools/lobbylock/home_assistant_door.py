@@ -15,8 +15,8 @@ from lobbylock.readers import OTHER_RESIDENT, OWN, Reader
 
 # What happened longer ago is no news: no strike is shown as released for it, and no automation starts by it.
 RECENT_S = 120
-# How far a lock's clock may be from this one for a pulse to be shown.
-_CLOCKS_S = 10
+# A lock may wait so long before it seals and sends, and its clock may be behind; a pulse before that is not shown.
+_CLOCKS_S = 30
 _MAX_NAME_CHARACTERS = 64
 _MAX_VERSION_CHARACTERS = 32
 
