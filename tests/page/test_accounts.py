@@ -1,5 +1,6 @@
 """Accounts, sessions and the guard against guessing, on both databases."""
 
+import hmac
 from hashlib import sha256
 
 import pytest
@@ -195,6 +196,80 @@ def test_a_right_password_ends_the_names_wait_and_not_that_of_the_address(databa
 def test_tries_at_the_same_moment_count_one_by_one(database):
     guard = LoginGuard(database)
     assert [guard.begin("mia", f"192.0.2.{each}", NOW_S) > 0 for each in range(4)] == [False, True, True, True]
+
+
+def test_a_name_is_counted_in_its_one_form(database):
+    guard, waits = LoginGuard(database), []
+    for each, name in enumerate(("Zo\xeb", "Zoe\u0308", "ZOE\u0308", " zo\xeb ")):
+        waits.append(guard.begin(name, f"192.0.2.{each}", NOW_S))
+    assert [wait > 0 for wait in waits] == [False, True, True, True]
+
+
+def test_a_browser_that_is_known_is_counted_by_itself(database):
+    guard = LoginGuard(database)
+    for each in range(8):
+        guard.begin("mia", HERE, NOW_S + 1_000 * each)
+    now_s = NOW_S + 7_001
+    assert guard.begin("mia", HERE, now_s) > 0
+    assert guard.begin("mia", HERE, now_s, "browser-1") == 0
+    # It is slowed down as well, and neither another one nor its number with another name is.
+    assert guard.begin("mia", "192.0.2.8", now_s, "browser-1") > 0
+    assert guard.begin("mia", HERE, now_s, "browser-2") == guard.begin("anna", HERE, now_s, "browser-1") == 0
+    guard.succeed("mia", HERE, "browser-1")
+    assert guard.begin("mia", HERE, now_s, "browser-1") == 0
+    # A right password there says nothing about those who guess elsewhere.
+    assert guard.begin("mia", HERE, now_s) > 0
+
+
+def test_nobodys_address_is_not_counted(database):
+    guard = LoginGuard(database)
+    assert [guard.begin(f"name-{each}", "", NOW_S) for each in range(8)] == [0] * 8
+    guard.succeed("name-1", "")
+    assert len(_failures(database)) == 7
+
+
+def test_a_browsers_mark_is_for_one_account_and_password(accounts, mia):
+    accounts.create("anna", RESIDENT, PASSWORD, NOW_S, buildings=["oak-3"])
+    mark = accounts.mark_browser("mia")
+    browser, _, seal = mark.partition(".")
+    assert accounts.known_browser("mia", mark) == browser != ""
+    assert mark != accounts.mark_browser("mia")
+    # Made as for a name that nobody has, whose key anybody knows.
+    made_up = hmac.new(b"", b"lobbylock known browser 0 x", sha256).hexdigest()
+    for name, given in (
+        ("anna", mark),
+        ("nobody", mark),
+        ("nobody", f"x.{made_up}"),
+        ("mia", f"x.{seal}"),
+        ("mia", f"{browser}."),
+        ("mia", browser),
+        ("mia", ""),
+        ("mia", "\ud800.\xe9"),
+        ("mia", "." * 10_000),
+    ):
+        assert accounts.known_browser(name, given) == "", (name, given)
+    accounts.set_password("mia", "another horse entirely", NOW_S)
+    assert accounts.known_browser("mia", mark) == ""
+
+
+def test_another_password_ends_the_names_wait(accounts, mia, database):
+    guard = LoginGuard(database)
+    for name in ("mia", "anna"):
+        guard.begin(name, "", NOW_S)
+    accounts.set_password("mia", "another horse entirely", NOW_S)
+    assert guard.begin("mia", "", NOW_S) == 0
+    assert guard.begin("anna", "", NOW_S) > 0
+
+
+def test_what_a_clock_noted_that_was_far_ahead_is_forgotten(database):
+    guard, year_s = LoginGuard(database), 365 * 86_400
+    for each in range(3):
+        guard.begin("mia", f"192.0.2.{each}", NOW_S + year_s + 1_000 * each)
+    # A clock that is put back a little is no way round the guard.
+    assert guard.begin("mia", HERE, NOW_S + year_s + 1_990) > 0
+    assert guard.begin("mia", HERE, NOW_S) == 0
+    assert set(_failures(database).values()) == {1}
+    assert len(_failures(database)) == 2
 
 
 def test_failures_are_forgotten_after_a_day(database):

@@ -102,6 +102,62 @@ def test_the_wait_is_the_same_for_names_that_nobody_has(app, clock):
     assert [wait for name, wait in waits if name == "mia"] == [wait for name, wait in waits if name == "nobody"]
 
 
+def test_a_stranger_does_not_keep_a_manager_out(app, clock):
+    own = Visitor(app, client=("192.0.2.1", 1))
+    given = next(each for each in own.login("mia").headers.get_list("set-cookie") if "lobbylock-known=" in each)
+    assert "HttpOnly" in given and "SameSite=strict" in given and "Max-Age=31536000" in given
+    own.submit("/logout", page="/account")
+    stranger = Visitor(app, client=("198.51.100.1", 1))
+    for _ in range(8):
+        clock.now_s += int(stranger.login("mia", "wrong password").headers.get("retry-after", 0))
+    assert stranger.login("mia", "wrong password").status_code in (403, 429)
+    assert stranger.login("mia").status_code == 429
+    # A mark that was made up, or of another account, is none.
+    for mark in ("x.y", app.state.accounts.mark_browser("anna")):
+        other = Visitor(app, client=("192.0.2.2", 1), cookies={"lobbylock-known": mark})
+        assert other.login("mia").status_code == 429
+    assert own.login("mia").status_code == 303
+    # There, guesses are slowed down as everywhere.
+    own.submit("/logout", page="/account")
+    assert [own.login("mia", "wrong password").status_code for _ in range(2)] == [403, 429]
+
+
+def test_a_new_password_lets_its_owner_in_at_once(app, clock):
+    stranger, own = (Visitor(app, client=(f"192.0.2.{each}", 1)) for each in range(2))
+    for _ in range(12):
+        clock.now_s += int(stranger.login("mia", "wrong password").headers.get("retry-after", 0))
+    stranger.login("mia", "wrong password")
+    assert own.login("mia").status_code == 429
+    app.state.accounts.set_password("mia", "another horse here", int(clock()))
+    assert own.login("mia", "another horse here").status_code == 303
+    # The browser is known with another password that was chosen there, too.
+    wanted = "a third horse here"
+    changed = own.submit("/account", present="another horse here", password=wanted, again=wanted)
+    assert changed.status_code == 200
+    own.submit("/logout", page="/account")
+    for _ in range(3):
+        stranger.login("mia", "wrong password")
+    assert own.login("mia", wanted).status_code == 303
+
+
+def test_strangers_do_not_slow_down_everybody_behind_a_proxy(context):
+    context.url = "https://page.example"
+    app = build_app(context, passwords=CHEAP)
+    app.state.accounts.create("mia", MANAGER, PASSWORD, NOW_S)
+    assert context.is_proxied
+    stranger, mia = (Visitor(app, base_url=context.url, client=("127.0.0.1", 1)) for _ in range(2))
+    for each in range(20):
+        assert stranger.login(f"nobody-{each}", "wrong password").status_code == 403
+    assert mia.login("mia").status_code == 303
+    wanted = "another horse entirely"
+    for each in range(20, 24):
+        assert stranger.login(f"nobody-{each}", "wrong password").status_code == 403
+    assert mia.submit("/account", present=PASSWORD, password=wanted, again=wanted).status_code == 200
+    # Where it is reached by itself, people come from their own addresses.
+    context.is_loopback_only = False
+    assert not context.is_proxied
+
+
 def test_a_try_that_is_cut_off_counts(context):
     class Pulled(Passwords):
         def matches(self, stored, password):

@@ -56,6 +56,12 @@ def test_without_a_token_it_is_for_this_machine_alone(metrics, context, here):
     assert here("192.0.2.7").get("/metrics").status_code == 404
     for name in ("X-Forwarded-For", "Forwarded", "Via"):
         assert here(**{name: "192.0.2.7"}).get("/metrics").status_code == 404
+    # Nor what comes by a proxy that adds no header.
+    context.url = "https://page.example"
+    context.hosts += ("page.example",)
+    assert here().get("/metrics").status_code == 404
+    context.url = "http://127.0.0.1:8480"
+    assert here().get("/metrics").status_code == 200
     context.is_loopback_only = False
     assert here().get("/metrics").status_code == 404
     context.metrics = None

@@ -1,9 +1,11 @@
 """Who may see the page: accounts in the store, their passwords as Argon2id hashes (RFC 9106)."""
 
+import hmac
 import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import argon2
@@ -12,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from lobbylock import tables
 from lobbylock.errors import UserError
 from lobbylock.names import check_building, check_person
+from lobbylock.page.guessing import forget_failures
 
 if TYPE_CHECKING:
     from lobbylock.database import Database
@@ -21,6 +24,9 @@ MANAGER = "manager"
 ROLES = (RESIDENT, MANAGER)
 MIN_PASSWORD_CHARACTERS = 10
 MAX_PASSWORD_CHARACTERS = 256
+_BROWSER_BYTES = 16
+# Twice as long as a mark is.
+_MAX_MARK_CHARACTERS = 200
 _COLUMNS = (
     tables.account.c.id,
     tables.account.c.name,
@@ -137,6 +143,26 @@ class Accounts:
             return None
         return account
 
+    def mark_browser(self, name: str) -> str:
+        """Returns a mark for a browser that `name` has logged in from: "number.HMAC". Another password ends all of an
+        account's marks. Raises UserError."""
+        with self._database.connect() as connection:
+            row = _row_of(connection, name)
+        if row is None:
+            raise _nobody(name)
+        browser = secrets.token_urlsafe(_BROWSER_BYTES)
+        return f"{browser}.{_seal_browser(row, browser)}"
+
+    def known_browser(self, name: str, mark: str) -> str:
+        """Returns the number in `mark` if it was made for a browser of `name`, "" otherwise."""
+        if not 0 < len(mark) <= _MAX_MARK_CHARACTERS:
+            return ""
+        with self._database.connect() as connection:
+            row = _row_of(connection, name)
+        browser, _, given = mark.partition(".")
+        is_right = hmac.compare_digest(given.encode("utf-8", "replace"), _seal_browser(row, browser).encode())
+        return browser if is_right and row is not None else ""
+
     def list(self) -> list[Account]:
         """Returns all accounts by name."""
         with self._database.connect() as connection:
@@ -150,12 +176,14 @@ class Accounts:
             return bool(connection.execute(select(func.count()).select_from(tables.account).where(wanted)).scalar())
 
     def set_password(self, name: str, password: str, now_s: int, *, keep: bytes | None = None) -> None:
-        """Changes a password and ends the account's sessions, all but the one whose token has the hash `keep`."""
+        """Changes a password and ends the account's sessions, all but the one whose token has the hash `keep`, and what
+        it would have to wait for wrong guesses."""
         hashed = self.passwords.hash(check_password(password, name))
         with self._database.begin() as connection:
             id = self._id(connection, name)
             changed = update(tables.account).where(tables.account.c.id == id)
             connection.execute(changed.values(password_hash=hashed, changed_s=now_s))
+            forget_failures(connection, name)
             ended = delete(tables.session).where(tables.session.c.account == id)
             connection.execute(ended if keep is None else ended.where(tables.session.c.token_sha256 != keep))
 
@@ -178,7 +206,7 @@ class Accounts:
     def _id(self, connection: Connection, name: str) -> int:
         row = _row_of(connection, name)
         if row is None:
-            raise UserError(f"There is no account {name[:64]}; `lobbylock account list` shows them.")
+            raise _nobody(name)
         return row.id
 
 
@@ -208,6 +236,18 @@ def _row_of(connection: Connection, name: str) -> Row | None:
     if "\0" in wanted:
         return None
     return connection.execute(select(*_COLUMNS).where(tables.account.c.name == wanted)).first()
+
+
+def _nobody(name: str) -> UserError:
+    return UserError(f"There is no account {name[:64]}; `lobbylock account list` shows them.")
+
+
+def _seal_browser(row: Row | None, browser: str) -> str:
+    # Made for names that nobody has, too: it takes the same work.
+    key, id = ("", 0) if row is None else (row.password_hash, row.id)
+    return hmac.new(
+        key.encode(), f"lobbylock known browser {id} {browser}".encode("utf-8", "replace"), sha256
+    ).hexdigest()
 
 
 def _account(connection: Connection, row: Row) -> Account:

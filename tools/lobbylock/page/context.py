@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lobbylock.history import History
     from lobbylock.watchman import Watch
 
+_OWN_NAMES = ("127.0.0.1", "localhost", "::1")
 # (topic, payload, whether the broker keeps it) to publish.
 Message = tuple[str, bytes, bool]
 
@@ -74,6 +75,11 @@ class Context:
     def is_secure(self) -> bool:
         """Whether people come by TLS, so that cookies are for TLS alone."""
         return urlsplit(self.url).scheme == "https"
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether people come by something on this machine that stands before the page: all from its address."""
+        return self.is_loopback_only and urlsplit(self.url).hostname not in _OWN_NAMES
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

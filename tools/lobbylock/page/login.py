@@ -30,6 +30,9 @@ from lobbylock.page.sessions import LIFE_S, Sessions
 _HASHES_AT_A_TIME = 2
 _MAX_WAITING = 16
 _FORM_COOKIE = "lobbylock-form"
+_KNOWN_COOKIE = "lobbylock-known"
+# Browsers keep none longer than 400 days.
+_KNOWN_S = 365 * 86_400
 _WRONG = "Name and password do not belong together."
 _MAX_NAME_CHARACTERS = 256
 
@@ -72,9 +75,9 @@ async def enter(request: Request) -> Response:
     form = await checked_form(request, request.cookies.get(_form_cookie(context), ""))
     where = safe_next(form.get("next"))
     name, password = str(form.get("name", ""))[:_MAX_NAME_CHARACTERS], str(form.get("password", ""))
-    address = address_of(request)
-    guard = LoginGuard(context.database)
-    wait_s = await run_in_threadpool(guard.begin, name, address, context.now_s())
+    guard, address = LoginGuard(context.database), _counted_address(request)
+    browser = await run_in_threadpool(_known_browser, request, name)
+    wait_s = await run_in_threadpool(guard.begin, name, address, context.now_s(), browser)
     if wait_s:
         sentence = f"Too many tries: try again in {wait_s} s."
         return _form(request, where, 429, sentence, name, {"retry-after": str(wait_s)})
@@ -86,8 +89,9 @@ async def enter(request: Request) -> Response:
         if context.metrics is not None:
             context.metrics.login_failed()
         return _form(request, where, 403, _WRONG, name)
-    await run_in_threadpool(guard.succeed, name, address)
+    await run_in_threadpool(guard.succeed, name, address, browser)
     answer = await run_in_threadpool(admit, request, account, where)
+    await run_in_threadpool(_mark_browser, request, account.name, answer)
     answer.delete_cookie(_form_cookie(context), path="/", secure=context.is_secure, httponly=True, samesite="strict")
     return answer
 
@@ -127,15 +131,16 @@ async def change_password(request: Request, viewer: Viewer) -> Response:
     form = form_of(request)
     present, wanted, again = (str(form.get(field, "")) for field in ("present", "password", "again"))
     accounts, guard, name = accounts_of(request), LoginGuard(context.database), viewer.account.name
+    address, browser = _counted_address(request), await run_in_threadpool(_known_browser, request, name)
     # A session that was left open must not be a way round the guard.
-    wait_s = await run_in_threadpool(guard.begin, name, address_of(request), context.now_s())
+    wait_s = await run_in_threadpool(guard.begin, name, address, context.now_s(), browser)
     if wait_s:
         error = f"Too many tries: try again in {wait_s} s."
         return render(request, "account.html", 429, error=error, is_changed=False)
     try:
         if await request.app.state.desk.check(accounts, name, present) is None:
             raise UserError("That is not the present password.")
-        await run_in_threadpool(guard.succeed, name, address_of(request))
+        await run_in_threadpool(guard.succeed, name, address, browser)
         if not hmac.compare_digest(wanted.encode(), again.encode()):
             raise UserError("The new password was not typed the same twice.")
         now_s = int(context.now_s())
@@ -144,7 +149,9 @@ async def change_password(request: Request, viewer: Viewer) -> Response:
         return render(request, "account.html", 503, error="Try again in 5 s.", is_changed=False)
     except UserError as error:
         return render(request, "account.html", 400, error=str(error), is_changed=False)
-    return render(request, "account.html", error=None, is_changed=True)
+    answer = render(request, "account.html", error=None, is_changed=True)
+    await run_in_threadpool(_mark_browser, request, name, answer)
+    return answer
 
 
 def accounts_of(request: Request) -> Accounts:
@@ -171,8 +178,35 @@ def _form(
     return answer
 
 
+def _counted_address(request: Request) -> str:
+    """Returns where a request comes from, "" if that is a proxy: one stranger would slow down everybody."""
+    return "" if context_of(request).is_proxied else address_of(request)
+
+
+def _known_browser(request: Request, name: str) -> str:
+    mark = request.cookies.get(_known_cookie(context_of(request)), "")
+    return accounts_of(request).known_browser(name, mark) if mark else ""
+
+
+def _mark_browser(request: Request, name: str, answer: Response) -> None:
+    context, mark = context_of(request), accounts_of(request).mark_browser(name)
+    answer.set_cookie(
+        _known_cookie(context),
+        mark,
+        max_age=_KNOWN_S,
+        path="/",
+        secure=context.is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+
+
 def _form_cookie(context: Context) -> str:
     return f"__Host-{_FORM_COOKIE}" if context.is_secure else _FORM_COOKIE
+
+
+def _known_cookie(context: Context) -> str:
+    return f"__Host-{_KNOWN_COOKIE}" if context.is_secure else _KNOWN_COOKIE
 
 
 routes: list[BaseRoute] = [

@@ -1,6 +1,7 @@
 """/metrics: the figures, for programs with the token, or on this machine if nobody else can come.
 
-What stands before the page on the same machine comes from here as well, so requests that were passed on need the token.
+What stands before the page on the same machine comes from here as well, and need not say that it passes requests on.
+So the token is needed where people open another address than this machine's.
 """
 
 import hmac
@@ -65,6 +66,7 @@ def _is_from_here(request: Request, context: Context) -> bool:
     was_passed_on = any(name in request.headers for name in _PASSED_ON)
     return (
         context.is_loopback_only
+        and not context.is_proxied
         and not was_passed_on
         and request.client is not None
         and (request.client.host in _LOOPBACK)
