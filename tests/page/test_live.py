@@ -2,16 +2,21 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 from pagecase import NOW_S, Visitor
+from sqlalchemy import insert
 
 from firmware.core import event
-from firmware.core.credential import DRIVER, RESIDENT
+from firmware.core.credential import DRIVER, RESIDENT, VISITOR, unwrap
+from lobbylock import tables
+from lobbylock.grant import Grant
+from lobbylock.minting import make_credential
 from lobbylock.page import live
 from lobbylock.page.access import viewer_of
 from lobbylock.page.live import ALARM, BANNER, CHECK, DELIVERY, STATUS, TRAIL, Hub
-from lobbylock.page.sessions import Session
+from lobbylock.page.sessions import Session, Sessions
 from lobbylock.picture import Announcement
 from lobbylock.verify import TWO_HISTORIES, Gap, Refusal
 
@@ -25,6 +30,13 @@ def access(seq, subject="UPS 4711", role=DRIVER, picture=None):
 
 def follow(seq, kind, about):
     return event.Event(seq, kind, 1, 1_000 * seq, NOW_S, {event.ACCESS_SEQ: about})
+
+
+class Ask:
+    """What a request has that these ask it for."""
+
+    def __init__(self, context):
+        self.app = SimpleNamespace(state=SimpleNamespace(context=context))
 
 
 @pytest.fixture
@@ -88,13 +100,66 @@ def test_health_and_alarms_are_for_managers(heard):
     def tell(hub, door):
         hub.status(door.name, {"online": True})
         hub.gap(door.name, Gap(3, 4, b""))
-        hub.event(door, follow(9, event.DOOR_FORCED, 0))
+        hub.event(door, follow(9, event.LIST_REFUSED, 0))
         hub.refused("lobbylock/maple-12/front/events", Refusal(TWO_HISTORIES))
         hub.refused("lobbylock/x/y/events", Refusal("malformed"))
 
     got = heard(tell)
     assert got["mia"] == {(STATUS, HERE), (TRAIL, HERE), (ALARM, HERE)}
     assert got["anna"] == got["olaf"] == set()
+
+
+def test_residents_hear_of_a_forced_door(heard):
+    got = heard(lambda hub, door: hub.event(door, follow(9, event.DOOR_FORCED, 0)))
+    assert got == {"mia": {(TRAIL, HERE), (ALARM, HERE)}, "anna": {(ALARM, HERE)}, "olaf": set()}
+
+
+def test_residents_hear_of_their_own_visitors(context, people):
+    times = {"from_s": NOW_S, "until_s": NOW_S + 9_000, "issued_s": NOW_S}
+    grant = Grant("Anna", "maple-12", RESIDENT, ["lobby"], id=b"own " * 2, **times)
+    kid, number = unwrap(make_credential(context.home, grant))[0], grant.id
+    request = Ask(context)
+    door = context.doors()[HERE]
+    with context.database.begin() as connection:
+        connection.execute(insert(tables.chain).values(id=1, door=HERE, public_key=bytes(32)))
+
+    def visit(subject, parent):
+        details = {event.SUBJECT: subject, event.ROLE: VISITOR, event.KID: kid, event.PARENT_ID: parent}
+        return {1: (door, event.Event(1, event.ACCESS, 1, 1, NOW_S, {event.REASON: event.GRANTED, **details}))}
+
+    async def listen():
+        answer = await live.listen.__wrapped__(request, people["anna"])
+        context.hub.close()
+        return answer
+
+    assert asyncio.run(listen()).status_code == 200
+    assert live._hears(people["anna"], DELIVERY, HERE, visit("Vera", number))
+    assert not live._hears(people["anna"], DELIVERY, HERE, visit("Vic", b"other-id"))
+    assert not live._hears(people["olaf"], DELIVERY, HERE, visit("Vera", number))
+
+
+def test_an_ended_session_hears_nothing_more_where_much_happens(app, context, monkeypatch):
+    monkeypatch.setattr(live, "_CHECKED_EVERY_S", 0.05)
+    monkeypatch.setattr(live, "_BETWEEN_S", 0.01)
+    sessions = Sessions(context.database)
+    token = sessions.begin(app.state.accounts.find("mia"), "192.0.2.1", NOW_S)
+    viewer = viewer_of(sessions.check(token, NOW_S))
+
+    async def listen():
+        client = context.hub.join(viewer)
+        signals = live._signals(Ask(context), context.hub, client)
+        heard = 0
+        async for _ in signals:
+            heard += 1
+            # It never has to wait for a signal.
+            client.pending.add((TRAIL, HERE))
+            client.bell.set()
+            if heard == 20:
+                sessions.end(viewer.token_sha256)
+        return heard
+
+    assert asyncio.run(asyncio.wait_for(listen(), 60)) >= 20
+    assert context.hub.clients == 0
 
 
 def test_everybody_hears_that_a_proof_is_broken_at_their_doors(heard):

@@ -153,6 +153,13 @@ class History:
             following = f"{last.shown_s}.{last.chain}.{last.seq}"
         return Page(shown, following)
 
+    def teach(self, reader: Reader, door_names: Iterable[str]) -> None:
+        """Has `reader` learn which credentials are their own, as for a page of those doors."""
+        doors = self._doors()
+        with self._database.connect() as connection:
+            store = Store(self._database, connection)
+            self._identities.teach(reader, store, _chains_of(store, doors, tuple(door_names)), doors, self._links)
+
     def story(self, reader: Reader, door_name: str, chain: int | bytes, seq: int) -> Shown | None:
         """Returns the visit whose access is event `seq` of the chain with that number or public key, None if there is
         none that the reader may see."""

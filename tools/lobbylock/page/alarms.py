@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from firmware.core import event
 from lobbylock import tables
 from lobbylock.alarms import ALARM_KINDS, FORCED, Alarm, alarms, mark_seen
+from lobbylock.eventline import kind_name
 from lobbylock.page import actions, live
 from lobbylock.page.access import Viewer, for_managers, form_of
 from lobbylock.page.context import Context, Notice, context_of
@@ -24,6 +26,7 @@ _USUAL_DAYS = 30
 _DAYS = ((1, "1 day"), (7, "7 days"), (30, "30 days"), (365, "a year"), (36_500, "all"))
 _MOST_SHOWN = 300
 _MOST_MARKED = 2_000
+_FORCED_DOOR = kind_name(event.DOOR_FORCED)
 NAMES = {
     "forced": "forced open",
     "held": "held open",
@@ -112,7 +115,7 @@ def put_aside(request: Request, viewer: Viewer) -> Response:
         mark_seen(connection, _number(chain), seqs, what, viewer.account.name, now_s)
         about = f"{what} at {row.door}, event {seqs[0]}" + (f" and {len(seqs) - 1} more" if len(seqs) > 1 else "")
         actions.note(connection, now_s, viewer.account.name, actions.SEEN, about)
-    context.hub.signal(live.ALARM, row.door)
+    context.hub.signal(live.FORCED if what == _FORCED_DOOR else live.ALARM, row.door)
     back = str(form.get("query", ""))
     is_query = len(back) < 200 and all("!" <= letter <= "~" for letter in back)
     return RedirectResponse(f"/alarms?{back}" if back and is_query else "/alarms", 303)

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from firmware.core import event
 from firmware.core.event import Event
+from lobbylock import alarms
 from lobbylock.door import Door
 from lobbylock.errors import StoreFailed
 from lobbylock.page.access import Viewer, for_people
@@ -32,20 +33,19 @@ DELIVERY = "delivery"
 TRAIL = "trail"
 STATUS = "status"
 ALARM = "alarm"
+# An alarm that residents see as well; to browsers it is one like the others.
+FORCED = "forced"
 CHECK = "check"
 BANNER = "banner"
 KINDS = (DELIVERY, TRAIL, STATUS, ALARM, CHECK, BANNER)
 # What residents hear of as well.
-_FOR_ALL = frozenset((DELIVERY, CHECK, BANNER))
-_ALARM_KINDS = frozenset(
-    (event.DOOR_FORCED, event.DOOR_HELD, event.LOCKOUT_STARTED, event.EVENTS_LOST, event.JOURNAL_LOST)
-    + (event.STRIKE_FAILED, event.SAFE_MODE, event.CAMERA_FAILED, event.READER_FAULT, event.KEYPAD_FAULT)
-    + (event.FACTORY_RESET, event.TASK_FAILED)
-)
+_FOR_ALL = frozenset((DELIVERY, FORCED, CHECK, BANNER))
 # Signals that come together go out together.
 _GATHER_S = 0.05
 _BETWEEN_S = 0.5
 _HEARTBEAT_S = 15
+# How long a session that has ended goes on hearing, at most.
+_CHECKED_EVERY_S = 15.0
 _SEND_S = 10
 MAX_CLIENTS = 500
 MAX_CLIENTS_EACH = 12
@@ -92,7 +92,9 @@ class Hub:
         if access is not None:
             self.signal(DELIVERY, door.name, access)
         self.signal(TRAIL, door.name)
-        if found.kind in _ALARM_KINDS:
+        if found.kind == event.DOOR_FORCED:
+            self.signal(FORCED, door.name)
+        elif found.kind in alarms.KINDS:
             self.signal(ALARM, door.name)
 
     def gap(self, door: str, gap: Gap) -> None:
@@ -177,7 +179,7 @@ class Hub:
         for client in clients:
             for (kind, door), about in signals.items():
                 if _hears(client.viewer, kind, door, about):
-                    client.pending.add((kind, door))
+                    client.pending.add((ALARM if kind == FORCED else kind, door))
             if client.pending:
                 client.bell.set()
 
@@ -201,6 +203,7 @@ async def listen(request: Request, viewer: Viewer) -> Response:
     hub = context_of(request).hub
     if not isinstance(hub, Hub):
         return PlainTextResponse("This page is not live.", 503)
+    await run_in_threadpool(_teach, request, viewer)
     client = hub.join(viewer)
     if client is None:
         return PlainTextResponse("Too many pages are open.", 503, {"retry-after": "30"})
@@ -214,13 +217,16 @@ async def _signals(request: Request, hub: Hub, client: Client) -> AsyncIterator[
     try:
         # What happened between the page and this is not known here, so all of it is read again.
         yield ServerSentEvent(event="hello", data="", retry=2_000)
+        loop = asyncio.get_running_loop()
+        checked_s = loop.time()
         while not client.is_over:
-            try:
-                await asyncio.wait_for(client.bell.wait(), _HEARTBEAT_S)
-            except asyncio.TimeoutError:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(client.bell.wait(), max(0.0, checked_s + _CHECKED_EVERY_S - loop.time()))
+            # By the clock: a door where much happens must not keep an ended session listening.
+            if loop.time() - checked_s >= _CHECKED_EVERY_S:
                 if not await run_in_threadpool(_is_in_force, request, client):
                     return
-                continue
+                checked_s = loop.time()
             client.bell.clear()
             pending, client.pending = client.pending, set()
             for kind, door in sorted(pending):
@@ -238,7 +244,18 @@ def _is_in_force(request: Request, client: Client) -> bool:
     except StoreFailed:
         # It tells nothing by itself; what it leads to is checked again.
         return True
-    return session is not None and session.account == client.viewer.account
+    if session is None or session.account != client.viewer.account:
+        return False
+    _teach(request, client.viewer)
+    return True
+
+
+def _teach(request: Request, viewer: Viewer) -> None:
+    """Has a resident's reader know their credentials, by which their visitors are told from those of others."""
+    context = context_of(request)
+    # Without it they hear of less; what they see is read anew in any case.
+    with contextlib.suppress(StoreFailed):
+        context.history.teach(viewer.reader, viewer.doors(context))
 
 
 routes: list[BaseRoute] = [Route("/live", listen)]
