@@ -160,6 +160,48 @@ def test_a_broker_that_is_away(manager, context):
     assert taken and "Doors were told" in manager.get(address).text and Book(context.home, "maple-12").version == 1
 
 
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that is full as soon as an action is noted; the call undoes it."""
+
+    def fail(*_):
+        raise StoreFailed("The disk is full.")
+
+    def fill():
+        monkeypatch.setattr(actions, "note", fail)
+        return monkeypatch.undo
+
+    return fill
+
+
+def test_doors_are_told_although_the_store_fails(manager, context, published, full):
+    make_code(manager)
+    key = key_on(manager.get("/grants"))
+    token = manager.token("/grants")
+    empty = full()
+    answer = manager.post("/grants/revoke", data={"csrf": token, "building": "maple-12", "key": key})
+    assert answer.status_code == 303
+    assert [entry.key for entry in Book(context.home, "maple-12").entries] == [key]
+    assert {topic for topic, _, _ in published} >= {"lobbylock/maple-12/front/list/head"}
+    page = manager.get(answer.headers["location"]).text
+    assert "The broker took the list" in page and "not noted" in page
+    empty()
+    # Told again, it is noted.
+    manager.submit("/grants/list/maple-12/publish", page="/grants/list/maple-12")
+    assert "not noted" not in manager.get(answer.headers["location"]).text
+
+
+def test_what_was_made_is_shown_although_the_store_fails(manager, context, full):
+    full()
+    answer = make_code(manager)
+    assert answer.status_code == 200 and len(digits_in(answer)) >= 6
+    assert len(CodeRegister(context.home.path).all()) == 1
+    answer = make_credential(manager)
+    assert answer.status_code == 200 and 'id="secret"' in answer.text
+    assert len(Register(context.home.path).all()) == 1
+    assert facts(context) == []
+
+
 def test_who_has_taken_the_list(manager, context, published):
     make_code(manager)
     manager.submit("/grants/revoke", page="/grants", building="maple-12", key=key_on(manager.get("/grants")))

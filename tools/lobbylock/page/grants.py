@@ -3,7 +3,9 @@
 What is made is shown once, in the answer to the form: it has no address, and stands in no log and no table.
 """
 
+import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +28,7 @@ from lobbylock.health import read_health
 from lobbylock.holdings import find_entries, list_holdings
 from lobbylock.hours import parse_hours
 from lobbylock.localtime import parse_local
-from lobbylock.minting import CodeWish, make_code, make_credential
+from lobbylock.minting import CodeWish, MadeCode, make_code, make_credential
 from lobbylock.moment import format_utc, parse_duration
 from lobbylock.page import actions
 from lobbylock.page.access import Viewer, for_managers, form_of
@@ -35,6 +37,7 @@ from lobbylock.page.render import render
 from lobbylock.page.tickets import new_ticket, tickets_of
 from lobbylock.window import ROLES as CODE_ROLES
 
+_logger = logging.getLogger(__name__)
 _MOST_SHOWN = 500
 _DURATIONS = (
     ("1h", "1 hour"),
@@ -115,6 +118,7 @@ def mint_code(request: Request, viewer: Viewer) -> Response:
     tickets = tickets_of(request)
     if not tickets.take(ticket):
         return _code_form(request, viewer, values, _MADE_BEFORE)
+    made: MadeCode | None = None
     try:
         door = _door(context, viewer, values.get("door", ""))
         now_s = int(context.now_s())
@@ -136,11 +140,16 @@ def mint_code(request: Request, viewer: Viewer) -> Response:
                 f"code for {person.name} at {door.name}, class {window.code_class}, until {format_utc(window.until_s)}"
             )
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
-    except (UserError, StoreFailed) as error:
+    except UserError as error:
         tickets.give_back(ticket)
-        if isinstance(error, StoreFailed):
-            raise
         return _code_form(request, viewer, values, str(error))
+    except StoreFailed as error:
+        if made is None:
+            tickets.give_back(ticket)
+            raise
+        # It is made and opens the door: whoever asked for it has to get it.
+        _log_not_noted(error)
+    window, person = made.window, made.person
     lines = ["Works once." if window.is_single_use else "Works any number of times in that time."]
     if made.is_again:
         lines.append("This is the single-use code of that window again: it works once in all.")
@@ -192,20 +201,24 @@ def mint_credential(request: Request, viewer: Viewer) -> Response:
     tickets = tickets_of(request)
     if not tickets.take(ticket):
         return _credential_form(request, viewer, values, _MADE_BEFORE)
+    made: Made | None = None
     try:
         now_s = int(context.now_s())
         door = _door_of(context, viewer, values.get("building", ""))
         grant = _grant(door, values, now_s)
         with context.database.begin() as connection:
-            data = make_credential(context.home, grant)
+            made = _made_credential(door, grant, make_credential(context.home, grant))
             about = f"credential {grant.id.hex()} for {grant.subject} in {grant.building}"
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
-    except (UserError, StoreFailed) as error:
+    except UserError as error:
         tickets.give_back(ticket)
-        if isinstance(error, StoreFailed):
-            raise
         return _credential_form(request, viewer, values, str(error))
-    return render(request, "grant_made.html", made=_made_credential(door, grant, data))
+    except StoreFailed as error:
+        if made is None:
+            tickets.give_back(ticket)
+            raise
+        _log_not_noted(error)
+    return render(request, "grant_made.html", made=made)
 
 
 def _grant(door: Door, values: dict[str, str], now_s: int) -> Grant:
@@ -297,11 +310,9 @@ def revoke(request: Request, viewer: Viewer) -> Response:
         raise HTTPException(404)
     is_undone = "undo" in values
     revoked = revocation.revoke(context.home, door.building, entries, now_s, is_undone=is_undone)
-    with context.database.begin() as connection:
-        what = actions.RESTORED if is_undone else actions.REVOKED
-        about = f"{entries[0].subject} in {door.building}, list {revoked.book.version}"
-        actions.note(connection, now_s, viewer.account.name, what, about)
-    return _tell(context, viewer, door.building, revoked.data)
+    what = actions.RESTORED if is_undone else actions.REVOKED
+    about = f"{entries[0].subject} in {door.building}, list {revoked.book.version}"
+    return _tell(context, viewer, door.building, revoked.data, [(what, about)])
 
 
 @for_managers
@@ -314,18 +325,31 @@ def publish_list(request: Request, viewer: Viewer) -> Response:
     return _tell(context, viewer, door.building, data)
 
 
-def _tell(context: Context, viewer: Viewer, building: str, data: bytes) -> Response:
+def _tell(
+    context: Context, viewer: Viewer, building: str, data: bytes, done: Sequence[tuple[str, str]] = ()
+) -> Response:
+    """Tells the doors, and then notes that and what was `done` before: (what, about). A store that fails must not keep
+    the doors from hearing of a list that is in the book already."""
+    notes, query = list(done), ""
     doors = [name for name in context.doors() if name.startswith(f"{building}/")]
-    address = f"/grants/list/{building}"
     try:
         context.publish([(topic, payload, True) for topic, payload in list_messages(doors, data)])
+        notes.append((actions.PUBLISHED, _list_name(building, read_version(data))))
     except UserError:
         # The list is in force as soon as a door has it; the page says that none was told, and offers to try again.
-        return RedirectResponse(f"{address}?told=no", 303)
-    with context.database.begin() as connection:
-        about = _list_name(building, read_version(data))
-        actions.note(connection, context.now_s(), viewer.account.name, actions.PUBLISHED, about)
-    return RedirectResponse(address, 303)
+        query = "?told=no"
+    try:
+        with context.database.begin() as connection:
+            for what, about in notes:
+                actions.note(connection, context.now_s(), viewer.account.name, what, about)
+    except StoreFailed as error:
+        _log_not_noted(error)
+        query = query or "?told=unnoted"
+    return RedirectResponse(f"/grants/list/{building}{query}", 303)
+
+
+def _log_not_noted(error: StoreFailed) -> None:
+    _logger.error("What a manager did is done, and could not be noted: %s", error)
 
 
 def _list_name(building: str, version: int) -> str:
@@ -352,6 +376,7 @@ def show_list(request: Request, viewer: Viewer) -> Response:
         entries=sorted(book.entries, key=lambda entry: entry.since_s, reverse=True),
         told_s=told[0].at_s if told else None,
         has_failed=request.query_params.get("told") == "no" and not told,
+        is_unnoted=request.query_params.get("told") == "unnoted" and not told,
         healths=healths,
         doors={each.name: each for each in doors},
     )
