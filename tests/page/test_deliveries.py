@@ -15,6 +15,7 @@ from lobbylock.home import Home
 from lobbylock.page import pictures
 from lobbylock.page.accounts import MANAGER, RESIDENT
 from lobbylock.picture import MAX_PICTURE_BYTES
+from lobbylock.watchman import INDEX
 
 BACK = "oak-3/front"
 HOSTILE = "\"><script>alert(1)</script>' onerror=x {{7*7}} \u202e\U0001f512 %s"
@@ -110,6 +111,7 @@ def test_strange_filters_are_sentences(manager, street):
     for query in (
         "day=yesterday",
         "day=2026-02-30",
+        "day=9999-12-31",
         "outcome=x",
         "before=x",
         "before=1.2.3.4",
@@ -349,6 +351,21 @@ def test_what_the_watchman_found_is_at_the_top_of_every_page(context, street, ma
         assert f"{FRONT} #12: The record of event 12" in page, path
     assert f"/trail/{FRONT}/1/12" in manager.get("/broken").text
     assert "/trail/" not in resident.get("/broken").text
+    # In a landmark, as all that is on the page.
+    assert re.search(r'<section id="notices" aria-label="Notices"[^>]*>\s*<div class="notice', manager.get("/").text)
+
+    class Listed(Found):
+        what, sentence = INDEX, "The row that finds this visit does not say what the record says."
+
+    class Later(Listed):
+        seq = 15
+
+    # That the list says something else follows from the changed record; it is a finding where the record is as it was.
+    Watch.findings = Watch.alterations = (Found, Listed, Later)
+    page = manager.get("/notices").text
+    assert re.findall(r"#(\d+): The (\w+)", page) == [("12", "record"), ("15", "row")]
+    assert manager.get("/broken").text.count('class="card bad"') == 2
+    Watch.findings = Watch.alterations = (Found,)
     Found.door = BACK
     assert "notice broken" not in resident.get("/").text
     assert "notice broken" in manager.get("/").text

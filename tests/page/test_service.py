@@ -241,6 +241,26 @@ def test_what_others_could_read_is_refused():
         Listening(certificate=Path("page.pem"))
 
 
+def test_an_address_that_would_send_passwords_in_the_clear_is_refused():
+    tls = Listening("192.0.2.1", 443, Path("page.pem"), Path("page.key"))
+    for listening, url in (
+        (Listening(), "http://page.example"),
+        (Listening(), "http://192.0.2.1:8480"),
+        (tls, "http://page.example"),
+        (tls, "http://127.0.0.1"),
+    ):
+        with pytest.raises(UserError, match="in the clear"):
+            Serving(listening, url)
+    for listening, url in (
+        (Listening(), None),
+        (Listening(), "http://localhost:9000"),
+        (Listening(), "http://[::1]:9000"),
+        (Listening(), "https://page.example"),
+        (tls, "https://page.example"),
+    ):
+        assert Serving(listening, url).url == url
+
+
 def test_where_to_listen_is_host_and_port():
     assert parse_listen("127.0.0.1:8480") == ("127.0.0.1", 8480)
     assert parse_listen("[::1]:0") == ("::1", 0)

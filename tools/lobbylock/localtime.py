@@ -1,7 +1,7 @@
 """Days, months and times as people at a building write them, in the zone that its locks go by."""
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from firmware.core import tz_string
 from lobbylock.errors import UserError
@@ -30,7 +30,7 @@ def day_bounds(zone: str, text: str) -> tuple[int, int]:
     if match is None:
         raise UserError(f"{text[:40]!r} is not a day: write 2026-11-22.")
     start_s = _unix(zone, *map(int, match.groups()))
-    following = datetime.fromordinal(_ordinal(*map(int, match.groups())) + 1)
+    following = _day_after(*map(int, match.groups()))
     # A day may have 23 or 25 hours.
     return start_s, _unix(zone, following.year, following.month, following.day)
 
@@ -76,10 +76,10 @@ def _unix(zone: str, year: int, month: int, day: int, hour: int = 0, minute: int
     return min(right) if right else naive_s - _offset_s(zone, naive_s - _DAY_S)
 
 
-def _ordinal(year: int, month: int, day: int) -> int:
+def _day_after(year: int, month: int, day: int) -> datetime:
     try:
-        return datetime(year, month, day).toordinal()
-    except ValueError:
+        return datetime(year, month, day) + timedelta(days=1)
+    except (ValueError, OverflowError):
         raise UserError("There is no such day in the calendar.") from None
 
 

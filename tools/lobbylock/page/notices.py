@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from lobbylock.page.access import Viewer, for_people
 from lobbylock.page.context import Context, Notice
 from lobbylock.page.render import render
+from lobbylock.watchman import INDEX
 
 if TYPE_CHECKING:
     from lobbylock.watchman import Noticed
@@ -46,7 +47,10 @@ def failing(context: Context) -> Callable[[Viewer], list[Notice]]:
 def alterations(context: Context, viewer: Viewer) -> "list[Noticed]":
     """Returns what the watchman found changed in the store, at doors that the viewer may see."""
     found = context.watch.alterations if context.watch is not None else []
-    return [each for each in found if not each.door or viewer.may_see(each.door)]
+    seen = [each for each in found if not each.door or viewer.may_see(each.door)]
+    # A record that was changed is no longer what the list of visits says, either: that is said once, of the record.
+    records = {(each.door, each.chain, each.seq) for each in seen if each.what != INDEX}
+    return [each for each in seen if each.what != INDEX or (each.door, each.chain, each.seq) not in records]
 
 
 @for_people

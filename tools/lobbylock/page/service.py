@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
@@ -46,6 +47,11 @@ class Serving:
     def __post_init__(self) -> None:
         if self.url is None and self.listening.host in ("0.0.0.0", "::"):  # noqa: S104 compared, not listened at
             raise UserError("Say which address people open: add --url https://NAME:PORT.")
+        if self.url is not None and urlsplit(self.url).scheme != "https":
+            if self.listening.is_tls or not is_loopback(urlsplit(self.url).hostname or ""):
+                raise UserError(
+                    f"{self.url} would send passwords and pictures in the clear: people open an address with https://."
+                )
 
 
 class DoorBook:
