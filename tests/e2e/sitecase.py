@@ -95,7 +95,7 @@ class Site:
             yield page
             # What it says comes in order: with the answer to this, nothing is on its way any more.
             page.title()
-            assert not faults
+            assert not faults, faults
         finally:
             context.close()
 
@@ -126,6 +126,11 @@ class Site:
         page.fill("input[name=person]", person)
         page.get_by_role("button", name="Make it").click()
         page.locator("#secret").wait_for()
+
+    def open(self, page: Page, path: str) -> None:
+        """Leads a window to a page, which has to be there."""
+        answer = page.goto(self.url + path)
+        assert answer is not None and answer.status == 200, (path, answer and answer.status)
 
     def pages(self) -> list[str]:
         """Returns an address of every page, also of those that are yet to come; an unknown part is a KeyError."""

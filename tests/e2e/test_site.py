@@ -1,9 +1,9 @@
 """Every page in Chromium: for whoever sees little, has no mouse or no scripts, and with hostile words in all of it."""
 
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from sitecase import MANAGER_NAME, browser, site
+from pagecase import PASSWORD
+from sitecase import HOSTILE, IMAGE, LINK, MANAGER_NAME, RESIDENT_NAME, VERSION, browser, site
 
 __all__ = ["browser", "site"]
 
@@ -34,9 +34,14 @@ OTHER_LOOKS = [("dark", DESK), ("light", PHONE)]
 def test_no_page_has_a_serious_accessibility_fault(site, looks):
     axe = Axe()
     with site.window(MANAGER_NAME) as page:
-        for path in site.pages():
-            page.goto(site.url + path)
+        pages = site.pages()
+        assert len(pages) >= 18
+        for path in pages:
+            site.open(page, path)
             check_looks(page, axe, looks)
+        # It would see one.
+        page.evaluate("document.querySelector('main').append(document.createElement('input'))")
+        assert any(fault.startswith("label: ") for fault in severe_faults(page, axe))
         for make in (site.make_code, site.make_credential):
             make(page, "Cleo")
             check_looks(page, axe, looks)
@@ -44,3 +49,103 @@ def test_no_page_has_a_serious_accessibility_fault(site, looks):
         for path in ("/login", "/nothing"):
             page.goto(site.url + path)
             check_looks(page, axe, looks)
+
+
+def test_hostile_words_are_shown_as_words_on_every_page(site):
+    with site.window(MANAGER_NAME) as page:
+        shown = ""
+        for path in site.pages():
+            site.open(page, path)
+            page.wait_for_load_state("load")
+            assert page.evaluate("window.stolen") is None, path
+            assert page.locator("svg[onload], img[onerror], b b, main i").count() == 0, path
+            shown += page.locator("body").inner_text() + page.evaluate(
+                "[...document.querySelectorAll('input')].map((field) => field.value).join()"
+            )
+        for words in (*HOSTILE[:4], MANAGER_NAME, RESIDENT_NAME, VERSION):
+            assert words in shown, words
+        # What would turn a line round, hide in it or colour a terminal is not there.
+        assert "Dr" in shown
+        assert not [letter for letter in ("\u202e", "\u200b", "\x1b", "\0") if letter in shown]
+        for words in HOSTILE:
+            page.goto(f"{site.url}/")
+            if not page.locator("input[name=person]").is_visible():
+                page.locator(".filters summary").click()
+            page.fill("input[name=person]", words.replace("\0", ""))
+            page.get_by_role("button", name="Show", exact=True).click()
+            page.wait_for_url("**/?*person=*")
+            assert page.evaluate("window.stolen") is None, words
+        page.goto(f"{site.url}/accounts")
+        page.fill("#f-name", LINK)
+        page.get_by_role("button", name="Make the account").click()
+        page.locator(".secret").wait_for()
+        assert LINK in page.locator("h1").inner_text()
+    with site.window(RESIDENT_NAME) as page:
+        page.goto(f"{site.url}/")
+        assert IMAGE in page.locator("#deliveries").inner_text()
+        assert page.evaluate("window.stolen") is None
+
+
+def test_a_policy_that_is_broken_would_be_seen(site):
+    with pytest.raises(AssertionError, match="Content Security Policy"), site.window() as page:
+        page.goto(f"{site.url}/login")
+        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=1>')")
+        page.wait_for_timeout(100)
+
+
+def test_everything_can_be_read_without_scripts(site):
+    with site.window(MANAGER_NAME) as page, site.window(MANAGER_NAME, java_script_enabled=False) as plain:
+        for path in site.pages():
+            site.open(page, path)
+            site.open(plain, path)
+            texts = [each.locator("main").inner_text().split() for each in (page, plain)]
+            # A button for what only scripts can do is not there.
+            assert [word for word in texts[0] if word != "Print"] == texts[1], path
+            assert plain.locator("main").inner_text().strip(), path
+            assert plain.get_by_text("Loading").is_visible() is False, path
+    with site.window(RESIDENT_NAME, java_script_enabled=False) as plain:
+        plain.goto(f"{site.url}/")
+        assert plain.locator("#deliveries > li").first.locator("img").evaluate("(image) => image.naturalWidth") == 64
+        plain.fill("input[name=person]", "UPS 25")
+        plain.get_by_role("button", name="Show", exact=True).click()
+        assert plain.locator("#deliveries > li").count() == 1
+        plain.get_by_role("link", name="UPS 25", exact=True).click()
+        assert "opened" in plain.locator("main").inner_text()
+        plain.goto(f"{site.url}/")
+        plain.get_by_role("link", name="Older deliveries").click()
+        assert "UPS 01" in plain.locator("#deliveries").inner_text()
+
+
+def press_to(page, selector):
+    """Presses Tab until what `selector` names has the focus, and sees that one can see where it is."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", selector
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_without_a_mouse(site):
+    with site.window() as page:
+        page.goto(f"{site.url}/login")
+        press_to(page, "input[name=name]")
+        page.keyboard.type(RESIDENT_NAME)
+        press_to(page, "input[name=password]")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{site.url}/")
+        # The first stop leads past what is on every page.
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        press_to(page, "input[name=person]")
+        page.keyboard.type("UPS 24")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?*person=UPS+24*")
+        assert page.locator("#deliveries > li").count() == 1
+        press_to(page, "#deliveries .title a")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/delivery/**")
+        assert "UPS 24" in page.locator("main").inner_text()

@@ -1,0 +1,132 @@
+"""From the virtual door to the people in front of their browsers, and back: the firmware, the broker, the service."""
+
+import re
+
+import pytest
+from sqlalchemy import delete
+from streetcase import LIMIT_S, browser, enter, open_page, scene, type_code, wait_for
+
+from bench.arrival import Ear, Glance
+from lobbylock import tables
+
+__all__ = ["browser", "scene"]
+
+DOOR = "maple-12/front"
+_TRIES = 4
+
+
+@pytest.fixture(scope="module")
+def street(scene, browser):
+    """The street in the manager's browser."""
+    page = open_page(browser)
+    page.goto(scene.link)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def resident(scene, browser):
+    """The resident's page, open and never loaded again."""
+    page = enter(browser, scene, "anna")
+    page.evaluate("window.isTheSame = true")
+    yield page
+    assert page.evaluate("window.isTheSame") is True
+    page.context.close()
+
+
+def rest(scene):
+    """Waits until nobody is at the door."""
+    wait_for(lambda: not scene.street.view.held and not scene.street.view.is_released)
+
+
+def accesses(scene, reason):
+    return [found for found in scene.stage.events("access") if found["details"]["reason"] == reason]
+
+
+def test_a_delivery_appears_on_the_open_page_with_its_picture(scene, street, resident):
+    with Ear(scene.stage.broker.url) as ear:
+        glance = Glance(resident)
+        type_code(street, street.locator(".code").inner_text().replace(" ", "").removesuffix("#"))
+        street.get_by_role("button", name="Pull it open").click()
+        # How many ms it is, `make bench` says: here other tests run at the same time.
+        assert glance.wait(ear) < LIMIT_S * 1_000
+    newest = resident.locator("#deliveries > li").first
+    assert "UPS 4711" in newest.inner_text()
+    assert newest.locator("img").evaluate("(image) => image.naturalWidth") > 100
+    newest.get_by_text("opened after").wait_for()
+    street.get_by_role("button", name="Close it").click()
+    newest.get_by_text("closed, open for").wait_for()
+    rest(scene)
+
+
+def test_a_code_made_on_the_page_opens_the_door_until_it_is_revoked_there(scene, browser, street, resident):
+    page = open_page(browser, storage_state=street.context.storage_state())
+    page.goto(f"{scene.url}/grants/code?door={DOOR}")
+    page.fill("input[name=person]", "FedEx 12")
+    page.get_by_role("button", name="Make it").click()
+    code = page.locator("#secret").inner_text().replace(" ", "")
+    assert re.fullmatch(r"[0-9]{6,12}", code)
+    type_code(street, code)
+    resident.locator("#deliveries > li", has_text="FedEx 12").first.wait_for()
+    rest(scene)
+
+    page.goto(f"{scene.url}/grants?person=FedEx+12")
+    page.get_by_role("button", name=re.compile("^Revoke: FedEx 12,")).click()
+    page.get_by_text("revoked", exact=False).first.wait_for()
+    wait_for(lambda: scene.stage.events("list_taken"))
+    moves = len(scene.stage.board.strike.history)
+    for _ in range(_TRIES):
+        tried = len(scene.stage.events("access"))
+        street.keyboard.type("*" + code + "#")
+        wait_for(lambda tried=tried: len(scene.stage.events("access")) > tried)
+        if accesses(scene, "revoked"):
+            break
+    assert accesses(scene, "revoked")
+    assert len(scene.stage.board.strike.history) == moves
+    page.goto(f"{scene.url}/?outcome=refused")
+    assert "FedEx 12" in page.locator("#deliveries").inner_text()
+    page.context.close()
+
+
+def test_an_altered_row_turns_a_residents_page_red_and_is_named(scene, street, resident):
+    scene.street.do("row", "alter")
+    number = re.findall(r"\d+", scene.street.view.altered or "")
+    notice = resident.locator(".notice.broken").first
+    notice.wait_for()
+    named = re.findall(rf"{DOOR} #(\d+)", notice.inner_text())
+    assert named and named[0] in number, (named, number)
+    resident.locator("#deliveries > li.bad").first.wait_for()
+    color = "getComputedStyle(document.querySelector('.notice.broken')).backgroundColor"
+    red, green, blue = map(float, re.findall(r"[\d.]+", resident.evaluate(color))[:3])
+    assert red > green and red > blue
+    scene.street.do("row", "restore")
+    notice.wait_for(state="detached")
+    resident.locator("#deliveries > li.bad").first.wait_for(state="detached")
+
+
+def test_guessing_a_password_takes_longer_and_longer(scene, browser):
+    page = open_page(browser)
+    waits = []
+    try:
+        while len(waits) < 3:
+            page.goto(f"{scene.url}/login")
+            page.fill("input[name=name]", "manager")
+            page.fill("input[name=password]", "a guess")
+            page.get_by_role("button", name="Log in").click()
+            said = page.locator(".error").inner_text()
+            found = re.search(r"try again in (\d+) s", said)
+            if found is None:
+                assert said == "Name and password do not belong together."
+                continue
+            waits.append(int(found.group(1)))
+            # The right password does not get round it.
+            page.fill("input[name=password]", scene.passwords["manager"])
+            page.get_by_role("button", name="Log in").click()
+            assert page.url == f"{scene.url}/login"
+            page.wait_for_timeout(waits[-1] * 1_000)
+        assert waits[-1] > 1
+    finally:
+        # They come from this machine as everybody else here does.
+        with scene.service.context.database.begin() as connection:
+            connection.execute(delete(tables.attempt))
+        page.context.close()
