@@ -37,15 +37,19 @@ class Ear:
         self.heard: list[tuple[str, bytes, bool]] = []
         self._is_subscribed = threading.Event()
         self.client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
-        self.client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self.client.on_connect = self._subscribe
         self.client.on_subscribe = lambda *_: self._is_subscribed.set()
-        self.client.on_message = lambda _, __, message: self.heard.append(
-            (message.topic, bytes(message.payload), bool(message.retain))
-        )
+        self.client.on_message = self._take
         self.client.reconnect_delay_set(1, 1)
         self.client.connect("127.0.0.1", port, keepalive=20)
         self.client.loop_start()
         assert self._is_subscribed.wait(LIMIT_S)
+
+    def _subscribe(self, client, *_) -> None:
+        client.subscribe("#", 1)
+
+    def _take(self, _, __, message) -> None:
+        self.heard.append((message.topic, bytes(message.payload), bool(message.retain)))
 
     def __enter__(self) -> "Ear":
         return self

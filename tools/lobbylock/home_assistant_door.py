@@ -189,6 +189,8 @@ def last_gap_seq(gaps: Iterable[tuple[int, int]]) -> int:
     return max((last for _, last in gaps), default=0)
 
 
-def _name(names: tuple[str, ...], value: object) -> str | None:
-    is_known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
-    return names[value] or None if is_known else None
+def _name(names: tuple[str, ...], number: object) -> str | None:
+    """Returns what a number stands for, None for one of a later version and for anything else."""
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(names):
+        return None
+    return names[number] or None
