@@ -1,12 +1,13 @@
 """Signals to browsers: who hears of what, how often, and that nobody has to be waited for."""
 
 import asyncio
+import inspect
 import threading
-from types import SimpleNamespace
 
 import pytest
 from pagecase import NOW_S, Visitor
 from sqlalchemy import insert
+from starlette.requests import Request
 
 from firmware.core import event
 from firmware.core.credential import DRIVER, RESIDENT, VISITOR, unwrap
@@ -32,11 +33,9 @@ def follow(seq, kind, about):
     return event.Event(seq, kind, 1, 1_000 * seq, NOW_S, {event.ACCESS_SEQ: about})
 
 
-class Ask:
-    """What a request has that these ask it for."""
-
-    def __init__(self, context):
-        self.app = SimpleNamespace(state=SimpleNamespace(context=context))
+def ask(app):
+    """Returns a request for `/live`."""
+    return Request({"type": "http", "app": app, "method": "GET", "path": "/live", "headers": []})
 
 
 @pytest.fixture
@@ -114,11 +113,10 @@ def test_residents_hear_of_a_forced_door(heard):
     assert got == {"mia": {(TRAIL, HERE), (ALARM, HERE)}, "anna": {(ALARM, HERE)}, "olaf": set()}
 
 
-def test_residents_hear_of_their_own_visitors(context, people):
-    times = {"from_s": NOW_S, "until_s": NOW_S + 9_000, "issued_s": NOW_S}
-    grant = Grant("Anna", "maple-12", RESIDENT, ["lobby"], id=b"own " * 2, **times)
+def test_residents_hear_of_their_own_visitors(app, context, people):
+    grant = Grant("Anna", "maple-12", RESIDENT, ["lobby"], NOW_S, NOW_S + 9_000, NOW_S, b"own " * 2)
     kid, number = unwrap(make_credential(context.home, grant))[0], grant.id
-    request = Ask(context)
+    request = ask(app)
     door = context.doors()[HERE]
     with context.database.begin() as connection:
         connection.execute(insert(tables.chain).values(id=1, door=HERE, public_key=bytes(32)))
@@ -128,7 +126,7 @@ def test_residents_hear_of_their_own_visitors(context, people):
         return {1: (door, event.Event(1, event.ACCESS, 1, 1, NOW_S, {event.REASON: event.GRANTED, **details}))}
 
     async def listen():
-        answer = await live.listen.__wrapped__(request, people["anna"])
+        answer = await inspect.unwrap(live.listen)(request, people["anna"])
         context.hub.close()
         return answer
 
@@ -143,11 +141,13 @@ def test_an_ended_session_hears_nothing_more_where_much_happens(app, context, mo
     monkeypatch.setattr(live, "_BETWEEN_S", 0.01)
     sessions = Sessions(context.database)
     token = sessions.begin(app.state.accounts.find("mia"), "192.0.2.1", NOW_S)
-    viewer = viewer_of(sessions.check(token, NOW_S))
+    session = sessions.check(token, NOW_S)
+    assert session is not None
+    viewer = viewer_of(session)
 
     async def listen():
         client = context.hub.join(viewer)
-        signals = live._signals(Ask(context), context.hub, client)
+        signals = live._signals(ask(app), context.hub, client)
         heard = 0
         async for _ in signals:
             heard += 1

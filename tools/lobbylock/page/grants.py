@@ -149,7 +149,7 @@ def mint_code(request: Request, viewer: Viewer) -> Response:
             raise
         # It is made and opens the door: whoever asked for it has to get it.
         _log_not_noted(error)
-    window, person = made.window, made.person
+    door, window, person = made.door, made.window, made.person
     lines = ["Works once." if window.is_single_use else "Works any number of times in that time."]
     if made.is_again:
         lines.append("This is the single-use code of that window again: it works once in all.")
