@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import ClassVar
 
 import pytest
 from pagecase import PASSWORD, Visitor
@@ -339,7 +340,8 @@ def test_what_the_watchman_found_is_at_the_top_of_every_page(context, street, ma
         sentence = "The record of event 12 is not the one that was stored."
 
     class Watch:
-        findings = alterations = (Found,)
+        findings: ClassVar[list[type[Found]]] = [Found]
+        alterations = findings
         failure = None
         checked_s = 0.0
         is_running = True
@@ -361,11 +363,11 @@ def test_what_the_watchman_found_is_at_the_top_of_every_page(context, street, ma
         seq = 15
 
     # That the list says something else follows from the changed record; it is a finding where the record is as it was.
-    Watch.findings = Watch.alterations = (Found, Listed, Later)
+    Watch.findings += [Listed, Later]
     page = manager.get("/notices").text
     assert re.findall(r"#(\d+): The (\w+)", page) == [("12", "record"), ("15", "row")]
     assert manager.get("/broken").text.count('class="card bad"') == 2
-    Watch.findings = Watch.alterations = (Found,)
+    del Watch.findings[1:]
     Found.door = BACK
     assert "notice broken" not in resident.get("/").text
     assert "notice broken" in manager.get("/").text
