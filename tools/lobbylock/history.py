@@ -4,10 +4,11 @@ The index of visits finds the rows. What is shown is told again from the records
 sees what readers.py says of the record: a row of the index that was edited shows nobody anything.
 """
 
+import math
 import re
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ from lobbylock.readers import (
 from lobbylock.register import Register
 from lobbylock.rowproof import (
     BROKEN,
+    LOST,
     NOT_HERE_YET,
+    WAITING,
     Check,
     PictureState,
     Proof,
@@ -49,8 +52,8 @@ from lobbylock.rowproof import (
     sum_up,
 )
 from lobbylock.store import Chain, Store
-from lobbylock.story import OUTCOMES, REFUSED, Story, stories
-from lobbylock.verify import is_number
+from lobbylock.story import OUTCOMES, REFUSED, UNKNOWN, Story, stories
+from lobbylock.verify import MAX_NUMBER, is_number
 from lobbylock.visits import differing_columns
 
 # A filter's outcome besides those of stories: whatever was not refused.
@@ -60,33 +63,56 @@ MAX_LIMIT = 200
 INDEX = "list of visits"
 # So many chains are asked one by one, more of them together.
 _FEW_CHAINS = 8
-# Windows longer than that are read in parts first: a contact that is stuck makes them as long as the record.
+# A contact that is stuck makes windows as long as the record. Of those that are longer than _LONG_ROWS no more than
+# _MOST_ROWS a board are read for a page; of the others the part around the access is, and nobody says that they hold.
 _LONG_ROWS = 512
 _PART_ROWS = 64
 _MOST_ROWS = 20_000
+_TOO_LONG = "Its story goes over {} events, too many to check here: the trail of the door shows each one."
+# What of a row tells of the end of its story.
+_OF_THE_END = frozenset(("first_seq", "last_seq", "outcome", "is_over"))
 # A picture is often announced before the access that it is of.
 _AHEAD_ROWS = 4
 # Rows that lie between two visits are read along when there are no more of them.
 _BETWEEN_ROWS = 16
+# A picture is given up soon, at the lock's next start at the latest.
+_MOST_FAILURES = 64
 _MAX_IDS = 500
 _IDS_FRESH_S = 60.0
 
 _VISIT = tables.visit
+# In an edited SQLite store a column may be of any type. The watchman names such a row; here nobody can find it.
+_NUMBERS = (_VISIT.c.shown_s.between(-MAX_NUMBER, MAX_NUMBER), _VISIT.c.seq.between(0, MAX_NUMBER))
+_UNNAMED = (_VISIT.c.person.is_(None), _VISIT.c.role.is_not(None))
 _PLACE = re.compile(r"(-?[0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})")
 _ORDER = (_VISIT.c.shown_s.desc(), _VISIT.c.chain.desc(), _VISIT.c.seq.desc())
+_EVENT = tables.event
+_FAILURES = (
+    select(_EVENT.c.seq, _EVENT.c.record)
+    .where(_EVENT.c.kind == event.CAMERA_FAILED, _EVENT.c.chain == bindparam("of_chain"))
+    .where(_EVENT.c.seq > bindparam("after_seq"))
+    .order_by(_EVENT.c.seq)
+    .limit(_MOST_FAILURES)
+)
 _ONE = select(_VISIT).where(_VISIT.c.chain == bindparam("of_chain"), _VISIT.c.seq == bindparam("of_seq"))
 
 
 @dataclass(frozen=True)
 class Filter:
     """Which visits: at `doors` (full names), of one person, shown from `since_s` to before `until_s` (Unix time), with
-    an outcome of story.OUTCOMES, or GRANTED."""
+    an outcome of story.OUTCOMES, or GRANTED. `spans` are other times (since, until) for some of the doors, whose zones
+    differ."""
 
     doors: tuple[str, ...]
     person: str | None = None
     since_s: int | None = None
     until_s: int | None = None
     outcome: str | None = None
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def span(self, door: str) -> tuple[int | None, int | None]:
+        """Returns from when to when visits at `door` are wanted."""
+        return self.spans.get(door, (self.since_s, self.until_s))
 
 
 @dataclass(frozen=True)
@@ -144,14 +170,19 @@ class History:
             store = Store(self._database, connection)
             chains = _chains_of(store, doors, wanted.doors)
             self._identities.teach(reader, store, chains, doors, self._links)
-            conditions = _conditions(reader, wanted)
-            rows = _newest(store, sorted(chains), conditions, place, limit + 1) if conditions is not None else []
+            groups: dict[tuple[int | None, int | None], list[int]] = {}
+            for chain in sorted(chains.values(), key=lambda found: found.id):
+                groups.setdefault(wanted.span(chain.door), []).append(chain.id)
+            rows = _newest(store, groups, _conditions(reader, wanted), place, limit + 1)
             shown = self._tell(reader, store, chains, doors, rows[:limit])
         following = None
         if len(rows) > limit:
             last = rows[limit - 1]
-            following = f"{last.shown_s}.{last.chain}.{last.seq}"
-        return Page(shown, following)
+            # SQLite keeps fractions too, where somebody writes them.
+            following = ".".join(str(math.floor(number)) for number in (last.shown_s, last.chain, last.seq))
+        # The name of a slot may be a later one than the row's, and of others the reader may not see it.
+        found = [each for each in shown if wanted.person in (None, each.story.who) or each.proof.is_broken]
+        return Page(found, following)
 
     def teach(self, reader: Reader, door_names: Iterable[str]) -> None:
         """Has `reader` learn which credentials are their own, as for a page of those doors."""
@@ -233,7 +264,7 @@ class History:
     def _tell(
         self, reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door], rows: Iterable[Any]
     ) -> list[Shown]:
-        rows = list(rows)
+        rows = [row for row in rows if is_number(row.seq)]
         tellings: dict[int, _Telling] = {}
         for number in {row.chain for row in rows}:
             chain = chains[number]
@@ -253,10 +284,29 @@ class _Telling:
         self._door = door
         self._links = links
         self._judged: dict[int, Link] = {}
+        # The accesses whose windows are not read.
+        self._too_long: set[int] = set()
 
     def read(self, rows: list[Any]) -> None:
         """Reads what the visits of `rows` are made of."""
-        spans = sorted(span for row in rows for span in _spans(row))
+        spans: list[tuple[int, int]] = []
+        room, reached = _MOST_ROWS, 0
+        for row in sorted(rows, key=lambda row: row.first_seq if self._is_span(row) else 0):
+            if not self._is_span(row):
+                spans.append((row.seq, row.seq))
+                continue
+            count = row.last_seq - max(row.first_seq - 1, reached)
+            is_long = row.last_seq - row.first_seq >= _LONG_ROWS
+            if is_long and count > room:
+                self._too_long.add(row.seq)
+                spans.append((max(row.first_seq, row.seq - _PART_ROWS), min(row.last_seq, row.seq + _PART_ROWS)))
+                continue
+            if is_long:
+                # Windows of a door that stays open lie one over the other.
+                room -= max(count, 0)
+                reached = max(reached, row.last_seq)
+            spans.append((row.first_seq, row.last_seq))
+        spans.sort()
         merged: list[tuple[int, int]] = []
         for first, last in spans:
             first = max(1, first - _AHEAD_ROWS)
@@ -270,18 +320,15 @@ class _Telling:
     def tell(self, row: Any, reader: Reader) -> Shown | None:
         """Returns the visit of a row, None if the reader may not see it."""
         story, links = self._story(row)
-        if _is_span(row) and row.last_seq - row.first_seq >= _LONG_ROWS and _is_other(row, story, links):
-            # Something in the parts that were left out belongs to it after all.
-            last = min(row.last_seq, row.first_seq + _MOST_ROWS)
-            self._judged.update(self._links.judge(max(1, row.first_seq), last))
-            story, links = self._story(row)
         picture, announced = self._picture(story)
         if picture is not None:
             story.picture_sha256 = picture.sha256
         fault = picture_fault(picture)
         proof = sum_up({**links, **announced}, story.access.seq)
         if not proof.is_broken:
-            if fault is None and _is_other(row, story, links):
+            if row.seq in self._too_long:
+                proof = Proof(WAITING, _TOO_LONG.format(row.last_seq - row.first_seq + 1), row.seq)
+            if fault is None and self._is_other(row, story, links):
                 text = f"The list of visits does not say what the record says of event {row.seq}."
                 fault = Fault(INDEX, row.seq, text)
             if fault is not None:
@@ -297,10 +344,11 @@ class _Telling:
     def _story(self, row: Any) -> tuple[Story, dict[int, Link]]:
         """Returns the story and the rows that it is made of."""
         seqs: Iterable[int] = [row.seq]
-        if _is_span(row):
-            is_short = row.last_seq - row.first_seq < _LONG_ROWS
-            whole = range(row.first_seq, row.last_seq + 1)
-            seqs = whole if is_short else sorted(seq for seq in self._judged if seq in whole)
+        if row.seq in self._too_long:
+            part = range(row.seq - _PART_ROWS, row.seq + _PART_ROWS + 1)
+            seqs = [seq for seq in part if row.first_seq <= seq <= row.last_seq]
+        elif self._is_span(row):
+            seqs = range(row.first_seq, row.last_seq + 1)
         links = {seq: self._judged[seq] for seq in seqs if seq in self._judged}
         links.setdefault(row.seq, self._judged.get(row.seq, Link(None)))
         events = [links[seq].seen for seq in sorted(links)]
@@ -312,7 +360,27 @@ class _Telling:
             if not links[row.seq].faults:
                 text = f"Event {row.seq} is no access, as the list of visits says."
                 links[row.seq] = Link(links[row.seq].entry, faults=[Fault(INDEX, row.seq, text)])
+        elif row.seq in self._too_long and story.is_granted:
+            # What became of it may stand in the part that was left out.
+            known = {name: getattr(story, name) for name in ("receipt", "picture_sha256", "first_seq", "last_seq")}
+            story = Story(story.door, story.access, story.who, UNKNOWN, **known)
         return story, links
+
+    def _is_span(self, row: Any) -> bool:
+        """Whether a row tells from where to where its story goes; in an edited store it may tell anything."""
+        if not is_number(row.first_seq) or not is_number(row.last_seq):
+            return False
+        acknowledged = self._links.acknowledged
+        return row.first_seq <= row.seq <= row.last_seq and (acknowledged is None or row.last_seq <= acknowledged[0])
+
+    def _is_other(self, row: Any, story: Story, links: dict[int, Link]) -> bool:
+        """Whether the row does not say what the story does, as far as that was read."""
+        entry = links[row.seq].entry
+        if entry is None:
+            return False
+        # Where it begins was taken from the row.
+        unknown = _OF_THE_END if row.seq in self._too_long else {"first_seq"}
+        return bool(set(differing_columns(row, story, entry.received_s, self._door)) - unknown)
 
     def _picture(self, story: Story) -> tuple[PictureState | None, dict[int, Link]]:
         number = story.picture
@@ -330,7 +398,7 @@ class _Telling:
             text = f"Row {seq} announces no picture, as the list of pictures says."
             faults = link.faults or [Fault("picture", seq, text)]
             return PictureState(number, seq, self._chain.id, "missing", None), {seq: Link(link.entry, faults=faults)}
-        return picture_state(self._store, self._chain, announced, row[1], self._links.collector_key), {seq: link}
+        return picture_state(self._store, self._chain, announced, row[1], self._links), {seq: link}
 
     def _unlisted(self, access_seq: int, number: int) -> tuple[PictureState | None, dict[int, Link]]:
         """Looks for the announcement of a picture that the list of pictures does not name."""
@@ -338,36 +406,32 @@ class _Telling:
             link = self._judged.get(seq)
             announced = announcement(link.seen) if link is not None and link.seen is not None else None
             if link is not None and announced is not None and announced.number == number:
-                return picture_state(self._store, self._chain, announced, None, self._links.collector_key), {seq: link}
+                return picture_state(self._store, self._chain, announced, None, self._links), {seq: link}
+        lost = self._given_up(access_seq, number)
+        if lost is not None:
+            # What says so has to hold as well.
+            return PictureState(number, lost, self._chain.id, LOST, None), {lost: self._judged[lost]}
         return PictureState(number, 0, self._chain.id, NOT_HERE_YET, None), {}
 
+    def _given_up(self, access_seq: int, number: int) -> int | None:
+        """Returns which event says that the lock gave up a picture, after a power cut for example."""
+        given = {"of_chain": self._chain.id, "after_seq": access_seq - _AHEAD_ROWS}
+        for row in self._store.connection.execute(_FAILURES, given):
+            if not is_number(row.seq) or _picture_number(row.record) != number:
+                continue
+            if row.seq not in self._judged:
+                self._judged.update(self._links.judge(row.seq, row.seq))
+            seen = self._judged.get(row.seq, Link(None)).seen
+            if seen is not None and seen.kind == event.CAMERA_FAILED:
+                return row.seq
+        return None
 
-def _is_other(row: Any, story: Story, links: dict[int, Link]) -> bool:
-    entry = links[row.seq].entry
-    if entry is None:
-        return False
-    differing = differing_columns(row, story, entry.received_s)
-    # Where it begins was taken from the row.
-    return bool(set(differing) - {"first_seq"})
 
-
-def _is_span(row: Any) -> bool:
-    """Whether a row tells from where to where its story goes; in an edited store it may tell anything."""
-    return is_number(row.first_seq) and is_number(row.last_seq) and row.first_seq <= row.seq <= row.last_seq
-
-
-def _spans(row: Any) -> list[tuple[int, int]]:
-    """Returns which events to read for a visit, (first, last) each."""
-    first, last = row.first_seq, row.last_seq
-    if not _is_span(row):
-        return [(row.seq, row.seq)]
-    if last - first < _LONG_ROWS:
-        return [(first, last)]
-    return [
-        (first, min(first + _PART_ROWS, row.seq)),
-        (max(first, row.seq - _PART_ROWS), min(last, row.seq + _PART_ROWS)),
-        (max(row.seq, last - _PART_ROWS), last),
-    ]
+def _picture_number(record: object) -> object:
+    try:
+        return event.decode(record).details.get(event.PICTURE_NUMBER) if isinstance(record, bytes) else None
+    except CborError:
+        return None
 
 
 # Finding rows.
@@ -394,26 +458,22 @@ def _parse_place(text: str | None) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _conditions(reader: Reader, wanted: Filter) -> list[ColumnElement[bool]] | None:
-    """Returns what the rows must fulfil, None if there can be none."""
-    conditions = []
+def _conditions(reader: Reader, wanted: Filter) -> list[list[ColumnElement[bool]]]:
+    """Returns what the rows must fulfil, all of one of the lists; none if there can be none."""
     whose = _may_see(reader)
     if whose is None:
-        return None
-    conditions += whose
-    if wanted.person is not None:
-        conditions.append(_VISIT.c.person == wanted.person)
-    if wanted.since_s is not None:
-        conditions.append(_VISIT.c.shown_s >= wanted.since_s)
-    if wanted.until_s is not None:
-        conditions.append(_VISIT.c.shown_s < wanted.until_s)
+        return []
+    conditions = list(whose)
     if wanted.outcome == GRANTED:
         conditions.append(_VISIT.c.outcome != REFUSED)
     elif wanted.outcome is not None:
         if wanted.outcome not in OUTCOMES:
             raise UserError(f"An outcome is one of {', '.join((GRANTED, *OUTCOMES))}.")
         conditions.append(_VISIT.c.outcome == wanted.outcome)
-    return conditions
+    if wanted.person is None:
+        return [conditions]
+    # A slot may have got its name later than the event came.
+    return [[*conditions, _VISIT.c.person == wanted.person], [*conditions, *_UNNAMED]]
 
 
 def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
@@ -427,7 +487,8 @@ def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
     ]
     if levels[OWN] > NOTHING and reader.role in PERSONS:
         own_role = event_names.ROLE_NAMES[PERSONS[reader.role]]
-        seen.append(and_(_VISIT.c.person == reader.name, _VISIT.c.role == own_role))
+        is_own = or_(_VISIT.c.person == reader.name, _VISIT.c.person.is_(None))
+        seen.append(and_(is_own, _VISIT.c.role == own_role))
     if levels[OWN_VISITOR] > NOTHING:
         ids = sorted(reader.ids)[-_MAX_IDS:]
         seen += [
@@ -438,20 +499,27 @@ def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
 
 def _newest(
     store: Store,
-    chains: list[int],
-    conditions: list[ColumnElement[bool]],
+    groups: dict[tuple[int | None, int | None], list[int]],
+    alternatives: list[list[ColumnElement[bool]]],
     place: tuple[int, int, int] | None,
     limit: int,
 ) -> list[Any]:
-    """Returns the newest rows, those of few chains each along its own index."""
-    statement = select(_VISIT).where(*conditions).order_by(*_ORDER).limit(limit)
-    if place is not None:
-        statement = statement.where(tuple_(_VISIT.c.shown_s, _VISIT.c.chain, _VISIT.c.seq) < place)
-    if len(chains) > _FEW_CHAINS:
-        return list(store.connection.execute(statement.where(_VISIT.c.chain.in_(chains))).all())
+    """Returns the newest rows that fulfil one of `alternatives`, in each group of chains those of its span of time;
+    those of few chains each along its own index."""
     rows: list[Any] = []
-    for chain in chains:
-        rows += store.connection.execute(statement.where(_VISIT.c.chain == chain)).all()
+    for (since_s, until_s), chains in groups.items():
+        conditions: list[ColumnElement[bool]] = [*_NUMBERS]
+        if since_s is not None:
+            conditions.append(_VISIT.c.shown_s >= since_s)
+        if until_s is not None:
+            conditions.append(_VISIT.c.shown_s < until_s)
+        if place is not None:
+            conditions.append(tuple_(_VISIT.c.shown_s, _VISIT.c.chain, _VISIT.c.seq) < place)
+        few = [_VISIT.c.chain == chain for chain in chains]
+        for of_chains in few if len(chains) <= _FEW_CHAINS else [_VISIT.c.chain.in_(chains)]:
+            for others in alternatives:
+                statement = select(_VISIT).where(of_chains, *conditions, *others).order_by(*_ORDER).limit(limit)
+                rows += store.connection.execute(statement).all()
     rows.sort(key=lambda row: (row.shown_s, row.chain, row.seq), reverse=True)
     return rows[:limit]
 
@@ -525,7 +593,7 @@ class _Identities:
             if chain is None:
                 continue
             door = doors[chain.door]
-            link = links(store, chain, door).judge(row.seq, row.seq).get(row.seq)
+            link = links(store, chain, door).judge(row.seq, row.seq).get(row.seq) if is_number(row.seq) else None
             if link is not None and link.seen is not None and not link.faults:
                 learned.learn(door, [link.seen])
         return sorted(learned.ids)

@@ -8,17 +8,23 @@ told apart from its neighbors.
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from sqlalchemy import bindparam, func, select
+
 from firmware.core import event
+from lobbylock import tables
 from lobbylock.acknowledgement import read_events_acknowledgement
 from lobbylock.door import Door
 from lobbylock.journalkey import MAX_STEPS, KeyLine
 from lobbylock.receipt import Account, digest_gaps, read_receipt
 from lobbylock.store import Chain, Entry, Store
-from lobbylock.verify import HEAD_BYTES, Gap, is_number, seal_holds
+from lobbylock.verify import HEAD_BYTES, MAX_NUMBER, Gap, is_number, seal_holds
 from lobbylock.visits import decode_row
 
 # A lock seals after 32 records at the latest; some more for older ones.
 _SEAL_ROWS = (40, 1_024)
+
+_PICTURE = tables.picture
+_ARRIVED = select(func.count()).where(_PICTURE.c.chain == bindparam("of_chain"), _PICTURE.c.arrival.is_not(None))
 
 # What of a row is judged.
 RECORD = "record"
@@ -58,7 +64,9 @@ class Links:
     def __init__(self, store: Store, chain: Chain, door: Door, keys: KeyLine | None, collector_key: bytes) -> None:
         self._store = store
         self._chain = chain
-        self._keys = keys if chain.public_key in door.public_keys else None
+        # In an edited store a key may be anything.
+        self._public_key = chain.public_key if isinstance(chain.public_key, bytes) else b""
+        self._keys = keys if self._public_key in door.public_keys else None
         self.collector_key = collector_key
 
     @cached_property
@@ -83,6 +91,12 @@ class Links:
         ]
         return gaps if self.account is not None and self.account.gaps == digest_gaps(gaps) else []
 
+    @cached_property
+    def lacks_pictures(self) -> bool:
+        """Whether the collector signed for more pictures than the store says have come."""
+        arrived = self._store.connection.execute(_ARRIVED, {"of_chain": self._chain.id}).scalar_one()
+        return self.account is not None and arrived < self.account.pictures
+
     def gap_at(self, seq: int) -> Gap | None:
         """Returns the gap that event `seq` lies in."""
         return next((gap for gap in self.gaps if gap.first_seq <= seq <= gap.last_seq), None)
@@ -91,7 +105,8 @@ class Links:
         """Returns the rows from `first` to `last` by number, those that are missing too, but not what lies in gaps."""
         links: dict[int, Link] = {}
         for more in _SEAL_ROWS:
-            rows = {entry.seq: entry for entry in self._store.rows(self._chain, first - 2, last + more)}
+            entries = self._store.rows(self._chain, max(first - 2, 0), min(last + more, MAX_NUMBER))
+            rows = {entry.seq: entry for entry in entries if is_number(entry.seq)}
             end = max([last, *rows])
             links = self._follow(rows, first - 1, last, last)
             seal = self._seal_behind(rows, last, end)
@@ -114,7 +129,7 @@ class Links:
         """Judges the rows from `first` to the seal behind `last`, which lies before `end` if it is there."""
         links: dict[int, Link] = {}
         heads = {gap.last_seq: gap.head for gap in self.gaps}
-        heads[0] = event.genesis(self._chain.public_key)
+        heads[0] = event.genesis(self._public_key)
         for seq in range(max(first, 1), end + 1):
             entry = rows.get(seq)
             if entry is None:
@@ -205,7 +220,7 @@ class Links:
         if gap is not None:
             before = gap.head
         elif seq == 1:
-            before = event.genesis(self._chain.public_key)
+            before = event.genesis(self._public_key)
         if before is None:
             if seq - 1 not in links:
                 # Judged only as what is before the first row that is asked for.
@@ -213,7 +228,7 @@ class Links:
             return Fault(
                 SEAL, seq - 1, f"Row {seq - 1} is missing or altered, so the seal behind it cannot be checked."
             )
-        if seal_holds(seal, self._chain.door, self._chain.public_key, before):
+        if seal_holds(seal, self._chain.door, self._public_key, before):
             return None
         return Fault(SEAL, seq, f"The signature of the seal in row {seq} does not hold.")
 

@@ -12,8 +12,8 @@ from lobbylock.door import Door
 from lobbylock.eventline import event_values
 from lobbylock.journalkey import KeyLine
 from lobbylock.links import CHAIN, RECORD, SEAL, TAG, Fault, Link, Links
-from lobbylock.picture import MAX_PICTURE_BYTES, Announcement, announcement
-from lobbylock.store import Chain, PictureRow, Store
+from lobbylock.picture import Announcement, announcement
+from lobbylock.store import Chain, PictureRow, Store, read_picture
 from lobbylock.verify import is_number
 
 # States of a proof.
@@ -24,6 +24,8 @@ BROKEN = "broken"
 # States of a picture.
 HERE = "here"
 NOT_HERE_YET = "not_here_yet"
+# The lock says that it gave it up.
+LOST = "lost"
 DELETED = "deleted"
 MISSING = "missing"
 OTHER = "other"
@@ -134,7 +136,7 @@ def check_row(
     link = links.judge(seq, seq).get(seq)
     if link is None or (link.entry is None and _is_beyond(store, chain, links, seq)):
         return None
-    picture = picture_of_event(store, chain, link, collector_key)
+    picture = picture_of_event(store, chain, link, links)
     proof = sum_up({seq: link}, seq)
     fault = picture_fault(picture)
     if not proof.is_broken and fault is not None:
@@ -202,31 +204,34 @@ def _receipt(links: Links, seq: int, link: Link) -> Check:
 # Pictures.
 
 
-def picture_of_event(store: Store, chain: Chain, link: Link, collector_key: bytes) -> PictureState | None:
+def picture_of_event(store: Store, chain: Chain, link: Link, links: Links) -> PictureState | None:
     """Returns the state of the picture that a row announces, None if it announces none."""
     announced = announcement(link.seen) if link.seen is not None else None
     if announced is None:
         return None
     row = store.connection.execute(_ANNOUNCED_AT, {"of_chain": chain.id, "of_seq": announced.seq}).first()
-    return picture_state(store, chain, announced, None if row is None else PictureRow(*row[1:]), collector_key)
+    return picture_state(store, chain, announced, None if row is None else PictureRow(*row[1:]), links)
 
 
 def announced_row(store: Store, chain: Chain, number: int) -> tuple[int, PictureRow] | None:
     """Returns (seq of the announcement, its row) of the picture `number`, the latest if there are several."""
     row = store.connection.execute(_ANNOUNCED, {"of_chain": chain.id, "of_number": number}).first()
-    return None if row is None else (row[0], PictureRow(*row[1:]))
+    # In an edited store a number may be anything.
+    return None if row is None or not is_number(row[0]) else (row[0], PictureRow(*row[1:]))
 
 
 def picture_state(
-    store: Store, chain: Chain, announced: Announcement, row: PictureRow | None, collector_key: bytes
+    store: Store, chain: Chain, announced: Announcement, row: PictureRow | None, links: Links
 ) -> PictureState:
     """Returns the state of an announced picture, its file read and hashed."""
 
     def is_deleted() -> bool:
-        note = store.connection.execute(_DELETION, {"of_chain": chain.id, "of_seq": announced.seq}).first()
+        row = store.connection.execute(_DELETION, {"of_chain": chain.id, "of_seq": announced.seq}).first()
+        # A picture may go by rule behind the moment that is read.
+        note = store.later_deletion(chain, announced.seq) if row is None else Deletion(*row)
         if note is None:
             return False
-        return deletion_holds(Deletion(*note), chain.door, chain.public_key, announced.sha256, collector_key)
+        return deletion_holds(note, chain.door, chain.public_key, announced.sha256, links.collector_key)
 
     def state(name: str) -> PictureState:
         return PictureState(announced.number, announced.seq, chain.id, name, announced.sha256)
@@ -237,14 +242,14 @@ def picture_state(
         return state(OTHER)
     if row.file is None:
         if row.arrival is None:
-            return state(NOT_HERE_YET)
+            # One that had come and is noted as if it had not: nobody can tell which one.
+            return state(MISSING if links.lacks_pictures else NOT_HERE_YET)
         return state(DELETED if is_deleted() else MISSING)
     path = store.picture_path(row.file)
     if path is None:
         return state(OTHER)
     try:
-        with open(path, "rb") as opened:
-            data = opened.read(MAX_PICTURE_BYTES + 1)
+        data = read_picture(path)
     except OSError:
         return state(DELETED if is_deleted() else MISSING)
     if sha256(data).digest() != announced.sha256:
@@ -269,5 +274,6 @@ def _picture_check(picture: PictureState, fault: Fault | None) -> Check:
         NOT_JPEG: "The picture's SHA-256 is the one in the record; it is no JPEG.",
         DELETED: "The picture was deleted by rule; its SHA-256 stays in the record.",
         NOT_HERE_YET: "The picture has not come yet.",
+        LOST: "The lock lost the picture before it was stored.",
     }
     return Check(PICTURE, True if picture.state in (HERE, NOT_JPEG) else None, sentences[picture.state])

@@ -5,7 +5,10 @@ transaction, durable before the acknowledgement leaves.
 """
 
 import contextlib
+import errno
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -209,6 +212,11 @@ class Store:
         records = {seq: record for seq, record, _, _ in rows}
         return Known(last_seq, records, heads, gaps, {seq: tag for seq, _, _, tag in rows})
 
+    def last_seq(self, chain: Chain) -> int:
+        """Returns the number of the chain's last event, 0 if it has none, or none that is a number."""
+        last_seq = self._scalar(_LAST_SEQ, of_chain=chain.id)
+        return last_seq if is_number(last_seq) else 0
+
     def gaps(self, chain: Chain) -> list[Gap]:
         """Returns the gaps of a chain, in order."""
         return [Gap(*row) for row in self._rows(_GAPS, of_chain=chain.id)]
@@ -248,12 +256,15 @@ class Store:
             self._db.execute(statements[self._db.dialect.name], rows if len(rows) > 1 else rows[0])
 
     def announced(self, chain: Chain, number: int) -> tuple[Announcement, Path | None] | None:
-        """Returns the latest announcement of picture `number`, and its file if that is here."""
+        """Returns the latest announcement of picture `number`, and its file if that is here and the announced one."""
         row = self._row(_ANNOUNCED, of_chain=chain.id, of_number=number)
         if row is None:
             return None
-        path = self.picture_path(row[4])
-        return Announcement(*row[:4]), path if path is not None and path.is_file() else None
+        try:
+            is_here = self.picture_sha256(row[4]) == row[3]
+        except (OSError, ValueError):
+            is_here = False
+        return Announcement(*row[:4]), self.picture_path(row[4]) if is_here else None
 
     def picture_path(self, file: object) -> Path | None:
         """Returns where the picture row's `file` lies, or None if it names none inside the pictures' folder."""
@@ -265,8 +276,7 @@ class Store:
         self, chain: Chain, announced: Announcement, data: bytes, sign: Callable[[Account], bytes]
     ) -> Path:
         """Writes a picture's file, then its row and the chain's receipt; call it outside of a transaction."""
-        # The id tells a door's boards apart, whose numbers may be the same.
-        file = f"{chain.door}/{chain.id}-{announced.seq}-{announced.number}.jpg"
+        file = picture_name(chain, announced.seq, announced.number)
         path = self.pictures / file
         make_folder(path.parent)
         write_private(path, data)
@@ -289,6 +299,14 @@ class Store:
         none."""
         return self._scalar(_FILE, of_chain=chain, of_seq=seq)
 
+    def later_deletion(self, chain: Chain, seq: int) -> Deletion | None:
+        """Returns the note that the picture of event `seq` was deleted, as of now instead of the moment that is read.
+
+        Pictures may go by rule while somebody reads, whose moment of the store still has them."""
+        with self._database.connect() as connection:
+            row = connection.execute(_DELETION_NOW, {"of_chain": chain.id, "of_seq": seq}).first()
+        return None if row is None else Deletion(*row)
+
     def picture_sha256(self, file: object) -> bytes:
         """Returns the SHA-256 of what the picture row's `file` names, no more of it read than a picture can have.
 
@@ -297,8 +315,7 @@ class Store:
         path = self.picture_path(file)
         if path is None:
             raise ValueError("its row names no file of the store")
-        with open(path, "rb") as opened:
-            return sha256(opened.read(MAX_PICTURE_BYTES + 1)).digest()
+        return sha256(read_picture(path)).digest()
 
     def keep_conflict(self, chain: Chain, conflict: Conflict) -> bool:
         """Keeps evidence of another history. Returns whether it is new and there was room for it."""
@@ -364,9 +381,31 @@ class Store:
         """Returns what was noted of pictures that were deleted, by the seq of their announcement."""
         return {row[0]: Deletion(*row) for row in self._rows(_DELETIONS, of_chain=chain.id)}
 
-    def is_deleted(self, chain: Chain, seq: int) -> bool:
-        """Whether the picture that event `seq` announced was deleted."""
-        return self._scalar(_IS_DELETED, of_chain=chain.id, of_seq=seq) is not None
+    def deletion(self, chain: Chain, seq: int) -> Deletion | None:
+        """Returns what was noted of the picture that event `seq` announced, whoever wrote it: see `deletion_holds`."""
+        row = self._row(_DELETION_OF, of_chain=chain.id, of_seq=seq)
+        return None if row is None else Deletion(*row)
+
+
+def _open_plainly(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def picture_name(chain: Chain, seq: int, number: int) -> str:
+    """Returns where the picture `number`, which event `seq` announced, is kept in the pictures' folder."""
+    # The id tells a door's boards apart, whose numbers may be the same.
+    return f"{chain.door}/{chain.id}-{seq}-{number}.jpg"
+
+
+def read_picture(path: Path) -> bytes:
+    """Returns what the file at `path` holds, at most one byte more than a picture can have.
+
+    Raises OSError if it cannot be read, also for what is no regular file: a link leads elsewhere, a pipe never ends.
+    """
+    with open(path, "rb", opener=_open_plainly) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")
+        return opened.read(MAX_PICTURE_BYTES + 1)
 
 
 def _of_chain(table: Any) -> Any:
@@ -460,4 +499,5 @@ _ADD_CONFLICT = _insert_new(_conflict)
 _DELETIONS = select(_deletion.c.seq, _deletion.c.deleted_s, _deletion.c.rule, _deletion.c.signature).where(
     _of_chain(_deletion)
 )
-_IS_DELETED = select(_deletion.c.seq).where(_of_chain(_deletion), _deletion.c.seq == bindparam("of_seq"))
+_DELETION_NOW = _DELETIONS.where(_deletion.c.seq == bindparam("of_seq"))
+_DELETION_OF = _DELETIONS.where(_deletion.c.seq == bindparam("of_seq"))

@@ -165,7 +165,7 @@ class _Walk:
             return None
         proof = sum_up({seq: link}, seq)
         if not proof.is_broken:
-            picture = picture_of_event(self._store, self._chain, link, self._links.collector_key)
+            picture = picture_of_event(self._store, self._chain, link, self._links)
             fault = picture_fault(picture)
             proof = proof if fault is None else Proof(BROKEN, fault.sentence, fault.seq)
         return TrailRow(seq, shown, proof, None if link.entry is None else link.entry.received_s)

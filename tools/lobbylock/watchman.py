@@ -16,17 +16,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from lobbylock import tables
 from lobbylock.audit import audit_store
 from lobbylock.database import Database
 from lobbylock.door import Door
 from lobbylock.errors import StoreFailed, UserError
-from lobbylock.finding import GAP, TWO_HISTORIES, Finding
+from lobbylock.finding import EDITED, GAP, TWO_HISTORIES, Finding
 from lobbylock.home import Home
 from lobbylock.house import ROOT
-from lobbylock.store import Store
+from lobbylock.store import Chain, Store
 from lobbylock.visits import compare_index
 
 INDEX = "list of visits altered"
@@ -215,6 +215,8 @@ class _Watchman:
                 told["checked_s"] = time.time()
             except (StoreFailed, UserError, OSError) as error:
                 told = {"failure": str(error)}
+            except Exception as error:  # noqa: BLE001 an edited store may hold anything, and must not end its watchman
+                told = {"findings": [asdict(_strange("", None, error))], "checked_s": time.time()}
             print(json.dumps(told), flush=True)
             self._rest(time.process_time() - began_s, seen)
 
@@ -236,10 +238,7 @@ class _Watchman:
                 number = numbers.get((each.door, each.public_key))
                 found += [_notice(finding, number) for finding in each.findings]
             for chain in chains:
-                door: Door | None = doors.get(chain.door)
-                for seq in compare_index(connection, chain, door)[:_MOST_FINDINGS]:
-                    detail = "the row that finds this visit does not say what the record says"
-                    found.append(_notice(Finding(str(chain.door), seq, INDEX, detail), chain.id))
+                found += _compare(connection, chain, doors.get(chain.door))
         return found[:_MOST_FINDINGS]
 
     # Resting.
@@ -288,6 +287,23 @@ def _files(folder: Path) -> object:
     for path, _, names in os.walk(folder):
         stamps += [_stamp(Path(path, name)) for name in names[: _MOST_FILES - len(stamps)]]
     return hash(tuple(sorted(map(repr, stamps)))), len(stamps)
+
+
+def _compare(connection: Connection, chain: Chain, door: Door | None) -> list[Noticed]:
+    name = str(chain.door)
+    try:
+        seqs = compare_index(connection, chain, door)[:_MOST_FINDINGS]
+    except (StoreFailed, UserError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 what is wrong with this list must not hide the other findings
+        return [_strange(name, chain.id, error)]
+    detail = "the row that finds this visit does not say what the record says"
+    return [_notice(Finding(name, seq, INDEX, detail), chain.id) for seq in seqs]
+
+
+def _strange(door: str, chain: int | None, error: Exception) -> Noticed:
+    sentence = f"The store holds what no collector writes ({type(error).__name__})."
+    return Noticed(door, chain, 0, EDITED, sentence, True)
 
 
 def _notice(finding: Finding, chain: int | None) -> Noticed:
