@@ -1,6 +1,8 @@
 """From the virtual door to the people in front of their browsers, and back: the firmware, the broker, the service."""
 
+import contextlib
 import re
+import time
 
 import pytest
 from sqlalchemy import delete
@@ -12,7 +14,10 @@ from lobbylock import tables
 __all__ = ["browser", "scene"]
 
 DOOR = "maple-12/front"
+# Fewer than lock the keypad.
 _TRIES = 4
+_ATTEMPT_S = 20
+_LONG_S = 4
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +81,10 @@ def test_a_code_made_on_the_page_opens_the_door_until_it_is_revoked_there(scene,
     wait_for(lambda: scene.stage.events("list_taken"))
     moves = len(scene.stage.board.strike.history)
     for _ in range(_TRIES):
-        tried = len(scene.stage.events("access"))
         street.keyboard.type("*" + code + "#")
-        wait_for(lambda tried=tried: len(scene.stage.events("access")) > tried)
-        if accesses(scene, "revoked"):
+        # A starved machine may miss a key.
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: accesses(scene, "revoked"), _ATTEMPT_S)
             break
     assert accesses(scene, "revoked")
     assert len(scene.stage.board.strike.history) == moves
@@ -104,27 +109,31 @@ def test_an_altered_row_turns_a_residents_page_red_and_is_named(scene, street, r
     resident.locator("#deliveries > li.bad").first.wait_for(state="detached")
 
 
+def guess(page, scene, password):
+    """Tries a password of the manager's; returns the seconds that one is to wait, 0 if it was looked at."""
+    page.goto(f"{scene.url}/login")
+    page.fill("input[name=name]", "manager")
+    page.fill("input[name=password]", password)
+    page.get_by_role("button", name="Log in").click()
+    found = re.search(r"try again in (\d+) s", page.locator("main").inner_text())
+    return int(found.group(1)) if found else 0
+
+
 def test_guessing_a_password_takes_longer_and_longer(scene, browser):
     page = open_page(browser)
-    waits = []
+    waits = [0]
     try:
-        while len(waits) < 3:
-            page.goto(f"{scene.url}/login")
-            page.fill("input[name=name]", "manager")
-            page.fill("input[name=password]", "a guess")
-            page.get_by_role("button", name="Log in").click()
-            said = page.locator(".error").inner_text()
-            found = re.search(r"try again in (\d+) s", said)
-            if found is None:
-                assert said == "Name and password do not belong together."
-                continue
-            waits.append(int(found.group(1)))
-            # The right password does not get round it.
-            page.fill("input[name=password]", scene.passwords["manager"])
-            page.get_by_role("button", name="Log in").click()
-            assert page.url == f"{scene.url}/login"
-            page.wait_for_timeout(waits[-1] * 1_000)
-        assert waits[-1] > 1
+        while waits[-1] < _LONG_S:
+            wait_s = guess(page, scene, "a guess")
+            told_s = time.monotonic()
+            if wait_s:
+                waits.append(wait_s)
+                if wait_s < _LONG_S:
+                    page.wait_for_timeout(wait_s * 1_000)
+        assert waits == sorted(waits)
+        # The right password is no way round it, unless this machine took so long to type it.
+        is_late = guess(page, scene, scene.passwords["manager"]) == 0
+        assert not is_late or time.monotonic() - told_s >= waits[-1] - 1
     finally:
         # They come from this machine as everybody else here does.
         with scene.service.context.database.begin() as connection:

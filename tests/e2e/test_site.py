@@ -77,6 +77,7 @@ def test_hostile_words_are_shown_as_words_on_every_page(site):
             assert page.evaluate("window.stolen") is None, words
         page.goto(f"{site.url}/accounts")
         page.fill("#f-name", LINK)
+        page.locator("input[name=building]").first.check()
         page.get_by_role("button", name="Make the account").click()
         page.locator(".secret").wait_for()
         assert LINK in page.locator("h1").inner_text()
