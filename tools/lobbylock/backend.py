@@ -37,6 +37,17 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _Opened = TypeVar("_Opened", bound="Backend")
 
 
+class _File(sqlite3.Connection):
+    """A connection to the file at `path`, and which file lay there when it was opened."""
+
+    path: Path
+    identity: tuple[int, int] | None
+
+    def is_there(self) -> bool:
+        """Whether the file at the path is still the one that is open: what is written to another one is lost."""
+        return self.identity is not None and self.identity == _identify(self.path)
+
+
 class Backend:
     """An open store. Its methods may be called in any thread; a connection is for one thread at a time.
 
@@ -52,6 +63,8 @@ class Backend:
         self._is_read_only = is_read_only
         self._turn = threading.Lock()
         event.listen(engine, "handle_error", self._name_failure, retval=True)
+        event.listen(engine, "begin", self._check_file)
+        event.listen(engine, "checkout", _check_out)
 
     @classmethod
     def open(
@@ -167,6 +180,8 @@ class Backend:
             try:
                 yield
                 connection.commit()
+                # Nobody is told that something is kept in a file that was taken away meanwhile.
+                self._check_file(connection)
             except BaseException:
                 # What is rolled back does not matter any more, and the first failure is the one to tell.
                 with contextlib.suppress(StoreFailed):
@@ -190,6 +205,14 @@ class Backend:
                 # A server that went away since the last time may be back; nothing has been written yet.
                 if is_last or not failure.is_gone:
                     raise
+
+    def _check_file(self, connection: Connection) -> None:
+        """Raises StoreFailed if the file of SQLite was moved, deleted or replaced; the next attempt opens what is there
+        then."""
+        opened = connection.connection.driver_connection
+        if isinstance(opened, _File) and not opened.is_there():
+            connection.invalidate()
+            raise StoreFailed(f"The file at {self.address} is not the one any more that was opened.", is_gone=True)
 
     # Form.
 
@@ -272,6 +295,8 @@ class Backend:
         state = getattr(error, "sqlstate", None) or ""
         said = str(error)
         at = f"the store at {self.address}"
+        if self.is_sqlite and "unable to open" in said:
+            return f"There is no store at {self.address} that can be opened."
         if state == "53100" or "is full" in said:
             return f"The disk of {at} is full."
         if state == "55P03" or "is locked" in said:
@@ -337,9 +362,18 @@ def _sqlite_engine(path: Path, to_read: bool, must_exist: bool) -> Engine:
         # Not made again where somebody took it away: a new one would hide that.
         name = f"{path.resolve().as_uri()}?mode=rw"
 
+    file = path.resolve()
+
     def connect() -> sqlite3.Connection:
+        # Before it is opened: one that is put there in between is then taken for another one, never for the same.
+        identity = _identify(file)
         # Transactions are begun by hand.
-        opened = sqlite3.connect(name, uri=True, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        opened = sqlite3.connect(
+            name, uri=True, timeout=_WAIT_S, isolation_level=None, check_same_thread=False, factory=_File
+        )
+        opened.path, opened.identity = file, identity
+        # A byte that somebody edited must not keep everything else from being read.
+        opened.text_factory = _decode
         try:
             if not to_read:
                 opened.execute("PRAGMA journal_mode = WAL")
@@ -359,6 +393,25 @@ def _sqlite_engine(path: Path, to_read: bool, must_exist: bool) -> Engine:
         pool_timeout=_WAIT_S,
         hide_parameters=True,
     )
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Returns what tells the file at `path` from any other, None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_out(opened: Any, _record: object, _proxy: object) -> None:
+    """Has the pool open the file anew for one that was replaced while nobody used it."""
+    if isinstance(opened, _File) and not opened.is_there():
+        raise exc.DisconnectionError
 
 
 def _postgresql_engine(url: URL, to_read: bool) -> Engine:

@@ -28,7 +28,7 @@ from lobbylock.localtime import format_in_zone, month_bounds
 from lobbylock.moment import format_utc
 from lobbylock.readers import Reader
 from lobbylock.signature import Signer
-from lobbylock.store import Chain, Entry, Store
+from lobbylock.store import Chain, Entry, Store, read_picture
 
 if TYPE_CHECKING:
     from lobbylock.history import History, Shown
@@ -214,6 +214,8 @@ def write_bundle(
         table = io.StringIO(newline="")
         write_alarms(table, database, order, findings)
         bundle.writestr("alarms.csv", table.getvalue().encode("utf-8-sig"))
+        # Two who came together are in one picture.
+        taken = list(dict.fromkeys(taken))
         missing = _write_pictures(bundle, database, taken)
         bundle.writestr("README.txt", _read_me(order, records, len(rows), len(taken), missing, now_s))
 
@@ -261,7 +263,7 @@ def _write_pictures(bundle: zipfile.ZipFile, database: Database, taken: list[tup
             ).first()
             path = store.picture_path(row.file) if row is not None else None
             try:
-                data = path.read_bytes() if path is not None else b""
+                data = read_picture(path) if path is not None else b""
             except OSError:
                 data = b""
             if row is not None and sha256(data).digest() == row.sha256:

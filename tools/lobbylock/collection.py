@@ -20,6 +20,7 @@ from lobbylock.address import Address
 from lobbylock.collector import Collector, Listener, Reply
 from lobbylock.enrolment import Enrolments
 from lobbylock.errors import StoreFailed, UserError
+from lobbylock.files import make_folder, write_private
 from lobbylock.signature import Signer
 from lobbylock.subscription import Subscription
 
@@ -32,6 +33,7 @@ _LONGEST_PAUSE_S = 30.0
 _PUBLISH_S = 10.0
 _STOP_S = 10.0
 _PROBE = "probe"
+_PROBE_BYTES = 65_536
 _logger = logging.getLogger(__name__)
 
 
@@ -63,6 +65,8 @@ class Collection:
         self._collector: Collector | None = None
         self._open = contextlib.ExitStack()
         self._store_failure: str | None = None
+        # Whether it was a picture's file that failed: the database takes in events then.
+        self._is_of_pictures = False
         self._broker_failure: str | None = None
         self._try_again_s = 0.0
         self._pause_s = _FIRST_PAUSE_S
@@ -87,6 +91,8 @@ class Collection:
 
     def banner(self) -> str | None:
         """Returns a sentence while store or broker fail."""
+        if self._store_failure is not None and self._is_of_pictures:
+            return f"{self._store_failure} None is acknowledged meanwhile, so the locks keep them."
         if self._store_failure is not None:
             return f"{self._store_failure} Nothing is acknowledged meanwhile, so the locks keep what they recorded."
         if self._broker_failure is not None:
@@ -107,7 +113,8 @@ class Collection:
 
     def handle(self, topic: str, payload: bytes, is_retained: bool = False) -> list[Reply]:
         """Returns what to answer a message with; nothing while the store fails."""
-        if self._store_failure is not None and time.monotonic() < self._try_again_s:
+        is_affected = not self._is_of_pictures or topic.endswith("/picture")
+        if self._store_failure is not None and is_affected and time.monotonic() < self._try_again_s:
             return []
         try:
             if self._collector is None:
@@ -120,7 +127,8 @@ class Collection:
         except Exception:  # one message that finds a fault of ours must not stop those of other doors
             _logger.exception("a message could not be handled; it stays with its lock")
             return []
-        if self._store_failure is not None:
+        # Of room for pictures the probe decides: an event says nothing about it.
+        if self._store_failure is not None and not self._is_of_pictures:
             self._note_success()
         return replies
 
@@ -170,7 +178,7 @@ class Collection:
                 continue
             try:
                 await asyncio.to_thread(self._write_something)
-            except (StoreFailed, OSError) as error:
+            except (StoreFailed, UserError, OSError) as error:
                 self._note_failure(error)
             else:
                 self._note_success()
@@ -180,12 +188,18 @@ class Collection:
             row = {"name": _PROBE, "failures": 0, "last_s": 0, "next_s": 0}
             connection.execute(delete(tables.attempt).where(tables.attempt.c.name == _PROBE))
             connection.execute(insert(tables.attempt).values(**row))
+        if self._is_of_pictures:
+            folder = self._database.pictures
+            make_folder(folder)
+            write_private(folder / _PROBE, bytes(_PROBE_BYTES))
+            (folder / _PROBE).unlink()
 
     def _note_failure(self, error: Exception) -> None:
         self._close_store()
         sentence = _sentence(error)
         is_news = sentence != self._store_failure
         self._store_failure = sentence
+        self._is_of_pictures = isinstance(error, OSError)
         self._try_again_s = time.monotonic() + self._pause_s
         self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
         if is_news:
@@ -194,6 +208,7 @@ class Collection:
 
     def _note_success(self) -> None:
         self._store_failure = None
+        self._is_of_pictures = False
         self._pause_s = _FIRST_PAUSE_S
         _logger.info("The store works again.")
         self._on_change()

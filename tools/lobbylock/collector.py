@@ -8,6 +8,7 @@ from typing import Protocol
 
 from firmware.core import event
 from lobbylock import acknowledgement
+from lobbylock.deletion import deletion_holds
 from lobbylock.door import Door
 from lobbylock.enrolment import Enrolments
 from lobbylock.journalkey import KeyLine
@@ -184,7 +185,7 @@ class Collector:
         if chain is None or found is None:
             raise Refusal(UNANNOUNCED, f"picture {piece.number}")
         announced, path = found
-        if path is None and not self._store.is_deleted(chain, announced.seq):
+        if path is None and not self._is_deleted(chain, announced):
             whole = self._assembler.add(chain.id, piece, announced)
             if whole is None:
                 return []
@@ -193,6 +194,13 @@ class Collector:
         elif not piece.is_last:
             return []
         return [self._acknowledge_picture(door.name, announced)]
+
+    def _is_deleted(self, chain: Chain, announced: Announcement) -> bool:
+        note = self._store.deletion(chain, announced.seq)
+        # A note that somebody else wrote must not have a lock throw away what was never kept.
+        return note is not None and deletion_holds(
+            note, chain.door, chain.public_key, announced.sha256, self._signer.public_key
+        )
 
     def _acknowledge_picture(self, door: str, announced: Announcement) -> Reply:
         ack = acknowledgement.acknowledge(

@@ -1,7 +1,9 @@
 """A whole store from one database to another, of the same kind or not, compared with the first one before it counts."""
 
 import contextlib
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ from lobbylock.database import Database
 from lobbylock.door import Door
 from lobbylock.errors import StoreFailed, UserError
 from lobbylock.files import make_folder
-from lobbylock.finding import Finding
 from lobbylock.store import Store
 from lobbylock.tables import metadata
 
@@ -82,15 +83,23 @@ def _copied_pictures(store: Store, folder: Path) -> Iterator[None]:
 
 
 def picture_files(store: Store) -> Iterator[tuple[str, Path]]:
-    """Yields (name in the folder of pictures, path) of each picture's file that is there."""
+    """Yields (name in the folder of pictures, path) of each picture's file that is there, and is no link or pipe."""
     for chain in store.chains():
         for row in store.picture_rows(chain).values():
             path = store.picture_path(row.file)
-            if path is not None and path.is_file():
+            if path is not None and _is_plain(path):
                 yield str(row.file), path
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _findings(database: Database, connection: Connection, doors: dict[str, Door], collector_key: bytes) -> Any:
     sums = audit_store(Store(database, connection), doors, collector_key)
-    findings: list[list[Finding]] = [each.findings for each in sums]
+    # Not the details: why a file cannot be read may differ where that it is missing does not.
+    findings = [[(found.seq, found.what) for found in each.findings] for each in sums]
     return [(each.door, each.public_key, each.events, each.pictures) for each in sums], findings

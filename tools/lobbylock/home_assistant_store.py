@@ -5,8 +5,6 @@ says so. Pictures are looked at by their hash each time.
 """
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,10 +21,10 @@ from lobbylock.eventline import printable
 from lobbylock.history import GRANTED, Filter, History, Shown
 from lobbylock.home_assistant_door import KINDS, Neighbour, Standing, iso, last_gap_seq
 from lobbylock.latest import latest_rows
-from lobbylock.picture import MAX_PICTURE_BYTES, is_jpeg
+from lobbylock.picture import is_jpeg
 from lobbylock.readers import Reader
 from lobbylock.rowproof import HERE, PictureState
-from lobbylock.store import Chain, Store
+from lobbylock.store import Chain, Store, read_picture
 from lobbylock.verify import is_number
 
 # As long as the page has them at its top.
@@ -120,15 +118,8 @@ class Sights:
         wanted = select(column.file).where(column.chain == state.chain, column.seq == state.seq)
         with self._database.connect() as connection:
             path = Store(self._database, connection).picture_path(connection.execute(wanted).scalar())
-        if path is None:
-            return None
         try:
-            # Not through a link, nor waiting for a pipe that somebody put there.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(descriptor, "rb") as opened:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return None
-                data = opened.read(MAX_PICTURE_BYTES + 1)
+            data = b"" if path is None else read_picture(path)
         except OSError:
             return None
         return data if sha256(data).digest() == state.sha256 and is_jpeg(data) else None

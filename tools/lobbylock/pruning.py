@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lobbylock.door import Door
-from lobbylock.errors import StoreFailed
+from lobbylock.errors import StoreFailed, UserError
 from lobbylock.retention import parse_rules, prune
 from lobbylock.signature import Signer
 
@@ -56,7 +56,7 @@ class Pruning:
                 deleted = prune(self._database, self._doors(), self._signer, self._rules, int(self._now_s()))
                 if deleted:
                     _logger.info("%d old pictures were deleted", len(deleted))
-            except (StoreFailed, OSError) as error:
+            except (StoreFailed, UserError, OSError) as error:
                 _logger.warning("old pictures could not be deleted: %s", error)
             if self._stop.wait(_BETWEEN_S):
                 return

@@ -2,7 +2,6 @@
 the picture's hash, and a note of the collector's that it went, when and by which rule.
 """
 
-import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,17 +13,21 @@ from sqlalchemy import Connection, bindparam, case, insert, select, update
 from firmware.core import event
 from lobbylock import tables
 from lobbylock.database import Database
-from lobbylock.deletion import sign_deletion
+from lobbylock.deletion import Deletion, deletion_holds, sign_deletion
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.journalkey import KeyLine
 from lobbylock.names import check_building
 from lobbylock.picture import announcement
 from lobbylock.signature import Signer
-from lobbylock.store import Chain, Entry, Store
+from lobbylock.store import Chain, Entry, Store, picture_name
+from lobbylock.verify import is_number
 
 _RULE = re.compile(r"(?:([^=]*)=)?(?:([1-9][0-9]{0,5})([hdw])|forever)")
 _UNITS_S = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}
+# A clock that is further ahead of the whole record is more likely wrong than a site that long silent.
+MAX_AHEAD_S = 30 * 86_400
+_LAST_ROWS = 8
 # In one transaction; a collector waits meanwhile.
 _AT_ONCE = 200
 
@@ -87,36 +90,82 @@ def parse_rules(texts: Sequence[str]) -> Rules:
     return Rules(general, of_building)
 
 
-def prune(database: Database, doors: dict[str, Door], signer: Signer, rules: Rules, now_s: float) -> list[Deleted]:
+def prune(
+    database: Database,
+    doors: dict[str, Door],
+    signer: Signer,
+    rules: Rules,
+    now_s: float,
+    *,
+    is_clock_right: bool = False,
+) -> list[Deleted]:
     """Deletes the pictures that are older than their rule has it, and notes it. Returns what was deleted.
 
     A picture's age counts from its event's time, or from when it was received where the lock did not know the time or
-    was ahead of `now_s`. What an
-    editor of the store wrote counts for nothing: the event must have the tag of a board of that door in `doors`.
-    Raises StoreFailed, or OSError if a file cannot be deleted; what was noted then goes the next time.
+    was ahead of `now_s`. What an editor of the store wrote counts for nothing: the event must have the tag of a board
+    of that door in `doors`, and what was noted the collector's signature.
+    Raises UserError if `now_s` is more than MAX_AHEAD_S later than everything in the record, unless it
+    `is_clock_right`; StoreFailed; or OSError, at the end, if a file cannot be deleted: it goes the next time.
     """
+    prunings: list[tuple[_Pruning, Rule | None]] = []
     deleted: list[Deleted] = []
+    failures: list[OSError] = []
     with database.store() as store:
         chains = [chain for chain in store.chains() if isinstance(chain.door, str)]
     for chain in chains:
         door = doors.get(chain.door)
-        rule = rules.of(chain.door)
         if door is not None and chain.public_key in door.public_keys:
-            _Pruning(database, chain, door, signer).finish()
-            if rule is not None:
-                deleted += _Pruning(database, chain, door, signer).run(rule, int(now_s))
+            pruning = _Pruning(database, chain, door, signer, failures)
+            pruning.finish()
+            prunings.append((pruning, rules.of(chain.door)))
+    if rules and not is_clock_right:
+        _check_clock([pruning for pruning, _ in prunings], now_s)
+    for pruning, rule in prunings:
+        if rule is not None:
+            deleted += pruning.run(rule, int(now_s))
+    if failures:
+        raise failures[0]
     return deleted
+
+
+def _check_clock(prunings: "Sequence[_Pruning]", now_s: float) -> None:
+    """Raises UserError if the clock is far ahead of the record: everything would be old by it. One that is behind takes
+    nothing away."""
+    ages_s = []
+    for pruning in prunings:
+        newest_s = pruning.newest_s()
+        if newest_s is not None and now_s - newest_s <= MAX_AHEAD_S:
+            return
+        ages_s += [] if newest_s is None else [now_s - newest_s]
+    if ages_s:
+        raise UserError(
+            f"No picture is deleted: by this machine's clock the newest event is {int(min(ages_s)) // 86_400} days old."
+            " If that is so, `lobbylock store prune --clock-is-right` deletes them."
+        )
 
 
 class _Pruning:
     """The pictures of one chain."""
 
-    def __init__(self, database: Database, chain: Chain, door: Door, signer: Signer) -> None:
+    def __init__(self, database: Database, chain: Chain, door: Door, signer: Signer, failures: list[OSError]) -> None:
+        self._failures = failures
         self._database = database
         self._chain = chain
         self._signer = signer
         journal_key = door.journal_keys.get(chain.public_key)
         self._keys = None if journal_key is None else KeyLine(journal_key)
+
+    def newest_s(self) -> int | None:
+        """Returns when the newest event that is genuine was recorded, or received if the lock did not know the time;
+        None if none of the last ones is."""
+        with self._database.store() as store:
+            last_seq = store.last_seq(self._chain)
+            for row in reversed(store.rows(self._chain, last_seq - _LAST_ROWS + 1, last_seq)):
+                found = self._genuine(store, row)
+                time_s = None if found is None else row.received_s if found.time_s is None else found.time_s
+                if is_number(time_s):
+                    return time_s
+        return None
 
     def run(self, rule: Rule, now_s: int) -> list[Deleted]:
         before_s = now_s - (rule.keep_s or 0)
@@ -140,6 +189,8 @@ class _Pruning:
         found = None if row is None else self._genuine(store, row)
         announced = None if found is None else announcement(found)
         if row is None or found is None or announced is None:
+            return False
+        if store.picture_file(self._chain.id, seq) != picture_name(self._chain, seq, announced.number):
             return False
         # When it was received is in no record, so it counts only where the lock's own time says nothing.
         taken_s = row.received_s if found.time_s is None or found.time_s > now_s else found.time_s
@@ -170,22 +221,33 @@ class _Pruning:
         return found
 
     def finish(self) -> None:
-        """Deletes the files of what was noted, also of what a crash left."""
+        """Deletes the files of what the collector noted, also of what a crash left. One that cannot be deleted is added
+        to the failures, and does not keep the others."""
         with self._database.connect() as connection:
-            store = Store(self._database, connection)
-            files = [tuple(row) for row in connection.execute(_NOTED, {"of_chain": self._chain.id})]
-            paths = [store.picture_path(file) for _, file in files]
-        if not files:
-            return
-        for path in filter(None, paths):
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-        with self._database.begin() as connection:
-            gone = [{"of_chain": self._chain.id, "of_seq": seq} for seq, _ in files]
-            connection.execute(_FORGET_FILE, gone)
+            noted = connection.execute(_NOTED, {"of_chain": self._chain.id}).all()
+        gone = []
+        for number, file, sha256, *note in noted:
+            deletion = Deletion(*note)
+            # Whoever edits the store must not have the collector delete what he points at.
+            if file != picture_name(self._chain, deletion.seq, number) or not self._is_ours(deletion, sha256):
+                continue
+            try:
+                (self._database.pictures / file).unlink(missing_ok=True)
+            except OSError as error:
+                self._failures.append(error)
+            else:
+                gone.append({"of_chain": self._chain.id, "of_seq": deletion.seq})
+        if gone:
+            with self._database.begin() as connection:
+                connection.execute(_FORGET_FILE, gone)
+
+    def _is_ours(self, deletion: Deletion, sha256: bytes) -> bool:
+        chain = self._chain
+        return deletion_holds(deletion, chain.door, chain.public_key, sha256, self._signer.public_key)
 
 
 _event, _picture, _deletion = tables.event, tables.picture, tables.deletion
+_NOTE_COLUMNS = ("seq", "deleted_s", "rule", "signature")
 _SAME = (_picture.c.chain == _event.c.chain) & (_picture.c.seq == _event.c.seq)
 _NOTE_OF = (_deletion.c.chain == _picture.c.chain) & (_deletion.c.seq == _picture.c.seq)
 _TAKEN_S: Any = case((_event.c.time_s <= bindparam("now_s"), _event.c.time_s), else_=_event.c.received_s)
@@ -204,7 +266,7 @@ _OLD = (
     .limit(_AT_ONCE)
 )
 _NOTED = (
-    select(_picture.c.seq, _picture.c.file)
+    select(_picture.c.number, _picture.c.file, _picture.c.sha256, *[_deletion.c[name] for name in _NOTE_COLUMNS])
     .join(_deletion, _NOTE_OF)
     .where(_picture.c.chain == bindparam("of_chain"), _picture.c.file.is_not(None))
 )

@@ -68,7 +68,7 @@ def backup(
     """Write the store with its pictures to one file, also while a collector runs."""
     folder = open_home(home)
     with open_database(folder, store, pictures, to_read=True) as database:
-        counts = write_backup(database, file, _doors(folder), folder.collector().public_key)
+        counts = write_backup(database, file, _doors(folder), folder.collector().public_key, _tell)
     typer.echo(f"Wrote {_said(counts)} to {file}. The keys are not in it: they lie in {folder.path}.", err=True)
 
 
@@ -84,7 +84,7 @@ def restore(
     if not file.is_file():
         raise UserError(f"There is no backup at {file}.")
     with open_database(folder, store, pictures) as database:
-        counts = read_backup(file, database, _doors(folder), folder.collector().public_key)
+        counts = read_backup(file, database, _doors(folder), folder.collector().public_key, _tell)
         typer.echo(f"Restored {_said(counts)} to {database.address}.", err=True)
 
 
@@ -93,6 +93,9 @@ def prune_pictures(
     keep: KeepOption = None,
     store: StoreOption = None,
     pictures: PicturesOption = None,
+    is_clock_right: Annotated[
+        bool, typer.Option("--clock-is-right", help="Delete also where no lock has sent anything for 30 days.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Delete the pictures that are older than they may be kept. The events stay, with the hash of each picture."""
@@ -101,7 +104,8 @@ def prune_pictures(
         raise UserError("Say how long pictures are kept: --keep-pictures 30d, or --keep-pictures BUILDING=30d.")
     folder = open_home(home)
     with open_database(folder, store, pictures, must_exist=True) as database:
-        deleted = prune(database, _doors(folder), folder.collector(), rules, time.time())
+        doors = _doors(folder)
+        deleted = prune(database, doors, folder.collector(), rules, time.time(), is_clock_right=is_clock_right)
     for each in deleted:
         typer.echo(f"{each.door} #{each.seq}: {each.rule}")
     typer.echo(f"Deleted {len(deleted)} pictures.", err=True)
@@ -118,6 +122,10 @@ def make_index(store: StoreOption = None, pictures: PicturesOption = None, home:
 
 def _doors(folder: Home) -> dict[str, Door]:
     return {name: folder.door(name) for name in folder.door_names()}
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(sentence, err=True)
 
 
 def _said(counts: dict[str, int]) -> str:

@@ -4,10 +4,7 @@ What locks send is never decoded here. A file is served only if it is the one th
 hash, and only as a JPEG in a sandbox, so that nothing else can come of it in a browser.
 """
 
-import os
-import stat
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -24,9 +21,10 @@ from lobbylock.page.cards import facts
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.deliveries import Wish, find_story
 from lobbylock.page.render import render
-from lobbylock.picture import MAX_PICTURE_BYTES, is_jpeg
+from lobbylock.picture import is_jpeg
 from lobbylock.rowproof import PictureState
 from lobbylock.store import Store
+from lobbylock.store import read_picture as read_file
 
 _POLICY = "default-src 'none'; sandbox"
 _STRIP = 60
@@ -70,23 +68,11 @@ def read_picture(context: Context, picture: PictureState) -> bytes | None:
     wanted = select(column.file).where(column.chain == picture.chain, column.seq == picture.seq)
     with context.database.connect() as connection:
         path = Store(context.database, connection).picture_path(connection.execute(wanted).scalar())
-    data = None if path is None else _read(path)
-    if data is None or sha256(data).digest() != picture.sha256 or not is_jpeg(data):
-        return None
-    return data
-
-
-def _read(path: Path) -> bytes | None:
     try:
-        # Not through a link, nor waiting for a pipe that somebody put there.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            data = opened.read(MAX_PICTURE_BYTES + 1)
+        data = b"" if path is None else read_file(path)
     except OSError:
         return None
-    return data if len(data) <= MAX_PICTURE_BYTES else None
+    return data if sha256(data).digest() == picture.sha256 and is_jpeg(data) else None
 
 
 def _is_pictured(shown: Shown) -> bool:
