@@ -7,6 +7,7 @@ from alert_case import KEYPAD, NOW_S, PHONE, RESIDENT, VISITOR, person
 
 from firmware.core import event
 from lobbylock import alert_queue
+from lobbylock.errors import UserError
 from lobbylock.files import append_line
 from lobbylock.register import Minted
 from lobbylock.verify import TWO_HISTORIES, Refusal
@@ -386,10 +387,14 @@ def test_who_is_taken_out_of_the_file_gets_nothing_more(street):
 def test_a_file_that_is_not_right_leaves_the_former_rules_in_force(lane):
     lane.tell(person(kinds=["forced"]))
     lane.step()
-    lane.tell("[[person]]\nname = 3\n")
-    lane.record(event.DOOR_FORCED)
-    lane.pass_on()
-    assert len(lane.post.take()) == 1
+    for wrong in ("[[person]]\nname = 3\n", person("Otto", kinds=["forced"], urls=["nothing://apprise/knows"])):
+        lane.tell(wrong)
+        lane.record(event.DOOR_FORCED)
+        lane.pass_on(2 * HOUR_S)
+        assert [name for name, _, _ in lane.post.take()] == ["ines"]
+    # A service is not begun with them.
+    with pytest.raises(UserError, match="URL 1"):
+        lane.alerts.start()
 
 
 def test_a_store_that_fails_is_told_without_it(lane, monkeypatch):
@@ -416,6 +421,27 @@ def test_a_store_that_fails_is_told_without_it(lane, monkeypatch):
     lane.pass_on()
     lane.step(601)
     assert any("the store works again" in body for body in bodies(lane.post.take()))
+
+
+def test_a_store_that_fails_at_night_is_told_in_the_morning(lane, monkeypatch):
+    from lobbylock.errors import StoreFailed
+
+    # It is 8 o'clock there.
+    lane.tell(person(kinds=["store"], quiet="07:00-10:00"), person("Otto", kinds=["store"], urgent=["store"]))
+    lane.step()
+
+    def fail(*_):
+        raise StoreFailed("The disk is full.")
+
+    monkeypatch.setattr(lane.database, "connect", fail)
+    monkeypatch.setattr(lane.database, "begin", fail)
+    lane.step()
+    lane.step(301)
+    assert [name for name, _, _ in lane.post.take()] == ["otto"]
+    lane.step(HOUR_S)
+    assert lane.post.take() == []
+    lane.step(HOUR_S)
+    assert [name for name, _, _ in lane.post.take()] == ["ines"]
 
 
 def test_events_noted_while_the_store_failed_are_told_when_it_is_back(lane, monkeypatch):

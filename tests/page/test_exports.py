@@ -137,6 +137,15 @@ def test_a_picture_that_was_changed_is_left_out(house, manager, context):
         assert rows_of(bundle.read("deliveries.csv"))[0]["proof"] == "broken"
 
 
+def test_a_picture_of_two_is_in_the_bundle_once(house, manager):
+    house.come("Dora")
+    house.come("Zoe", picture=False, PICTURE_NUMBER=1)
+    house.collect()
+    with zipfile.ZipFile(io.BytesIO(take(manager, kind="signed").content)) as bundle:
+        assert len([name for name in bundle.namelist() if name.endswith(".jpg")]) == 1
+        assert "1 pictures" in bundle.read("README.txt").decode()
+
+
 def test_what_cannot_be_exported(house, manager, resident, context, monkeypatch):
     for values, sentence in (
         ({"place": "nowhere"}, "Choose a door or a building"),

@@ -196,7 +196,7 @@ class Alerts:
     def start(self) -> None:
         """Begins to queue and send. Raises UserError if the rules are not right."""
         if self._path.exists():
-            load_rules(self._path)
+            _load_checked(self._path)
         self._thread = threading.Thread(target=self._run, name="lobbylock-alerts", daemon=True)
         self._thread.start()
 
@@ -255,9 +255,7 @@ class Alerts:
             return
         self._rules_state = state
         try:
-            self._rules = load_rules(self._path) if state else Rules()
-            for person in self._rules.persons:
-                check_urls(person.name, person.urls)
+            self._rules = _load_checked(self._path) if state else Rules()
         except (UserError, OSError) as error:
             # Those that were right go on.
             self._log.error("alerts.toml is not right", error=str(error))
@@ -559,10 +557,11 @@ class Alerts:
         key = alert_rules.STORE
         for change in self._store_fault.due(now_s, self._rules.settle_s, lambda _: self._rules.offline_after_s):
             for person in self._told_of_parts():
-                if person.rule(key, "") is not None:
+                rule = person.rule(key, "")
+                if rule is not None:
                     zone = self._zone("", person)
                     line = alert_text.fault_sentence("", key, change.since_s, zone, is_over=change.is_over)
-                    self._direct[person.name] = (line, now_s)
+                    self._direct[person.name] = (line, person.quiet_until_s(rule, key, now_s, zone))
         for name, (line, due_s) in list(self._direct.items()):
             person = self._rules.person(name)
             if person is None:
@@ -577,6 +576,14 @@ class Alerts:
                 self._outcomes.append(outcome)
             elif not outcome.why:
                 self._direct.pop(outcome.person, None)
+
+
+def _load_checked(path: Path) -> Rules:
+    """Returns the rules in `path`. Raises UserError also for a URL that nothing can be sent to."""
+    rules = load_rules(path)
+    for person in rules.persons:
+        check_urls(person.name, person.urls)
+    return rules
 
 
 def _decode(record: object) -> Event | None:

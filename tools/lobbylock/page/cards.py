@@ -24,6 +24,7 @@ _MARKS = {"holds": (GOOD, "Proof holds"), "waiting": (WAIT, "Proof not complete 
 # What stands in place of a picture, by its state.
 PICTURE_SENTENCES = {
     "not_here_yet": "The picture is still on its way.",
+    "lost": "The lock lost the picture before it was stored.",
     "deleted": "The picture was deleted by the rule for old pictures.",
     "missing": "The picture is missing here.",
     "other": "The file here is not the picture that was taken.",
@@ -97,6 +98,7 @@ def _picture_steps(shown: "Shown") -> list[tuple[str, str]]:
     states = {
         "here": (GOOD, "picture"),
         "not_here_yet": (WAIT, "picture on its way"),
+        "lost": (BAD, "picture lost"),
         "deleted": (PLAIN, "picture deleted"),
     }
     return [states.get(shown.picture.state, (BAD, "picture wrong"))]
