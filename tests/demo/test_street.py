@@ -10,6 +10,7 @@ from streetcase import LIMIT_S, browser, enter, open_page, scene, type_code, wai
 from lobbylock.demo.browser import Scene
 from lobbylock.demo.pocket import BADGES
 from lobbylock.demo.street import View
+from lobbylock.errors import UserError
 
 __all__ = ["browser", "scene"]
 
@@ -96,6 +97,9 @@ def test_badges_open_once_or_not_at_all(passer):
     granted = len(passer._reasons("granted"))
     passer.do("badge", "valid")
     passer.expect(lambda view: view.held == "valid")
+    # A second click is a badge that never gets to the reader, so that nothing is copied of it.
+    with pytest.raises(UserError):
+        passer.do("badge", "valid")
     passer.expect_reason("granted", granted + 1)
     passer.rest()
     moves = len(passer.stage.board.strike.history)

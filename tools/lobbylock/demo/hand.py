@@ -27,6 +27,7 @@ class Hand:
         self._free_ms = 0
         self._card: Card | None = None
         self._held_since_ms = 0
+        self._opener: Card | None = None
         # A visit over Bluetooth that goes on, and whose it is.
         self._visit: Task[int | None] | None = None
         self._visitor: Phone | None = None
@@ -49,16 +50,26 @@ class Hand:
 
     def let_go(self) -> None:
         """Takes the card away once the lock has answered; to be called again and again."""
-        if self._card is None:
+        card = self._card
+        if card is None:
             return
         since_ms = self._held_since_ms
         shown = [
             at_ms for part in (self._board.led, self._board.buzzer) for at_ms, _ in part.history if at_ms > since_ms
         ]
         until_ms = min([*(at_ms + _ANSWERED_MS for at_ms in shown), since_ms + _LONGEST_HELD_MS])
-        if self._board.now_ms >= until_ms:
-            self._board.nfc.remove(self._card)
-            self._card = None
+        if self._board.now_ms < until_ms:
+            return
+        self._board.nfc.remove(card)
+        self._card = None
+        strike = self._board.strike
+        if strike.is_released or any(level for at_ms, level in strike.history if at_ms > since_ms):
+            self._opener = card
+
+    def take_opener(self) -> Card | None:
+        """Returns, once, the card that was let go last if the strike was released for it."""
+        opener, self._opener = self._opener, None
+        return opener
 
     @property
     def is_holding(self) -> bool:

@@ -1,6 +1,7 @@
 """What the driver in front of the demonstration's page carries: minted in this process, so that it is there at once."""
 
 import os
+from collections import deque
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -36,6 +37,8 @@ class Pocket:
         self._home = Home(stage.home)
         self._badges = 0
         self._used: bytes | None = None
+        # The latest valid badges; of two clicks one may never get to the reader.
+        self._fresh: deque[tuple[Card, bytes]] = deque(maxlen=8)
         self._credential: bytes | None = None
         self._credential_until_s = 0
 
@@ -61,8 +64,16 @@ class Pocket:
             now_s = int(self._stage.now_s)
             # It never was on anybody's list.
             return self._card(forge(grants.mint(self._grant(now_s, now_s + _HOUR_S), issuer.name, issuer.signer)))
-        self._used = self._mint()
-        return self._card(self._used)
+        credential = self._mint()
+        card = self._card(credential)
+        self._fresh.append((card, credential))
+        return card
+
+    def use(self, card: Card) -> None:
+        """Notes that the lock has let `card` in. Until then a copy of it would be as good as the badge itself."""
+        for fresh, credential in list(self._fresh):
+            if fresh is card:
+                self._used = credential
 
     def phone(self) -> Phone:
         """Returns the driver's phone, that wants a receipt."""

@@ -194,6 +194,9 @@ class Street:
             self.frame = frames[-1]
             self._say("camera", f"froze frame {len(frames)}")
         self._hand.let_go()
+        opener = self._hand.take_opener()
+        if opener is not None:
+            self._pocket.use(opener)
         if not self._hand.is_holding:
             self._held = ""
         self._show(
