@@ -144,6 +144,18 @@
   }
 
   // A connection that was down for a while has missed things; /live says hello and all is read again.
-  document.addEventListener("htmx:sseError", () => document.body.classList.add("offline"));
-  document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
+  function tellConnection(isOpen) {
+    const place = byId("offline");
+    const text = isOpen ? "" : "No connection to the lock's service: this page may be out of date. Trying again.";
+    document.body.classList.toggle("offline", !isOpen);
+    if (place && place.textContent !== text) {
+      place.textContent = text;
+    }
+  }
+  // Leaving the page ends the connection as well, which is nothing to tell of.
+  let isLeaving = false;
+  window.addEventListener("pagehide", () => { isLeaving = true; });
+  window.addEventListener("pageshow", () => { isLeaving = false; });
+  document.addEventListener("htmx:sseError", () => isLeaving || tellConnection(false));
+  document.addEventListener("htmx:sseOpen", () => tellConnection(true));
 })();
