@@ -258,6 +258,25 @@ def test_pictures_that_are_none(house):
     assert {shown.proof.state for shown in told.values()} == {"holds"}
 
 
+def test_a_picture_that_the_lock_gave_up_is_lost(house):
+    lock = house.enrol()
+    cut = house.come("Dora 1", picture=False, PICTURE_NUMBER=7)
+    other = house.come("Dora 2", picture=False, PICTURE_NUMBER=8)
+    for _ in range(3):
+        lock.add(event.CAMERA_FAILED, {event.REASON: event.NO_ANSWER})
+    failed = lock.add(event.CAMERA_FAILED, {event.REASON: event.BAD_PICTURE, event.PICTURE_NUMBER: 7})
+    lock.seal()
+    house.collect()
+    told = house.told()
+    assert {number: told[number].picture.state for number in (cut, other)} == {cut: "lost", other: "not_here_yet"}
+    assert told[cut].picture.seq == failed and told[cut].proof.state == "holds"
+    # Who edits the row that says so does not hide a picture.
+    with house.database.begin() as connection:
+        row = tables.event.c
+        connection.execute(update(tables.event).where(row.seq == failed).values(tag=bytes(16)))
+    assert house.told()[cut].proof.is_broken
+
+
 def test_hostile_names_come_through(house):
     house.enrol()
     names = ["<b>x</b>", "a\0b", "\u202eevil", "'; DROP TABLE visit; --", "%s{0}", "x" * 60]

@@ -306,6 +306,16 @@ def test_a_picture_on_its_way_says_so(street, manager):
     assert "picture on its way" in page
 
 
+def test_a_picture_that_the_lock_lost_says_so(street, manager):
+    lock = street.locks[FRONT]
+    street.come(picture=False, PICTURE_NUMBER=7)
+    lock.add(event.CAMERA_FAILED, {event.REASON: event.BAD_PICTURE, event.PICTURE_NUMBER: 7})
+    lock.seal()
+    street.collect()
+    page = manager.get("/").text
+    assert "The lock lost the picture before it was stored." in page and "on its way" not in page
+
+
 def test_pictures_as_a_strip(street, manager, resident):
     street.come("UPS 4711")
     street.come("DHL 5", name=BACK)
