@@ -14,7 +14,7 @@ house.open_path()
 
 from rich.console import Console  # noqa: E402
 
-from bench import brokers, channel, crypto_ed25519, crypto_p256, delivery, pages, revoked, throughput  # noqa: E402
+from bench import arrival, brokers, channel, crypto_ed25519, crypto_p256, delivery, pages, revoked, throughput  # noqa: E402
 from bench.figure import Figure, show, write  # noqa: E402
 from lobbylock.broker import find_mosquitto  # noqa: E402
 
@@ -28,6 +28,8 @@ def _measures() -> list[tuple[str, Callable[[], Figure | list[Figure]]]]:
     ]
     if find_mosquitto():
         measures.append(("the door beside bad brokers (6 minutes)", brokers.key_to_strike))
+    if Path(arrival.CHROMIUM).exists():
+        measures.insert(0, ("from the lock to an open page", arrival.delivery_to_page))
     if shutil.which("valgrind"):
         measures.insert(0, ("from a key to the strike", delivery.key_to_strike))
         measures.insert(1, ("from a badge to the strike", delivery.badge_to_strike))
@@ -51,6 +53,8 @@ def main() -> int:
         console.print("left out: instruction counts, since valgrind is not installed (apt-get install valgrind)")
     if not find_mosquitto():
         console.print("left out: the door beside bad brokers, since mosquitto is not installed")
+    if not Path(arrival.CHROMIUM).exists():
+        console.print("left out: from the lock to an open page, since chromium is not installed")
     figures: list[Figure] = []
     for name, measure in _measures():
         if given.only not in name:
