@@ -220,7 +220,7 @@ def _events(connection: Connection, chains: dict[int, str], kinds: Collection[st
         if found is None or kind is None:
             # An altered row, which is the watchman's to name.
             continue
-        time_s = received_s if found.time_s is None else found.time_s
+        time_s = _number(received_s) if found.time_s is None else found.time_s
         yield Alarm(chains[chain], chain, found.seq, kind, kind_name(found.kind), time_s, sentence_of(found))
 
 
@@ -240,8 +240,10 @@ def _gaps(connection: Connection, chains: dict[int, str]) -> Iterable[Alarm]:
         .where(_in(rows, chains))
     )
     for chain, first_seq, last_seq, time_s, received_s in connection.execute(query):
+        if not isinstance(first_seq, int):
+            continue
         which = f"Event {first_seq}" if first_seq == last_seq else f"Events {first_seq} to {last_seq}"
-        known_s = received_s if time_s is None else time_s
+        known_s = _number(received_s if time_s is None else time_s)
         yield Alarm(chains[chain], chain, first_seq, GAP, _GAP_ROW, known_s, f"{which} never came.")
 
 
@@ -249,8 +251,15 @@ def _conflicts(connection: Connection, chains: dict[int, str]) -> Iterable[Alarm
     rows = tables.conflict
     query = select(rows.c.chain, rows.c.seq, func.max(rows.c.received_s)).where(_in(rows, chains))
     for chain, seq, received_s in connection.execute(query.group_by(rows.c.chain, rows.c.seq)):
+        if not isinstance(seq, int):
+            continue
         sentence = f"A message sealed by the door's own key tells another history, from event {seq} on."
-        yield Alarm(chains[chain], chain, seq, TAMPER, _CONFLICT, received_s, sentence)
+        yield Alarm(chains[chain], chain, seq, TAMPER, _CONFLICT, _number(received_s), sentence)
+
+
+def _number(time_s: object) -> int:
+    """Returns a time; 0 for what an edited SQLite file may hold in its place."""
+    return time_s if isinstance(time_s, int) else 0
 
 
 def _with(alarm: Alarm, **changes: Any) -> Alarm:

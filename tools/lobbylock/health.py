@@ -117,14 +117,14 @@ def read_health(connection: Connection, door: Door) -> Health:
         select(rows.c.record, rows.c.received_s).where(rows.c.chain == chain).order_by(rows.c.seq.desc()).limit(1)
     ).first()
     last = decode(last_row[0]) if last_row else None
-    times = [time_s for time_s in (status["received_s"] if status else None, last_row[1] if last_row else None)]
+    times = [_time(status["received_s"] if status else None), _time(last_row[1] if last_row else None)]
     boot = latest.get(event.BOOT)
     taken, lost = latest.get(event.LIST_TAKEN), latest.get(event.LIST_LOST)
     return Health(
         door.name,
         chain,
         bool(status["online"]) if status else None,
-        status["received_s"] if status else None,
+        times[0],
         max((time_s for time_s in times if time_s is not None), default=None),
         last.seq if last else 0,
         _time_before(connection, chain) if last else None,
@@ -264,6 +264,11 @@ def _wear(connection: Connection, chain: int, last: event.Event) -> Wear:
         float(sectors or 0) / PHOTO_SECTORS,
         days * _LEDGER_A_DAY / _LEDGER_SECTORS,
     )
+
+
+def _time(value: object) -> int | None:
+    """Returns a time; None for what an edited SQLite file may hold in its place."""
+    return value if isinstance(value, int) else None
 
 
 def _text(found: event.Event | None, key: int) -> str | None:
