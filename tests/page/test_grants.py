@@ -80,6 +80,38 @@ def test_a_code_is_shown_once_and_kept_nowhere(manager, context, tmp_path):
         assert digits.encode() not in file.read_bytes(), file
 
 
+def test_a_full_list_makes_room(manager, context, clock):
+    """A hundred names, and then another one: nobody for a month, and then whoever was there longest ago."""
+    door = context.home.door("maple-12/front")
+    for number in range(100):
+        door.list_driver(f"Driver {number}", NOW_S).valid_until_s = NOW_S + 3_600 - (number == 7)
+    context.home.save_door(door)
+    refused = make_code(manager)
+    assert refused.status_code == 400 and "take somebody off it" in refused.text
+    page = manager.get("/door/maple-12/front").text
+    assert "100 of 100 places" in page and page.count(">Remove from the door's list</button>") == 100
+    # By hand: the place is free once the last code has ended.
+    path = "/door/maple-12/front/remove"
+    assert manager.submit(path, page="/door/maple-12/front", person="Driver 8").status_code == 303
+    assert manager.submit(path, page="/door/maple-12/front", person="Driver 8").status_code == 404
+    assert facts(context)[0] == ("mia", "taken off the list", "Driver 8 at maple-12/front")
+    assert make_code(manager).status_code == 400
+    clock.now_s += 3_600
+    assert digits_in(make_code(manager))
+    assert context.home.door("maple-12/front").driver("Bert").slot == 8
+    # By itself.
+    late_s = NOW_S + 3_599 + 30 * 86_400
+    clock.now_s = late_s - 1
+    manager.login("mia")
+    assert make_code(manager, person="Cleo").status_code == 400
+    clock.now_s = late_s
+    assert digits_in(make_code(manager, person="Cleo"))
+    door = context.home.door("maple-12/front")
+    assert door.driver("Cleo").slot == 7 and door.driver("Driver 7") is None
+    # What came before, or comes late, is still the former one's.
+    assert [door.driver_at(7, time_s) for time_s in (NOW_S, late_s - 1, late_s)] == ["Driver 7", "Driver 7", "Cleo"]
+
+
 def test_the_form_says_what_is_wrong(manager, context):
     for values, sentence in (
         ({"door": "oak-99/front"}, "Choose a door"),

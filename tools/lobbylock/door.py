@@ -10,6 +10,8 @@ from lobbylock.names import check_person, split_door
 from lobbylock.settings import Options
 
 PUBLIC_KEY_BYTES = 32
+# So long after a code's end its slot stays the name's.
+_REST_S = 30 * 86_400
 
 
 @dataclass
@@ -118,7 +120,8 @@ class Door:
     def list_driver(self, name: str, now_s: int, slot: int | None = None, role: str = "driver") -> Driver:
         """Returns the driver, resident or staff `name`, giving out `slot` or else the lowest free one to a new name.
 
-        Raises UserError if the slot is another one's, if all 100 are, or if the name is listed in another role.
+        If all 100 are given out, whoever's last code has ended the longest ago, 30 days at least, makes room. Raises
+        UserError if the slot is another one's, if nobody makes room, or if the name is listed in another role.
         """
         name = check_person(name)
         driver = self.driver(name)
@@ -132,7 +135,7 @@ class Door:
         if slot is None:
             slot = next((free for free in range(keycode.SLOTS) if free not in taken), None)
             if slot is None:
-                raise UserError(f"All {keycode.SLOTS} slots of {self.name} are taken; `driver remove` frees one.")
+                slot = self._retire_one(now_s)
         elif not 0 <= slot < keycode.SLOTS:
             raise UserError(f"A slot is 0 to {keycode.SLOTS - 1}.")
         elif slot in taken:
@@ -140,6 +143,21 @@ class Door:
         driver = Driver(name, slot, now_s, role=role)
         self.drivers.append(driver)
         return driver
+
+    def _retire_one(self, now_s: int) -> int:
+        """Takes whoever's last code has ended the longest ago off the list, and returns the slot, which is free then.
+
+        Raises UserError if nobody's has for long enough: events that come late are to name whom they are about.
+        """
+        listed = [driver for driver in self.drivers if driver.removed_s is None]
+        oldest = min(listed, key=lambda driver: max(driver.since_s, driver.valid_until_s), default=None)
+        if oldest is None or max(oldest.since_s, oldest.valid_until_s) + _REST_S > now_s:
+            raise UserError(
+                f"All {keycode.SLOTS} places on the list of {self.name} are taken, by people whose codes have not ended"
+                f" {_REST_S // 86_400} days ago: take somebody off it."
+            )
+        oldest.removed_s = now_s
+        return oldest.slot
 
     def dump(self) -> dict[str, Any]:
         """Returns the record as JSON values. It holds passwords and journal keys, so it is for a private file."""

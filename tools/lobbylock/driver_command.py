@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lobbylock.errors import UserError
+from lobbylock.minting import remove_person
 from lobbylock.moment import format_local
 from lobbylock.options import DEFAULT_HOME, DoorArgument, HomeOption, JsonOption, open_home
 from lobbylock.terminal import open_console
@@ -49,15 +49,8 @@ def remove(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Take a driver off a door's list. The slot is free again when the driver's last code has ended."""
-    folder = open_home(home)
     now_s = int(time.time())
-    with folder.locked():
-        door = folder.door(name)
-        person = door.driver(driver.strip())
-        if person is None:
-            raise UserError(f"{name} has no driver {driver.strip()[:80]!r}.")
-        person.removed_s = now_s
-        folder.save_door(door)
+    person = remove_person(open_home(home), name, driver, now_s)
     if person.valid_until_s > now_s:
         typer.echo(
             f"Removed; codes made before go on working until {format_local(person.valid_until_s)}. "

@@ -78,6 +78,19 @@ def make_code(home: Home, wish: CodeWish, now_s: int) -> MadeCode:
     return MadeCode(door, person, window, is_again, digits)
 
 
+def remove_person(home: Home, name: str, person: str, now_s: int) -> Driver:
+    """Takes a person off the list of the door `name`; codes go on, and so does their slot until the last one has ended.
+    Raises UserError if there is nobody of that name."""
+    with home.locked():
+        door = home.door(name)
+        listed = door.driver(person.strip())
+        if listed is None:
+            raise UserError(f"{name} has no driver {person.strip()[:80]!r}.")
+        listed.removed_s = now_s
+        home.save_door(door)
+    return listed
+
+
 def _list_person(home: Home, door: Door, wish: CodeWish, window: Window, now_s: int) -> Driver:
     """Returns the person's place on the door's list, one whose code of `window` is not revoked."""
     # What a window that is over had matters to nobody, and would find its slot free.

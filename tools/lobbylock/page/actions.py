@@ -12,6 +12,7 @@ RESTORED = "restored"
 PUBLISHED = "published"
 EXPORTED = "exported"
 SEEN = "seen"
+UNLISTED = "taken off the list"
 
 
 class Action(NamedTuple):

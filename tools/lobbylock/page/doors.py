@@ -1,12 +1,16 @@
 """The doors and how they are. For managers."""
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from firmware.core import keycode
 from lobbylock.alarms import alarms
 from lobbylock.health import FLASH_ERASES, read_health
-from lobbylock.page.access import Viewer, find_door, for_managers
+from lobbylock.minting import remove_person
+from lobbylock.page import actions
+from lobbylock.page.access import Viewer, find_door, for_managers, form_of
 from lobbylock.page.alarms import NAMES
 from lobbylock.page.context import context_of
 from lobbylock.page.render import render
@@ -45,10 +49,28 @@ def show_door(request: Request, viewer: Viewer) -> Response:
         names=NAMES,
         list_version=Book(context.home, door.building).version,
         flash_erases=FLASH_ERASES,
+        people=sorted((each for each in door.drivers if each.removed_s is None), key=lambda each: each.name.casefold()),
+        places=keycode.SLOTS,
     )
+
+
+@for_managers
+def remove(request: Request, viewer: Viewer) -> Response:
+    """Takes somebody off a door's list, so that their place is another one's once their last code has ended."""
+    context = context_of(request)
+    door = find_door(request, viewer)
+    now_s = int(context.now_s())
+    person = form_of(request).get("person")
+    if not isinstance(person, str) or door.driver(person.strip()) is None:
+        raise HTTPException(404)
+    with context.database.begin() as connection:
+        listed = remove_person(context.home, door.name, person, now_s)
+        actions.note(connection, now_s, viewer.account.name, actions.UNLISTED, f"{listed.name} at {door.name}")
+    return RedirectResponse(f"/door/{door.name}#people", 303)
 
 
 routes: list[BaseRoute] = [
     Route("/doors", show_doors, methods=["GET"]),
     Route("/door/{building}/{door}", show_door, methods=["GET"]),
+    Route("/door/{building}/{door}/remove", remove, methods=["POST"]),
 ]
