@@ -31,7 +31,7 @@ from lobbylock.terminal import open_console
 app = typer.Typer(help="Who is told of what at the doors.", no_args_is_help=True)
 
 FileOption = Annotated[
-    Path | None, typer.Option("--alerts", metavar="FILE", help="The rules [default: DIR/alerts.toml]")
+    Path | None, typer.Option("--alerts", metavar="FILE", help="The rules (default: DIR/alerts.toml)")
 ]
 
 

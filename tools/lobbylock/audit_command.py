@@ -50,7 +50,7 @@ def verify(
     context: typer.Context,
     records: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="An export or a store; two are compared. [default: the store]"),
+        typer.Argument(metavar="[FILE]...", help="An export or a store; two are compared. (default: the store)"),
     ] = None,
     store: StoreOption = None,
     pictures: PicturesOption = None,

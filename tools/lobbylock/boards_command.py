@@ -16,9 +16,9 @@ from lobbylock.wires import LOCK_DRAWINGS, LOCK_SENTENCES, Wire
 
 def boards(
     name: Annotated[str | None, typer.Argument(metavar="[BOARD]", help="A board's name, or its .toml file.")] = None,
-    lock: Annotated[str, typer.Option(help="strike or maglock [default: the board's own]", show_default=False)] = "",
-    keypad: Annotated[str, typer.Option(help="matrix or wiegand [default: all]", show_default=False)] = "",
-    nfc: Annotated[str, typer.Option(help="uart, spi or off [default: all]", show_default=False)] = "",
+    lock: Annotated[str, typer.Option(help="strike or maglock (default: the board's own)", show_default=False)] = "",
+    keypad: Annotated[str, typer.Option(help="matrix or wiegand (default: all)", show_default=False)] = "",
+    nfc: Annotated[str, typer.Option(help="uart, spi or off (default: all)", show_default=False)] = "",
     write: Annotated[
         bool, typer.Option("--write", help="Renew README, docs/hardware.md, firmware/board/pins.py and boot.py.")
     ] = False,

@@ -34,7 +34,7 @@ def mint_command(
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who it is for: up to 32 bytes.")],
     building: Annotated[str, typer.Option("--building", metavar="BUILDING", help="The one building it is for.")],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")] = "driver",
-    area: Annotated[list[str] | None, typer.Option(help="May be repeated. [default: lobby]")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="May be repeated. (default: lobby)")] = None,
     start: Annotated[str, typer.Option("--from", metavar="TIME", help="now, +2h, -1d, 14:30 or ISO 8601.")] = "now",
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="First moment behind it.")] = None,
     duration: Annotated[

@@ -27,7 +27,7 @@ def delegate(
     parent: Annotated[str, typer.Argument(metavar="PARENT", help="The resident's credential: a file, hex, base64url.")],
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who is let in: up to 32 bytes.")],
     key: Annotated[Path, typer.Option("--key", metavar="KEY.pem", help="The resident's private key.")],
-    area: Annotated[list[str] | None, typer.Option(help="May be repeated. [default: the resident's]")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="May be repeated. (default: the resident's)")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="now, +2h, 14:30 or ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="First moment behind it.")] = None,
     duration: Annotated[

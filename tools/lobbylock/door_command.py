@@ -49,7 +49,7 @@ def new(
     day_start: Annotated[str, typer.Option(metavar="HH:MM|SECONDS", help="Start of 24-hour codes, in UTC.")] = "00:00",
     contact: Annotated[bool, typer.Option(help="Whether a door contact is fitted.")] = True,
     zone: Annotated[str, typer.Option(metavar="NAME|TZ", help="Time zone of the building: America/New_York.")] = "UTC",
-    area: Annotated[list[str] | None, typer.Option(help="What is behind it; may be repeated. [default: lobby]")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="What is behind it; may be repeated. (default: lobby)")] = None,
     bearer: Annotated[str, typer.Option(help="Badges without a key: off, single-use or short.")] = "single-use",
     bearer_for: Annotated[str, typer.Option(metavar="DURATION", help="Longest window of a short one.")] = "1d",
     nfc: Annotated[str, typer.Option(help="How the NFC reader is wired: off, uart or spi.")] = "off",

@@ -24,7 +24,7 @@ StoreOption = Annotated[
         "--store",
         envvar="LOBBYLOCK_STORE",
         metavar="STORE",
-        help="SQLite file, or postgresql://USER@HOST/DATABASE [default: DIR/collector.db]",
+        help="SQLite file, or postgresql://USER@HOST/DATABASE (default: DIR/collector.db)",
     ),
 ]
 PicturesOption = Annotated[
@@ -33,7 +33,7 @@ PicturesOption = Annotated[
         "--pictures",
         envvar="LOBBYLOCK_PICTURES",
         metavar="FOLDER",
-        help="Where the pictures lie [default: beside the SQLite file, or DIR/pictures]",
+        help="Where the pictures lie (default: beside the SQLite file, or DIR/pictures)",
     ),
 ]
 KeepOption = Annotated[

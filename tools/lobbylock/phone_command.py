@@ -47,7 +47,7 @@ def wallet(
     key: Annotated[Path, typer.Option("--key", metavar="KEY.pem", help="The private key that it names.")],
     door: Annotated[
         list[str],
-        typer.Option("--door", metavar="NAME[=HEX]", help="A door and its public key [default: the issuer's folder's]"),
+        typer.Option("--door", metavar="NAME[=HEX]", help="A door and its public key (default: the issuer's folder's)"),
     ],
     home: HomeOption = DEFAULT_HOME,
 ) -> None:

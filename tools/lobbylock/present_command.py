@@ -51,11 +51,11 @@ def present(
     path: WalletArgument,
     door: Annotated[
         str | None,
-        typer.Option("--door", metavar="BUILDING/DOOR", help="Only this door [default: the first one heard]"),
+        typer.Option("--door", metavar="BUILDING/DOOR", help="Only this door (default: the first one heard)"),
     ] = None,
     receipt: Annotated[
         Path | None,
-        typer.Option("--receipt", metavar="FILE", help="Where the receipt goes [default: beside the wallet]"),
+        typer.Option("--receipt", metavar="FILE", help="Where the receipt goes (default: beside the wallet)"),
     ] = None,
     no_receipt: Annotated[bool, typer.Option("--no-receipt", help="Ask for none.")] = False,
     list_file: Annotated[

@@ -20,7 +20,7 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The receipt, as a phone keeps it.")],
     door_key: Annotated[
         str | None,
-        typer.Option("--door-key", metavar="HEX", help="The door's public key [default: that of the issuer's folder]"),
+        typer.Option("--door-key", metavar="HEX", help="The door's public key (default: that of the issuer's folder)"),
     ] = None,
     door: Annotated[
         str | None, typer.Option("--door", metavar="BUILDING/DOOR", help="The door that it must be of.")
