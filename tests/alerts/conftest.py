@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 
 from lobbylock import house
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tools")]
+sys.path += [str(Path(__file__).parent), *(str(Path(__file__).parents[1] / name) for name in ("tools", "history"))]
 # Where the modules that host and lock share are.
 house.open_path()
 

@@ -1,11 +1,15 @@
 """What docs/operations.md tells people to type is there: commands, options, figures, kinds."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
+from visitcase import House
 
 from lobbylock import command
 from lobbylock.alert_rules import GROUPS, KINDS
@@ -70,3 +74,54 @@ def test_the_kinds_in_the_document_are_all_there_are():
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
     assert named == set(KINDS)
     assert all(f"`{name}`" in TEXT for name in GROUPS)
+
+
+def commands(heading, folder):
+    """Returns what a section has to be typed by the user of the service, with the folders of a test."""
+    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"(?:^ {4}.*\n)+", section, re.MULTILINE)
+    lines = "".join(block for block in blocks if "/etc/" not in block)
+    assert lines.count("sudo -u lobbylock -s\n") == 1
+    # The test is that user, there is nobody to encrypt for, and the example was made today.
+    changes = {"    sudo -u lobbylock -s\n": "", "age -r RECIPIENT": "cat", "age -d -i IDENTITY": "cat"}
+    changes |= {"/var/lib/lobbylock": f"{folder}/home", "/backup": f"{folder}/backup", "2026-09-21": "$(date +%F)"}
+    changes |= {"/opt/lobbylock/.venv/bin": str(Path(sys.executable).parent)}
+    for words, others in changes.items():
+        assert words in lines or words not in section, words
+        lines = lines.replace(words, others)
+    return lines
+
+
+def run(script):
+    """Has a shell run it, which knows of no folder and no store but by the script."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("LOBBYLOCK_")}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], env=known, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_what_is_to_be_typed_for_backups_and_postgresql_works(tmp_path, postgresql):
+    """As it is written: a backup, a restore of it, a trial, and the move to PostgreSQL, of a house where people came."""
+    (tmp_path / "backup").mkdir()
+    with Database.open(tmp_path / "home" / "collector.db") as database:
+        house = House(database, tmp_path / "home")
+        house.enrol()
+        house.come("Dora")
+        house.collect()
+    # As after a move to PostgreSQL: no pictures belong among the keys.
+    (tmp_path / "home" / "pictures").mkdir()
+    (tmp_path / "home" / "pictures" / "somebody.jpg").write_bytes(b"")
+    done = run(commands("Backup and restore", tmp_path))
+    assert done.stderr.count("Restored 7 events of 1 boards") == 2, done.stderr
+    (keys,) = (tmp_path / "backup").glob("keys-*.age")
+    names = subprocess.run(["tar", "-tzf", keys], capture_output=True, text=True, check=True).stdout
+    assert "./issuer.json" in names and "pictures" not in names and "collector.db" not in names
+    assert {each.stat().st_mode & 0o077 for each in (tmp_path / "backup").iterdir() if each.is_file()} == {0}
+    url = postgresql.empty()
+    script = commands("From SQLite to PostgreSQL", tmp_path).replace(
+        "postgresql://lobbylock@db.example.com/lobbylock", url
+    )
+    assert "Copied 7 events of 1 boards" in run(script).stderr
+    assert len(list((tmp_path / "home" / "pictures").rglob("*.jpg"))) == 1
