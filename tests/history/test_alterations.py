@@ -1,14 +1,20 @@
 """Whatever is altered in the store, the right row is named: on the page, by the check of the row, by the watchman."""
 
 import contextlib
+import json
 
 import cbor2
+import pytest
 from sqlalchemy import delete, insert, select, update
-from visitcase import FRONT, MANAGER
+from visitcase import FRONT, MANAGER, NOON_S
 
-from lobbylock import tables
+from lobbylock import tables, watchman
+from lobbylock.audit import audit_store
 from lobbylock.database import Database
-from lobbylock.watchman import _Watchman
+from lobbylock.keyring import Keyring
+from lobbylock.retention import parse_rules, prune
+from lobbylock.rowproof import check_row
+from lobbylock.store import Store
 
 EVENT, VISIT = tables.event, tables.visit
 # Of the third visit: what the lock recorded of it follows in this order.
@@ -159,9 +165,9 @@ def check_named(house, name, expected):
 
 def look(house):
     """What a round of the watchman finds, in this process."""
-    watchman = _Watchman(house.database.url, house.database.pictures, house.home)
+    made = watchman._Watchman(house.database.url, house.database.pictures, house.home)
     with Database.open(house.database.url, house.database.pictures, to_read=True) as database:
-        return watchman._look(database)
+        return made._look(database)
 
 
 def test_seal_that_is_gone(house):
@@ -204,3 +210,66 @@ def test_visit_that_is_taken_out_of_the_index(house):
     checked = house.history.check(FRONT, chain, 8)
     assert checked.proof.is_broken and checked.proof.seq == 8
     assert house.history.story(MANAGER, FRONT, chain, 8) is None
+
+
+def test_pictures_that_go_by_rule_meanwhile(house):
+    """Who reads an earlier moment of the store tells nobody that a picture was taken away."""
+    house.enrol()
+    access = house.come()
+    house.collect()
+    key = house.home.collector().public_key
+    with house.database.connect() as connection:
+        store = Store(house.database, connection)
+        (chain,) = store.chains()
+        rules = parse_rules(["1h"])
+        assert len(prune(house.database, house.doors(), house.home.collector(), rules, NOON_S + 100_000)) == 1
+        (found,) = audit_store(store, house.doors(), key)
+        assert found.findings == [] and found.deleted_pictures == 1
+        keys = Keyring().line(house.doors()[FRONT], chain.public_key)
+        checked = check_row(store, chain, house.doors()[FRONT], access + 2, key, keys)
+        assert checked.proof.state == "holds" and "deleted by rule" in checked.checks[-1].sentence
+    assert look(house) == []
+
+
+def test_picture_that_is_noted_as_if_it_had_not_come(house):
+    house.enrol()
+    access = house.come()
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(update(tables.picture).values(file=None, arrival=None, digest=None))
+    shown = house.told()[access]
+    assert shown.picture.state == "missing" and shown.proof.is_broken
+    assert look(house) != []
+
+
+class Ended(Exception):
+    """Ends the watchman's rounds."""
+
+
+def test_nothing_ends_the_watchman(house, monkeypatch, capsys):
+    house.enrol()
+    house.come()
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(update(EVENT).where(EVENT.c.seq == 3).values(tag=b""))
+
+    def fail(*_):
+        raise TypeError
+
+    monkeypatch.setattr(watchman, "compare_index", fail)
+    assert {(found.door, found.seq) for found in look(house)} == {(FRONT, 3), (FRONT, 0)}
+    monkeypatch.setattr(watchman, "audit_store", fail)
+    rounds = iter(((), ()))
+
+    def rest(*_):
+        if next(rounds, None) is None:
+            raise Ended
+
+    made = watchman._Watchman(house.database.url, house.database.pictures, house.home)
+    monkeypatch.setattr(made, "_rest", rest)
+    with pytest.raises(Ended):
+        made.run()
+    made._database.close()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == 3
+    assert all(each["checked_s"] and each["findings"][0]["is_alteration"] for each in told)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from sqlalchemy import select, update
+from test_alterations import look
 from visitcase import FRONT, KID, MANAGER, NOON_S
 
 from firmware.core import event
@@ -238,6 +239,65 @@ def test_contact_that_is_stuck(house):
     with house.database.connect() as connection:
         firsts = connection.execute(select(tables.visit.c.first_seq)).scalars().all()
     assert set(firsts) == {1}
+
+
+def test_long_story_is_read_whole_or_not_proved(house, monkeypatch):
+    lock = house.enrol()
+    access = lock.add(event.ACCESS, {event.REASON: 0, event.VIA: event.PHONE, event.SUBJECT: "Dora", event.ROLE: 1})
+    lock.add(event.DOOR_OPENED, {event.ACCESS_SEQ: access})
+    for number in range(600):
+        lock.add(event.DOOR_HELD if number == 300 else event.CLOCK_SET)
+        if number % 30 == 0:
+            lock.seal()
+    lock.add(event.DOOR_CLOSED, {event.ACCESS_SEQ: access, event.DURATION_S: 9_000})
+    lock.seal()
+    house.collect()
+    (shown,) = house.page().stories
+    whole = (shown.story.outcome, shown.story.is_held, shown.story.open_for_s, shown.story.has_gap)
+    assert whole == ("opened", True, 9_000, False) and shown.proof.state == "holds"
+    with house.database.begin() as connection:
+        connection.execute(update(tables.event).where(tables.event.c.seq == 400).values(record=b"no record"))
+    (shown,) = house.page().stories
+    assert shown.proof.is_broken and shown.proof.seq == 400
+    # Where there are too many to be checked, nobody says that they hold, nor what they tell.
+    monkeypatch.setattr("lobbylock.history._MOST_ROWS", 550)
+    (shown,) = house.page().stories
+    assert shown.proof.state == "waiting" and "too many to check" in shown.proof.sentence
+    assert (shown.story.outcome, shown.story.has_gap, shown.story.who) == ("unknown", False, "Dora")
+
+
+def test_slots_that_get_their_names_later(house):
+    lock = house.enrol()
+    code = lock.add(event.ACCESS, {event.REASON: 0, event.VIA: event.KEYPAD, event.SLOT: 7, event.ROLE: 2})
+    lock.seal()
+    house.collect()
+    anna = Reader("resident", "Anna")
+    assert house.told(anna) == {} and house.told(person="Anna") == {}
+    door = house.home.door(FRONT)
+    door.list_driver("Anna", NOON_S, 7, role="resident")
+    house.home.save_door(door)
+    for told in (house.told(anna), house.told(person="Anna"), house.told()):
+        assert {seq: (shown.story.who, shown.proof.state) for seq, shown in told.items()} == {code: ("Anna", "holds")}
+    assert look(house) == [] and house.told(person="Zoe") == {}
+    with house.database.begin() as connection:
+        connection.execute(update(tables.visit).values(person="Zoe"))
+    assert [found.seq for found in look(house)] == [code]
+    assert house.told()[code].proof.is_broken
+
+
+def test_days_of_doors_in_other_zones(house):
+    house.enrol()
+    house.enrol("oak-3/front", b"\2" * 32)
+    front, oak = house.come(picture=False), house.come(name="oak-3/front", picture=False)
+    house.collect()
+    early, late = (NOON_S, NOON_S + 60), (NOON_S + 60, NOON_S + 120)
+    for spans, found in (
+        ({FRONT: late, "oak-3/front": late}, {FRONT, "oak-3/front"}),
+        ({FRONT: early, "oak-3/front": late}, {"oak-3/front"}),
+        ({FRONT: late, "oak-3/front": early}, {FRONT}),
+    ):
+        assert {shown.door.name for shown in house.page(spans=spans).stories} == found
+    assert front == oak
 
 
 def test_pictures_that_are_none(house):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -106,6 +107,30 @@ def test_filters_are_in_the_address(street, manager):
         "/deliveries/list?door=maple-12%2Ffront&amp;person=Dora"
         in manager.get("/?door=maple-12/front&person=Dora").text
     )
+
+
+def test_a_day_is_that_of_each_door(street, manager):
+    door = street.home.door(BACK)
+    door.options = replace(door.options, zone="NZST-12")
+    street.home.save_door(door)
+    street.come("UPS 4711", picture=False)
+    street.come("DHL 5", name=BACK, picture=False)
+    street.collect()
+    for day, name in (("2026-09-21", "UPS 4711"), ("2026-09-22", "DHL 5")):
+        page = manager.get(f"/?day={day}").text
+        assert re.findall(r"(?:UPS 4711|DHL 5)(?=</a>)", page) == [name]
+
+
+def test_a_time_that_the_lock_did_not_know_is_not_proved(street, manager):
+    lock = street.locks[FRONT]
+    lock.now_s = None
+    lock.add(event.ACCESS, {event.REASON: 0, event.VIA: event.PHONE, event.SUBJECT: "Dora", event.ROLE: 1})
+    lock.seal()
+    street.collect()
+    page = manager.get("/").text
+    said = r'received <time datetime="2026-09-21T12:00:00Z">2026-09-21 12:00:00 UTC</time>, not proved'
+    for text in (page, manager.get(addresses(page, "delivery")[0]).text, manager.get(f"/trail/{FRONT}").text):
+        assert re.search(said, text)
 
 
 def test_strange_filters_are_sentences(manager, street):

@@ -68,6 +68,8 @@ def facts(shown: "Shown") -> dict[str, Any]:
         "shown": shown,
         "door": shown.door,
         "time_s": access.time_s,
+        # What nobody signed; it is said where the lock knew no time.
+        "received_s": shown.shown_s,
         "seq": access.seq,
         "who": printable(story.who) if story.who else "Somebody unknown",
         "how": ", ".join(filter(None, (role, _VIAS.get(via or "", via)))),

@@ -68,12 +68,13 @@ class Wish:
         if self.outcome not in dict(OUTCOMES):
             raise UserError("There is no such outcome.")
         chosen = {self.door: doors[self.door]} if self.door else doors
-        since_s = until_s = None
+        spans = {}
         if self.day:
-            # Buildings of one issuer are in one zone, as a rule; of several doors the first one's counts.
-            zone = next((door.options.zone for door in chosen.values()), _NO_ZONE)
-            since_s, until_s = day_bounds(zone, self.day)
-        return Filter(tuple(chosen), self.person or None, since_s, until_s, self.outcome or None)
+            # A day that is none is one nowhere.
+            bounds = {zone: day_bounds(zone, self.day) for zone in {door.options.zone for door in chosen.values()}}
+            spans = {name: bounds[door.options.zone] for name, door in chosen.items()}
+            day_bounds(_NO_ZONE, self.day)
+        return Filter(tuple(chosen), self.person or None, outcome=self.outcome or None, spans=spans)
 
 
 @for_people

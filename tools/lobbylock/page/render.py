@@ -82,8 +82,10 @@ def local_time(time_s: int | None, door: Door | None = None) -> str:
     return _format(time_s, door, "%H:%M", has_zone=False)
 
 
-def moment(time_s: int | None, door: Door | None = None) -> Markup:
-    """Returns a <time> element with the local time."""
+def moment(time_s: int | None, door: Door | None = None, received_s: int | None = None) -> Markup:
+    """Returns a <time> element with the local time; of what has no time, when it was received."""
+    if time_s is None and isinstance(received_s, int):
+        return Markup('<span class="quiet">received {}, not proved</span>').format(moment(received_s, door))
     if time_s is None:
         return Markup('<span class="quiet">time not known</span>')
     text = local(time_s, door)
