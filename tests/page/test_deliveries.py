@@ -109,6 +109,19 @@ def test_filters_are_in_the_address(street, manager):
     )
 
 
+def test_names_to_choose_from_are_those_one_may_see(street, manager, resident):
+    for subject, role, name in (("UPS 4711", 1, FRONT), ("Anna", 2, FRONT), ("Bert", 2, FRONT), ("DHL 5", 1, BACK)):
+        street.come(subject, role, name=name, picture=False)
+    street.collect()
+
+    def options(browser, path):
+        return set(re.findall(r'<option value="([^"]+)"></option>', browser.get(path).text))
+
+    assert options(manager, "/") == {"UPS 4711", "Anna", "Bert", "DHL 5"}
+    assert options(resident, "/") == options(resident, "/?person=ups") == {"UPS 4711", "Anna"}
+    assert "Bert" not in resident.get("/?person=be").text
+
+
 def test_a_day_is_that_of_each_door(street, manager):
     door = street.home.door(BACK)
     door.options = replace(door.options, zone="NZST-12")

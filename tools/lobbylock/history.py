@@ -7,6 +7,7 @@ sees what readers.py says of the record: a row of the index that was edited show
 import math
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ MAX_LIMIT = 200
 # The check whether the index says what the record says.
 INDEX = "list of visits"
 # So many chains are asked one by one, more of them together.
-_FEW_CHAINS = 8
+_FEW_CHAINS = 32
 # A contact that is stuck makes windows as long as the record. Of those that are longer than _LONG_ROWS no more than
 # _MOST_ROWS a board are read for a page; of the others the part around the access is, and nobody says that they hold.
 _LONG_ROWS = 512
@@ -78,12 +79,21 @@ _BETWEEN_ROWS = 16
 # A picture is given up soon, at the lock's next start at the latest.
 _MOST_FAILURES = 64
 _MAX_IDS = 500
+_MOST_NAMES = 20_000
+_MOST_LATEST = 1_000
 _IDS_FRESH_S = 60.0
 
 _VISIT = tables.visit
 # In an edited SQLite store a column may be of any type. The watchman names such a row; here nobody can find it.
 _NUMBERS = (_VISIT.c.shown_s.between(-MAX_NUMBER, MAX_NUMBER), _VISIT.c.seq.between(0, MAX_NUMBER))
 _UNNAMED = (_VISIT.c.person.is_(None), _VISIT.c.role.is_not(None))
+_NAMES = select(func.min(_VISIT.c.person).label("person")).cte("names", recursive=True)
+_LATER = _VISIT.alias("later")
+_NEXT = select(func.min(_LATER.c.person)).where(_LATER.c.person > _NAMES.c.person).correlate(_NAMES).scalar_subquery()
+# Each name once, from one to the next along the index of names.
+_NAMES = _NAMES.union_all(select(_NEXT).where(_NAMES.c.person.is_not(None)))
+_ALL_NAMES = select(_NAMES.c.person).where(_NAMES.c.person.is_not(None)).limit(_MOST_NAMES)
+_WORDS = tables.Words()
 _PLACE = re.compile(r"(-?[0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})")
 _ORDER = (_VISIT.c.shown_s.desc(), _VISIT.c.chain.desc(), _VISIT.c.seq.desc())
 _EVENT = tables.event
@@ -99,7 +109,7 @@ _ONE = select(_VISIT).where(_VISIT.c.chain == bindparam("of_chain"), _VISIT.c.se
 
 @dataclass(frozen=True)
 class Filter:
-    """Which visits: at `doors` (full names), of one person, shown from `since_s` to before `until_s` (Unix time), with
+    """Which visits: at `doors` (full names), of people whose name begins with `person`, in whatever case, shown from `since_s` to before `until_s` (Unix time), with
     an outcome of story.OUTCOMES, or GRANTED. `spans` are other times (since, until) for some of the doors, whose zones
     differ."""
 
@@ -173,7 +183,8 @@ class History:
             groups: dict[tuple[int | None, int | None], list[int]] = {}
             for chain in sorted(chains.values(), key=lambda found: found.id):
                 groups.setdefault(wanted.span(chain.door), []).append(chain.id)
-            rows = _newest(store, groups, _conditions(reader, wanted), place, limit + 1)
+            conditions = _conditions(reader, wanted, _names(store, wanted.person))
+            rows = _newest(store, groups, conditions, place, limit + 1)
             shown = self._tell(reader, store, chains, doors, rows[:limit])
         following = None
         if len(rows) > limit:
@@ -181,8 +192,21 @@ class History:
             # SQLite keeps fractions too, where somebody writes them.
             following = ".".join(str(math.floor(number)) for number in (last.shown_s, last.chain, last.seq))
         # The name of a slot may be a later one than the row's, and of others the reader may not see it.
-        found = [each for each in shown if wanted.person in (None, each.story.who) or each.proof.is_broken]
+        found = [each for each in shown if _begins(each.story.who, wanted.person) or each.proof.is_broken]
         return Page(found, following)
+
+    def people(self, reader: Reader, door_names: Iterable[str]) -> list[str] | None:
+        """Returns who came to those doors lately, by name; None for a reader who may not see everybody."""
+        if _may_see(reader) != []:
+            return None
+        with self._database.connect() as connection:
+            store = Store(self._database, connection)
+            chains = list(_chains_of(store, self._doors(), tuple(door_names)))
+            latest = select(_VISIT.c.person).where(*_NUMBERS).order_by(*_ORDER).limit(_MOST_LATEST)
+            few = [_VISIT.c.chain == chain for chain in chains]
+            parts = few if len(chains) <= _FEW_CHAINS else [_VISIT.c.chain.in_(chains)]
+            found = {name for part in parts for name in connection.execute(latest.where(part)).scalars()}
+        return sorted((name for name in found if isinstance(name, str)), key=_fold)
 
     def teach(self, reader: Reader, door_names: Iterable[str]) -> None:
         """Has `reader` learn which credentials are their own, as for a page of those doors."""
@@ -458,7 +482,24 @@ def _parse_place(text: str | None) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _conditions(reader: Reader, wanted: Filter) -> list[list[ColumnElement[bool]]]:
+def _fold(name: str) -> str:
+    # As the index has it, which cannot keep every character.
+    return unicodedata.normalize("NFC", _WORDS.process_bind_param(name, None)).casefold()
+
+
+def _begins(name: str | None, start: str | None) -> bool:
+    """Whether a name begins so, in whatever case; all do with None."""
+    return start is None or (isinstance(name, str) and _fold(name).startswith(_fold(start)))
+
+
+def _names(store: Store, start: str | None) -> list[str]:
+    """Returns the names in the index that begin so. Databases differ in what they take for the same letter."""
+    if start is None:
+        return []
+    return [name for name in store.connection.execute(_ALL_NAMES).scalars() if _begins(name, start)]
+
+
+def _conditions(reader: Reader, wanted: Filter, names: list[str]) -> list[list[ColumnElement[bool]]]:
     """Returns what the rows must fulfil, all of one of the lists; none if there can be none."""
     whose = _may_see(reader)
     if whose is None:
@@ -473,7 +514,8 @@ def _conditions(reader: Reader, wanted: Filter) -> list[list[ColumnElement[bool]
     if wanted.person is None:
         return [conditions]
     # A slot may have got its name later than the event came.
-    return [[*conditions, _VISIT.c.person == wanted.person], [*conditions, *_UNNAMED]]
+    of_name = _VISIT.c.person == names[0] if len(names) == 1 else _VISIT.c.person.in_(names)
+    return [*([[*conditions, of_name]] if names else []), [*conditions, *_UNNAMED]]
 
 
 def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
@@ -583,7 +625,8 @@ class _Identities:
         role = event_names.ROLE_NAMES[PERSONS[reader.role]]
         rows = store.connection.execute(
             select(_VISIT.c.chain, _VISIT.c.kid, _VISIT.c.credential_id, func.max(_VISIT.c.seq).label("seq"))
-            .where(_VISIT.c.person == reader.name, _VISIT.c.role == role, _VISIT.c.credential_id.is_not(None))
+            .where(_VISIT.c.chain.in_(list(chains)), _VISIT.c.person == reader.name, _VISIT.c.role == role)
+            .where(_VISIT.c.credential_id.is_not(None))
             .group_by(_VISIT.c.chain, _VISIT.c.kid, _VISIT.c.credential_id)
             .limit(_MAX_IDS)
         ).all()

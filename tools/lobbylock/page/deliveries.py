@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from lobbylock.errors import UserError
-from lobbylock.history import GRANTED, Filter, Shown
+from lobbylock.eventline import printable
+from lobbylock.history import GRANTED, Filter, Page, Shown
 from lobbylock.localtime import day_bounds
 from lobbylock.page.access import Viewer, find_door, for_people
 from lobbylock.page.cards import card, facts, query
@@ -92,14 +93,27 @@ def show_fragment(request: Request, viewer: Viewer) -> Response:
 def _list(request: Request, viewer: Viewer, template: str) -> Response:
     context = context_of(request)
     wish = Wish.of(request)
-    values: dict[str, Any] = {"wish": wish, "outcomes": OUTCOMES, "doors": list(viewer.doors(context))}
+    values: dict[str, Any] = {"wish": wish, "outcomes": OUTCOMES, "doors": list(viewer.doors(context)), "people": []}
     try:
         page = context.history.page(viewer.reader, wish.filter(viewer, context), wish.before or None)
     except UserError as error:
         return render(request, template, 400, cards=[], error=str(error), older=None, **values)
     older = wish.address("/", page.next) if page.next else None
     cards = [card(shown) for shown in page.stories]
+    if template == "deliveries.html":
+        values["people"] = _people(context, viewer, wish, page)
     return render(request, template, cards=cards, error=None, older=older, **values)
+
+
+def _people(context: Context, viewer: Viewer, wish: Wish, page: Page) -> list[str]:
+    """Returns names to choose from: nobody whom the viewer may not see."""
+    doors = tuple(viewer.doors(context))
+    found = context.history.people(viewer.reader, doors)
+    if found is None:
+        # Out of what is told of the records, which no edit of the index can add a name to.
+        latest = context.history.page(viewer.reader, Filter(doors)) if wish.is_filtered or wish.before else page
+        found = sorted({shown.story.who for shown in latest.stories if shown.story.who})
+    return [printable(name) for name in found]
 
 
 @for_people
