@@ -103,7 +103,7 @@ def run(script):
 
 
 def test_what_is_to_be_typed_for_backups_and_postgresql_works(tmp_path, postgresql):
-    """As it is written: a backup, a restore of it, a trial, and the move to PostgreSQL, of a house where people came."""
+    """As it is written: a backup, a restore, a trial, and the move to PostgreSQL, of a house where people came."""
     (tmp_path / "backup").mkdir()
     with Database.open(tmp_path / "home" / "collector.db") as database:
         house = House(database, tmp_path / "home")
