@@ -172,8 +172,9 @@ visit = Table(
     Column("picture", Number),
     Index("visit_shown", "shown_s", "chain", "seq"),
     Index("visit_chain", "chain", "shown_s", "seq"),
-    Index("visit_person", "person", "shown_s"),
-    Index("visit_outcome", "outcome", "shown_s"),
+    # With the whole order behind them: else SQLite would rather go through the chain for what is rare.
+    Index("visit_person", "chain", "person", "shown_s", "seq"),
+    Index("visit_outcome", "chain", "outcome", "shown_s", "seq"),
     Index("visit_role", "role", "shown_s"),
     Index("visit_open", "chain", "is_over", "seq"),
 )
