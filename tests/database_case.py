@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import fasteners
 import psycopg
@@ -28,9 +30,10 @@ on_sqlite = pytest.mark.parametrize("store_address", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("store_address", ["postgresql"], indirect=True)
 
 
-def on_both(names: tuple[str, ...], cases: list[tuple]) -> pytest.MarkDecorator:
+def on_both(names: tuple[str, ...], cases: Sequence[Any]) -> pytest.MarkDecorator:
     """For tests with many cases that no database makes a difference to: all on SQLite, the first one on the other."""
-    values = [("sqlite", *case) for case in cases] + [("postgresql", *cases[0])]
+    rows = [case if len(names) > 1 else (case,) for case in cases]
+    values = [("sqlite", *row) for row in rows] + [("postgresql", *rows[0])]
     return pytest.mark.parametrize(("store_address", *names), values, indirect=["store_address"])
 
 

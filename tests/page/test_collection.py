@@ -137,6 +137,23 @@ def test_pictures_that_cannot_be_kept_are_a_sentence(collection, house, failing,
     monkeypatch.setattr("lobbylock.store.write_private", full)
     assert collection.handle(f"lobbylock/{FRONT}/picture", house.locks[FRONT].pieces(1)[0]) == []
     assert "Pictures cannot be kept: No space left on device." in (collection.banner() or "")
+    # Events are taken in meanwhile, and say nothing about room for pictures.
+    assert send(collection, house)
+    monkeypatch.setattr("lobbylock.collection.write_private", full)
+    with pytest.raises(OSError):
+        collection._write_something()
+    assert "Pictures cannot be kept" in (collection.banner() or "")
+    monkeypatch.undo()
+    collection.connection(True)
+    collection.start()
+    try:
+        deadline_s = time.monotonic() + 60
+        while "Pictures" in (collection.banner() or "") and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert "Pictures" not in (collection.banner() or "")
+    finally:
+        collection.stop()
+    assert [path for path in failing.pictures.rglob("*") if path.is_file()] == []
 
 
 def test_a_message_that_finds_a_fault_does_not_stop_the_others(collection, house, monkeypatch, ear):

@@ -193,31 +193,32 @@ def test_one_door(filled, run, tmp_path):
     assert code == 0 and [door["door"] for door in found["doors"]] == ["oak-3/yard"]
 
 
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        (lambda lines: lines[:-1], "export cut off"),
-        (lambda lines: lines[:5], "export cut off"),
-        (lambda lines: lines[:1], "export cut off"),
-        (lambda lines: [*lines[:-2], lines[-2][:-5]], "export cut off"),
-        (lambda lines: [*lines, b"\n"], "export altered"),
-        (lambda lines: [*lines, lines[-1]], "export altered"),
-        (lambda lines: lines[:3] + lines[4:], "export altered"),
-        (lambda lines: lines[:3] + [b"{}\n"] + lines[3:], "export altered"),
-        (lambda lines: lines[:3] + [b"\xff\n"] + lines[3:], "export altered"),
-        (lambda lines: lines[:3] + [b"[" * 10_000 + b"\n"] + lines[3:], "export altered"),
-        (lambda lines: lines[:3] + [b" " * MAX_LINE_BYTES + b"\n"] + lines[3:], "export altered"),
-        (lambda lines: lines[:3] + [b'{"type":"event","seq":9223372036854775808}\n'] + lines[3:], "export altered"),
-        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "export altered"),
-        (lambda lines: [lines[0].replace(b'"door":null', b'"door":5'), *lines[1:]], "export altered"),
-        (lambda lines: [*lines[:-1], lines[-1].replace(b'signature":"84', b'signature":"85')], "export altered"),
-    ],
-)
-def test_damaged_exports(filled, run, tmp_path, damage, what):
+DAMAGES = [
+    (lambda lines: lines[:-1], "export cut off"),
+    (lambda lines: lines[:5], "export cut off"),
+    (lambda lines: lines[:1], "export cut off"),
+    (lambda lines: [*lines[:-2], lines[-2][:-5]], "export cut off"),
+    (lambda lines: [*lines, b"\n"], "export altered"),
+    (lambda lines: [*lines, lines[-1]], "export altered"),
+    (lambda lines: lines[:3] + lines[4:], "export altered"),
+    (lambda lines: lines[:3] + [b"{}\n"] + lines[3:], "export altered"),
+    (lambda lines: lines[:3] + [b"\xff\n"] + lines[3:], "export altered"),
+    (lambda lines: lines[:3] + [b"[" * 10_000 + b"\n"] + lines[3:], "export altered"),
+    (lambda lines: lines[:3] + [b" " * MAX_LINE_BYTES + b"\n"] + lines[3:], "export altered"),
+    (lambda lines: lines[:3] + [b'{"type":"event","seq":9223372036854775808}\n'] + lines[3:], "export altered"),
+    (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "export altered"),
+    (lambda lines: [lines[0].replace(b'"door":null', b'"door":5'), *lines[1:]], "export altered"),
+    (lambda lines: [*lines[:-1], lines[-1].replace(b'signature":"84', b'signature":"85')], "export altered"),
+]
+
+
+def test_damaged_exports(filled, run, tmp_path):
     path = export(run, tmp_path)
-    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
-    code, found = verify(run, path)
-    assert (code, found["what"], found["door"]) == (1, what, str(path))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, (damage, what) in enumerate(DAMAGES):
+        path.write_bytes(b"".join(damage(list(lines))))
+        code, found = verify(run, path)
+        assert (code, found["what"], found["door"]) == (1, what, str(path)), number
 
 
 @pytest.mark.parametrize(

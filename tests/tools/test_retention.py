@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scripted_door import NOW_S, PICTURE, ScriptedDoor
 from storeedit import edit
 
+from database_case import on_both
 from lobbylock import retention
 from lobbylock.deletion import deletion_holds, sign_deletion
 from lobbylock.errors import UserError
@@ -44,9 +45,9 @@ def filled(collector, lock, store):
 def delete(database, home):
     """`delete("30d", now_s=...)` -> what went, as (seq, rule)."""
 
-    def call(*texts: str, now_s: float = NOW_S) -> list[tuple[int, str]]:
+    def call(*texts: str, now_s: float = NOW_S, is_clock_right: bool = False) -> list[tuple[int, str]]:
         doors = {name: home.door(name) for name in home.door_names()}
-        deleted = prune(database, doors, home.collector(), parse_rules(texts), now_s)
+        deleted = prune(database, doors, home.collector(), parse_rules(texts), now_s, is_clock_right=is_clock_right)
         return [(each.seq, each.rule) for each in deleted]
 
     return call
@@ -125,7 +126,7 @@ def test_rule_of_a_building(filled, collector, enrol, delete):
     assert delete("1d", "maple-12=forever") == []
 
 
-@pytest.mark.parametrize("time_s", [None, NOW_S + 100 * DAY_S])
+@on_both(("time_s",), [None, NOW_S + 100 * DAY_S])
 def test_a_lock_without_the_time(collector, lock, store, delete, time_s):
     """The age counts from when it was received, also of a lock whose clock is ahead of that."""
     lock.pictures[1] = JPEG
@@ -183,14 +184,72 @@ def test_what_a_crash_leaves(filled, delete, run, monkeypatch):
     assert files(filled) == ["1-13-3.jpg", "1-8-2.jpg"] and run("audit", "verify")[0] == 0
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO deletion VALUES (1, 3, 5, '30d', zeroblob(64))",
+        # A picture that is old enough, whose row points at one that is not.
+        "UPDATE picture SET file = (SELECT file FROM picture WHERE seq = 13) WHERE seq = 3",
+    ],
+)
+def test_an_editor_deletes_nothing(filled, delete, store_address, statement):
+    edit(store_address, statement)
+    assert delete("36h") == [] and delete("99w") == []
+    assert len(files(filled)) == 3
+
+
+def test_a_picture_that_cannot_be_deleted_keeps_no_other(filled, delete):
+    path = filled.pictures / "maple-12/front/1-3-1.jpg"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError):
+        delete("1h", now_s=NOW_S + DAY_S)
+    assert files(filled) == []
+    path.rmdir()
+    assert delete("1h", now_s=NOW_S + DAY_S) == []
+    assert [row.file for row in filled.picture_rows(filled.chains()[0]).values()] == [None] * 3
+
+
+def test_a_clock_far_ahead_of_the_record(filled, delete, lock, collector):
+    """It is the collector's that is wrong, or nothing has come for long: somebody says which."""
+    later_s = NOW_S + 31 * DAY_S
+    with pytest.raises(UserError, match="newest event is 31 days old"):
+        delete("1d", now_s=later_s)
+    assert len(files(filled)) == 3 and delete("99w", now_s=NOW_S + 29 * DAY_S) == []
+    lock.now_s = later_s - DAY_S
+    first = lock.last_seq + 1
+    lock.deliver()
+    send(collector, lock, first)
+    assert delete("32d", now_s=later_s) == [(3, "32d")]
+    assert delete("1d", now_s=later_s + 99 * DAY_S, is_clock_right=True) == [(8, "1d"), (13, "1d")]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO deletion VALUES (1, 8, 5, '30d', zeroblob(64))",
+        "UPDATE picture SET file = (SELECT file FROM picture WHERE seq = 3), arrival = 2 WHERE seq = 8",
+    ],
+)
+def test_what_is_acknowledged_is_kept(collector, lock, store, store_address, statement):
+    """Neither a note that is not signed nor another picture's file makes a lock throw its picture away."""
+    for byte in (b"a", b"b"):
+        lock.deliver(picture=JPEG + byte)
+    send(collector, lock)
+    send_picture(collector, lock, 1)
+    edit(store_address, statement)
+    assert len(send_picture(collector, lock, 2)) == 1
+    assert files(store) == ["1-3-1.jpg", "1-8-2.jpg"]
+
+
 def test_more_than_a_transaction_takes(filled, delete, monkeypatch):
     monkeypatch.setattr(retention, "_OLD", retention._OLD.limit(1))
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
     assert [seq for seq, _ in delete("1h", now_s=NOW_S + DAY_S)] == [3, 8, 13]
 
 
-@pytest.mark.parametrize(
-    "statement",
+@on_both(
+    ("statement",),
     [
         "UPDATE event SET time_s = 0",
         "UPDATE event SET received_s = 0",
@@ -208,7 +267,7 @@ def test_an_editor_makes_nothing_older(filled, delete, enrol, store_address, sta
     assert seqs == [] and len(files(filled)) == 3
 
 
-@pytest.mark.parametrize(
+@on_both(
     ("statement", "seq", "what"),
     [
         ("UPDATE deletion SET signature = zeroblob(64)", 3, "picture missing"),
@@ -253,7 +312,7 @@ def test_export_of_what_was_deleted(filled, delete, run, tmp_path):
 
 
 def test_command(filled, run):
-    code, text, error = run("store", "prune", "--keep-pictures", "1d")
+    code, text, error = run("store", "prune", "--keep-pictures", "1d", "--clock-is-right")
     # NOW_S may be ahead of the machine's clock or behind it.
     assert code == 0 and error == f"Deleted {len(text.splitlines())} pictures.\n"
     code, text, error = run("store", "prune")

@@ -1,17 +1,21 @@
 """`lobbylock store`: copies between the two databases, backups, and what is refused."""
 
 import io
+import json
 import os
 import shutil
 import stat
 import tarfile
 
 import pytest
-from scripted_door import EVENTS_LOST, ScriptedDoor
+from scripted_door import EVENTS_LOST, NOW_S, ScriptedDoor
 from sqlalchemy import select
 from storeedit import edit
 
+from database_case import on_sqlite
+from lobbylock import backup
 from lobbylock.database import Database
+from lobbylock.retention import parse_rules, prune
 from lobbylock.tables import metadata
 
 PICTURE = b"\xff\xd8" + bytes(3000) + b"\xff\xd9"
@@ -160,10 +164,6 @@ def rewrite(path, change) -> None:
         lambda path: path.write_bytes(path.read_bytes()[:3000]),
         lambda path: rewrite(path, lambda name, data: None if name == "store.db" else (name, data)),
         lambda path: rewrite(path, lambda name, data: (name, data[: len(data) // 2] if name == "store.db" else data)),
-        lambda path: rewrite(path, lambda name, data: (name.replace("pictures/", "../"), data)),
-        lambda path: rewrite(path, lambda name, data: (name.replace("pictures/", "/tmp/x/"), data)),
-        lambda path: rewrite(path, lambda name, data: (name.replace("pictures/m", "pictures/../m"), data)),
-        lambda path: rewrite(path, lambda name, data: (name, data if name == "store.db" else bytes(1 << 20))),
     ],
 )
 @pytest.mark.parametrize("store_address", ["sqlite"], indirect=True)
@@ -177,6 +177,84 @@ def test_files_that_are_no_backup(filled, run, tmp_path, change):
     rows, files = content(target, target.with_name("restored.db.pictures"))
     assert not any(rows.values()) and not files
     assert not list(tmp_path.glob("**/.restore*"))
+
+
+@on_sqlite
+def test_members_that_no_backup_has(filled, run, tmp_path):
+    """They are told of and left out; the store is restored, and its audit says what is missing."""
+    for number, change in enumerate(
+        [
+            lambda name, data: (name.replace("pictures/", "../"), data),
+            lambda name, data: (name.replace("pictures/", f"{tmp_path}/x/"), data),
+            lambda name, data: (name.replace("pictures/m", "pictures/../m"), data),
+            lambda name, data: (name, data if name == "store.db" else bytes(1 << 20)),
+        ]
+    ):
+        file = tmp_path / "backup.tar"
+        assert run("store", "backup", str(file))[0] == 0
+        rewrite(file, change)
+        target = tmp_path / str(number) / "restored.db"
+        pictures = target.with_name("pictures")
+        code, text, error = run("store", "restore", str(file), "--store", str(target), "--pictures", str(pictures))
+        assert (code, text) == (0, "") and error.count("Left out: ") == 2
+        rows, files = content(target, pictures)
+        assert len(rows["event"]) == 16 and not files
+    assert not list(tmp_path.glob("**/x")) and not list(tmp_path.glob("**/.restore*"))
+
+
+@on_sqlite
+def test_rows_that_point_elsewhere(filled, pictures_path, run, tmp_path):
+    """What an editor of the store wrote does not make its backups useless."""
+    picture, other = [pictures_path / "maple-12/front" / name for name in ("1-3-1.jpg", "1-13-3.jpg")]
+    shutil.copy(picture, pictures_path / "x.jpg")
+    edit(filled, "UPDATE picture SET file = 'x.jpg' WHERE seq = 3")
+    other.unlink()
+    other.symlink_to(picture)
+    file, target = tmp_path / "backup.tar", tmp_path / "to" / "restored.db"
+    code, text, error = run("store", "backup", str(file))
+    assert (code, text) == (0, "") and error.count("Not in the backup: ") == 2 and "'x.jpg'" in error
+    options = ("--store", str(target), "--pictures", str(target.with_name("pictures")))
+    assert run("store", "restore", str(file), *options)[0] == 0
+    code, text, _ = run("audit", "verify", *options)
+    assert code == 1 and text.count("picture missing") == 2
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["copy_store", "_add"])
+def test_pictures_that_go_during_a_backup(filled, database, home, run, tmp_path, monkeypatch, name):
+    """It begins anew, so that what is in the file is of one moment."""
+    doors = {door: home.door(door) for door in home.door_names()}
+    original = getattr(backup, name)
+    calls = []
+
+    def delete_one(*arguments):
+        result = original(*arguments) if name == "copy_store" else None
+        calls.append(1)
+        if len(calls) == 1:
+            prune(database, doors, home.collector(), parse_rules(["1h"]), NOW_S + 3 * 3600)
+        return result if name == "copy_store" else original(*arguments)
+
+    monkeypatch.setattr(backup, name, delete_one)
+    file, target = tmp_path / "backup.tar", tmp_path / "to" / "restored.db"
+    assert run("store", "backup", str(file))[0] == 0
+    options = ("--store", str(target), "--pictures", str(target.with_name("pictures")))
+    assert run("store", "restore", str(file), *options)[0] == 0
+    found = json.loads(run("audit", "verify", "--json", *options)[1])
+    assert not [each for each in found["findings"] if each["what"] == "picture missing"]
+    assert sum(door.get("deleted_pictures", 0) for door in found["doors"]) == 2
+
+
+@on_sqlite
+def test_pictures_that_go_all_the_while(filled, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(backup, "_deleted", lambda _: {(1, 3)})
+    monkeypatch.setattr(backup, "_add", fail_to_find)
+    code, _, error = run("store", "backup", str(tmp_path / "backup.tar"))
+    assert code == 2 and "try it again" in error
+    assert not list(tmp_path.glob("*backup.tar*"))
+
+
+def fail_to_find(*_: object) -> None:
+    raise FileNotFoundError(2, "No such file")
 
 
 @pytest.mark.parametrize("store_address", ["sqlite"], indirect=True)

@@ -217,6 +217,67 @@ def test_file_gone_and_back(collector, database, home, lock, store_address):
     check_whole(database, home, lock)
 
 
+def move_away(address: str) -> None:
+    for path in Path(address).parent.glob(f"{Path(address).name}*"):
+        if path.is_file():
+            path.rename(path.with_name(f"away-{path.name}"))
+
+
+@on_sqlite
+def test_file_taken_away_from_under_a_collector(collector, database, home, lock, store, store_address, monkeypatch):
+    """Its connections stay open, and what is written on them is in a file that nobody will find."""
+    lock.deliver()
+    assert collector.handle(topic(lock), lock.batch())
+    with database.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(tables.event)).scalar() == 4
+    move_away(store_address)
+    lock.deliver()
+    for _ in range(2):
+        with pytest.raises(StoreFailed) as caught:
+            collector.handle(topic(lock), lock.batch(5))
+        check_sentence(caught.value)
+        with pytest.raises(StoreFailed), database.connect():
+            pass
+    assert not Path(store_address).exists()
+    # Another one is put there: the same objects go on with it.
+    Database.open(store_address).close()
+    with database.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(tables.event)).scalar() == 0
+    assert collector.handle(topic(lock), lock.batch())
+    check_whole(database, home, lock)
+    # Replaced between two messages: nothing fails, and what comes is in the one that is there.
+    move_away(store_address)
+    Database.open(store_address).close()
+    assert collector.handle(topic(lock), lock.batch())
+    check_whole(database, home, lock)
+    # Taken away in the middle of a transaction.
+    settle = Store.settle
+
+    def settle_and_lose(self, *arguments: Any) -> None:
+        settle(self, *arguments)
+        move_away(store_address)
+
+    lock.deliver()
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "settle", settle_and_lose)
+        with pytest.raises(StoreFailed):
+            collector.handle(topic(lock), lock.batch(9))
+
+
+@on_sqlite
+def test_bytes_that_are_no_text(collector, database, home, lock, store_address):
+    """One byte that somebody edited is found by the audit, instead of keeping everything from being read."""
+    lock.deliver()
+    assert collector.handle(topic(lock), lock.batch())
+    with closing(sqlite3.connect(store_address)) as connection:
+        connection.execute("UPDATE chain SET door = CAST(x'6d61ff' AS TEXT)")
+        connection.commit()
+    with database.store() as store:
+        assert [chain.door for chain in store.chains()] == ["ma\ufffd"]
+        found = audit_store(store, {lock.name: home.door(lock.name)}, home.collector().public_key)
+        assert [each.what for one in found for each in one.findings] != []
+
+
 def test_another_program_writes(collector, database, home, lock, store, store_address, pictures_path, monkeypatch):
     """It waits for its turn, and says so if that does not come."""
     lock.deliver()

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from firmware.core import event
 from lobbylock.backend import Backend
+from lobbylock.deletion import Deletion
 from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable
@@ -180,6 +181,10 @@ class ExportedStore(Store):
         if not file:
             raise FileNotFoundError(2, "not there when the export was made")
         return bytes.fromhex(str(file))
+
+    def later_deletion(self, chain: Chain, seq: int) -> Deletion | None:
+        """An export is of one moment."""
+        return None
 
 
 def is_export(path: Path) -> bool:
