@@ -24,7 +24,7 @@ HEAP = "148k"
 # Below pytest's own time-out, so that what the test printed until then is shown.
 TIMEOUT_S = 100
 # Folders of tests that wait more than they compute, and how long the longest of their files take: s on an idle machine.
-WAITING = ("uplink", "soak", "install", "demo", "homeassistant")
+WAITING = ("uplink", "soak", "install", "demo", "e2e", "homeassistant")
 LONGEST_S = {"test_demo": 150, "test_uplink": 90, "test_news_broker": 60, "test_bad_brokers": 30, "test_reboots": 30}
 USUAL_S = 10
 SYSTEM_PROGRAMS = ("mosquitto", "valgrind")

@@ -91,7 +91,8 @@ class Site:
                 "console", lambda message: faults.append(f"{page.url}: {message.text}") if is_fault(message) else None
             )
             page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-            page.on("dialog", lambda dialog: (faults.append(f"{page.url}: dialog"), dialog.dismiss()))
+            # Without anybody who listens to them, dialogs are put away; a console message is left.
+            page.add_init_script("alert = confirm = prompt = () => console.error('a dialog was opened')")
             yield page
             # What it says comes in order: with the answer to this, nothing is on its way any more.
             page.title()

@@ -122,6 +122,7 @@ def guess(page, scene, password):
 def test_guessing_a_password_takes_longer_and_longer(scene, browser):
     page = open_page(browser)
     waits = [0]
+    told_s = 0.0
     try:
         while waits[-1] < _LONG_S:
             wait_s = guess(page, scene, "a guess")

