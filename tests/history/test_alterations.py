@@ -227,7 +227,8 @@ def test_pictures_that_go_by_rule_meanwhile(house):
         assert found.findings == [] and found.deleted_pictures == 1
         keys = Keyring().line(house.doors()[FRONT], chain.public_key)
         checked = check_row(store, chain, house.doors()[FRONT], access + 2, key, keys)
-        assert checked.proof.state == "holds" and "deleted by rule" in checked.checks[-1].sentence
+        assert checked is not None and checked.proof.state == "holds"
+        assert "deleted by rule" in checked.checks[-1].sentence
     assert look(house) == []
 
 
@@ -269,7 +270,7 @@ def test_nothing_ends_the_watchman(house, monkeypatch, capsys):
     monkeypatch.setattr(made, "_rest", rest)
     with pytest.raises(Ended):
         made.run()
-    made._database.close()
+    made._open().close()
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(told) == 3
     assert all(each["checked_s"] and each["findings"][0]["is_alteration"] for each in told)
