@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cbor
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, tuple_
 
 from firmware.core import event, event_names
@@ -87,11 +88,15 @@ _VISIT = tables.visit
 # In an edited SQLite store a column may be of any type. The watchman names such a row; here nobody can find it.
 _NUMBERS = (_VISIT.c.shown_s.between(-MAX_NUMBER, MAX_NUMBER), _VISIT.c.seq.between(0, MAX_NUMBER))
 _UNNAMED = (_VISIT.c.person.is_(None), _VISIT.c.role.is_not(None))
-_NAMES = select(func.min(_VISIT.c.person).label("person")).cte("names", recursive=True)
+_OF_CHAIN = bindparam("of_chain")
+_NAMES = select(func.min(_VISIT.c.person).label("person")).where(_VISIT.c.chain == _OF_CHAIN)
+_NAMES = _NAMES.cte("names", recursive=True)
 _LATER = _VISIT.alias("later")
-_NEXT = select(func.min(_LATER.c.person)).where(_LATER.c.person > _NAMES.c.person).correlate(_NAMES).scalar_subquery()
+_NEXT = select(func.min(_LATER.c.person)).where(_LATER.c.chain == _OF_CHAIN, _LATER.c.person > _NAMES.c.person)
 # Each name once, from one to the next along the index of names.
-_NAMES = _NAMES.union_all(select(_NEXT).where(_NAMES.c.person.is_not(None)))
+_NAMES = _NAMES.union_all(
+    select(_NEXT.correlate(_NAMES).scalar_subquery()).where(_NAMES.c.person.is_not(None)),
+)
 _ALL_NAMES = select(_NAMES.c.person).where(_NAMES.c.person.is_not(None)).limit(_MOST_NAMES)
 _WORDS = tables.Words()
 _PLACE = re.compile(r"(-?[0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})")
@@ -109,9 +114,9 @@ _ONE = select(_VISIT).where(_VISIT.c.chain == bindparam("of_chain"), _VISIT.c.se
 
 @dataclass(frozen=True)
 class Filter:
-    """Which visits: at `doors` (full names), of people whose name begins with `person`, in whatever case, shown from `since_s` to before `until_s` (Unix time), with
-    an outcome of story.OUTCOMES, or GRANTED. `spans` are other times (since, until) for some of the doors, whose zones
-    differ."""
+    """Which visits: at `doors` (full names), of people whose name begins with `person`, in whatever case, shown from
+    `since_s` to before `until_s` (Unix time), with an outcome of story.OUTCOMES, or GRANTED. `spans` are other times
+    (since, until) for some of the doors, whose zones differ."""
 
     doors: tuple[str, ...]
     person: str | None = None
@@ -183,7 +188,7 @@ class History:
             groups: dict[tuple[int | None, int | None], list[int]] = {}
             for chain in sorted(chains.values(), key=lambda found: found.id):
                 groups.setdefault(wanted.span(chain.door), []).append(chain.id)
-            conditions = _conditions(reader, wanted, _names(store, wanted.person))
+            conditions = _conditions(reader, wanted, _names(store, chains, wanted.person))
             rows = _newest(store, groups, conditions, place, limit + 1)
             shown = self._tell(reader, store, chains, doors, rows[:limit])
         following = None
@@ -454,7 +459,7 @@ class _Telling:
 def _picture_number(record: object) -> object:
     try:
         return event.decode(record).details.get(event.PICTURE_NUMBER) if isinstance(record, bytes) else None
-    except CborError:
+    except cbor.CborError:
         return None
 
 
@@ -492,11 +497,15 @@ def _begins(name: str | None, start: str | None) -> bool:
     return start is None or (isinstance(name, str) and _fold(name).startswith(_fold(start)))
 
 
-def _names(store: Store, start: str | None) -> list[str]:
+def _names(store: Store, chains: Iterable[int], start: str | None) -> list[str]:
     """Returns the names in the index that begin so. Databases differ in what they take for the same letter."""
     if start is None:
         return []
-    return [name for name in store.connection.execute(_ALL_NAMES).scalars() if _begins(name, start)]
+    found: set[str] = set()
+    for chain in chains:
+        names = store.connection.execute(_ALL_NAMES, {"of_chain": chain}).scalars()
+        found.update(name for name in names if _begins(name, start))
+    return sorted(found)[:_MOST_NAMES]
 
 
 def _conditions(reader: Reader, wanted: Filter, names: list[str]) -> list[list[ColumnElement[bool]]]:

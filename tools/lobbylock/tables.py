@@ -172,8 +172,10 @@ visit = Table(
     Column("picture", Number),
     Index("visit_shown", "shown_s", "chain", "seq"),
     Index("visit_chain", "chain", "shown_s", "seq"),
-    # With the whole order behind them: else SQLite would rather go through the chain for what is rare.
-    Index("visit_person", "chain", "person", "shown_s", "seq"),
+    # The first is for all names. Those of a chain have the whole order behind them, for else SQLite would rather go
+    # through the chain for what is rare.
+    Index("visit_person", "person", "shown_s"),
+    Index("visit_chain_person", "chain", "person", "shown_s", "seq"),
     Index("visit_outcome", "chain", "outcome", "shown_s", "seq"),
     Index("visit_role", "role", "shown_s"),
     Index("visit_open", "chain", "is_over", "seq"),

@@ -52,7 +52,8 @@ def _add_record() -> None:
     op.create_index("visit_chain", "visit", ["chain", "shown_s", "seq"])
     op.create_index("visit_open", "visit", ["chain", "is_over", "seq"])
     op.create_index("visit_outcome", "visit", ["chain", "outcome", "shown_s", "seq"])
-    op.create_index("visit_person", "visit", ["chain", "person", "shown_s", "seq"])
+    op.create_index("visit_person", "visit", ["person", "shown_s"])
+    op.create_index("visit_chain_person", "visit", ["chain", "person", "shown_s", "seq"])
     op.create_index("visit_role", "visit", ["role", "shown_s"])
     op.create_index("visit_shown", "visit", ["shown_s", "chain", "seq"])
     op.create_table(
