@@ -153,3 +153,18 @@ def test_without_a_mouse(site):
         page.keyboard.press("Enter")
         page.wait_for_url("**/delivery/**")
         assert "UPS 24" in page.locator("main").inner_text()
+
+
+def test_a_dead_connection_is_seen_and_notices_are_not_printed(site):
+    tell = """(name) => {
+        document.body.dispatchEvent(new CustomEvent(name, {bubbles: true}));
+        const place = document.querySelector("#offline[role=status]");
+        return [getComputedStyle(place).display, place.textContent];
+    }"""
+    with site.window(MANAGER_NAME) as page:
+        site.open(page, "/")
+        shown, text = page.evaluate(tell, "htmx:sseError")
+        assert shown == "block" and "No connection" in text
+        assert page.evaluate(tell, "htmx:sseOpen") == ["none", ""]
+        page.emulate_media(media="print")
+        assert page.locator("#notices").evaluate("(place) => getComputedStyle(place).display") == "none"

@@ -122,11 +122,17 @@ def test_what_serve_cannot_do_is_a_sentence(run):
         (("--tls-cert", "x.pem"), "needs its key"),
         (("--tls-cert", "x.pem", "--tls-key", "y.pem", "--listen", "127.0.0.1:0"), "There is no file"),
         (("--keep-pictures", "often"), "often"),
+        (("--keep-pictures", "maple-13=3d"), "no such building; there are: maple-12"),
         (("--broker", "http://x"), "mqtt://"),
     ):
         code, _, said = run("serve", *arguments)
         assert (code, sentence in said) == (2, True), (arguments, said)
         assert said.count("\n") == 1, said
+
+
+def test_help_shows_where_things_are_by_default(run):
+    code, said, _ = run("serve", "--help")
+    assert code == 0 and said.count("default: DIR/") + said.count("DIR/alerts.toml") >= 2
 
 
 def test_serve_runs_until_it_is_told_to_end(run, home):

@@ -99,6 +99,7 @@ def test_one_row(house, manager):
     shown = find(r'<pre class="hex"[^>]*>([^<]+)</pre>', answer.text)
     assert bytes.fromhex(shown) == record and f"{len(record)} bytes" in answer.text
     assert "Dora" in answer.text and "granted" in answer.text
+    assert find(r"time at the building</dt><dd><time[^>]*>([^<]+)</time>", answer.text).endswith("UTC")
     marks = marks_in(answer)
     assert len(marks) >= 5 and set(marks.values()) == {"good"}
     announced = next(n for n, each in enumerate(house.locks[FRONT].records, 1) if event.kind_of(each) == event.PICTURE)

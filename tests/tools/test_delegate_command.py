@@ -154,8 +154,8 @@ def test_codes_of_residents_and_staff(run, home, anna, role, code_class):
     for arguments, sentence in (
         (("Rosa",), f"listed at {DOOR} as {role}"),
         (("Ben", "--class", str(code_class)), "ask for it with --role"),
-        (("Rosa", "--role", role, "--once"), f"A code of {role} is class {code_class}"),
-        (("Rosa", "--role", role, "--class", "4"), f"A code of {role} is class {code_class}"),
+        (("Rosa", "--role", role, "--once"), f"A code of {role} is for 28 days and any number of uses"),
+        (("Rosa", "--role", role, "--class", "4"), f"A code of {role} is for 28 days and any number of uses"),
         (("Rosa", "--role", role, "--for", "29d"), "No single window holds"),
         (("Rosa", "--role", "visitor"), "A role is one of driver, resident, staff"),
     ):

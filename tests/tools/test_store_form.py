@@ -172,3 +172,8 @@ def test_names_that_a_database_cannot_hold(database):
     with database.connect() as connection:
         doors = connection.execute(select(tables.status.c.door).order_by(tables.status.c.door)).scalars().all()
     assert doors == sorted(["a\ufffdb", "\ufffdx", "\U0001f6aa", "'; DROP TABLE chain; --", "%s %(x)s :x ?"])
+
+
+def test_a_database_that_does_not_exist_is_named(postgresql, tmp_path):
+    with pytest.raises(StoreFailed, match="no such database"):
+        Database.open(postgresql.url("nobody_made_it"), tmp_path)

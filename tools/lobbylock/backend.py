@@ -304,6 +304,10 @@ class Backend:
         if not self.is_sqlite:
             if "authentication failed" in said or state[:2] == "28":
                 return f"The database of {at} lets nobody in by that name and password."
+            if "no password supplied" in said:
+                return f"The database of {at} wants a password: put it into ~/.pgpass or into the address."
+            if state == "3D000" or ("database " in said and "does not exist" in said):
+                return f"There is no such database as that of {at}; `createdb` makes one."
             if is_gone or state[:2] in ("08", "57") or type(error).__name__ == "OperationalError":
                 return f"The database of {at} does not answer."
         primary = getattr(getattr(error, "diag", None), "message_primary", None)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,6 +80,7 @@ def serve(
 ) -> None:
     """Collect what the locks record, and show it to residents and managers."""
     folder = open_home(home)
+    check_keep(folder.door_names(), keep)
     host, port = parse_listen(listen)
     serving = Serving(
         Listening(host, port, tls_cert, tls_key),
@@ -111,6 +112,18 @@ def serve(
         stack.enter_context(service)
         open_error_console().print(f"The page is at {service.url}; Ctrl-C ends it.", soft_wrap=True)
         stop.wait()
+
+
+def check_keep(doors: Sequence[str], keep: Sequence[str] | None) -> None:
+    """Raises UserError for a rule of how long pictures are kept that is about no building of `doors`."""
+    buildings = {name.partition("/")[0] for name in doors}
+    for text in keep or ():
+        building, is_one, _ = text.partition("=")
+        if is_one and building not in buildings:
+            known = ", ".join(sorted(buildings)) or "none"
+            raise UserError(
+                f"--keep-pictures names {building[:60]!r}, and there is no such building; there are: {known}."
+            )
 
 
 def check_manager(accounts: Accounts) -> None:

@@ -51,9 +51,11 @@ def choose_window(
         classes = ", ".join(str(known) for known in sorted(keycode.WINDOW_S))
         raise UserError(f"There is no class {code_class}; the classes are {classes}.")
     if is_single_use and code_class not in (None, keycode.SINGLE_USE):
-        raise UserError(f"A code that works once is class {keycode.SINGLE_USE}, not {code_class}.")
+        raise UserError(f"A code that works once has a class of its own, {keycode.SINGLE_USE}, not {code_class}.")
     if role != DRIVER and (is_single_use or code_class not in (None, ROLE_CLASSES[role])):
-        raise UserError(f"A code of {role} is class {ROLE_CLASSES[role]}, any number of uses within 28 days.")
+        raise UserError(
+            f"A code of {role} is for 28 days and any number of uses: never for once, and of no other class."
+        )
     if role == DRIVER and code_class in ROLE_CLASSES.values():
         raise UserError(f"Class {code_class} says whose the code is: ask for it with --role.")
     code_class = ROLE_CLASSES.get(role, code_class)

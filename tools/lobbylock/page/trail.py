@@ -142,6 +142,7 @@ def show_row(request: Request, viewer: Viewer) -> Response:
         record=[" ".join(line[at : at + 2] for at in range(0, len(line), 2)) for line in lines],
         size=len(record) // 2,
         values=list(_flat(proof.values)),
+        time_s=(proof.values or {}).get("time_s"),
     )
 
 
