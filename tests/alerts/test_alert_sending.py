@@ -120,14 +120,17 @@ def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, ho
     for is_json in (False, True):
         logs.configure(is_json, level=logging.DEBUG)
         logging.getLogger().addHandler(caplog.handler)
-        lane.tell(person(urls=[*urls, f"nothing://{secret}@nowhere"], kinds=["forced"]))
+        lane.tell(person(urls=urls, kinds=["forced"]))
         lane.step()
         lane.record(event.DOOR_FORCED)
         lane.pass_on(3_600)
+        lane.tell(person(urls=[*urls, f"nothing://{secret}@nowhere"], kinds=["forced"]))
+        lane.step()
     with pytest.raises(UserError) as caught:
         alert_sending.check_urls("Ines", [f"nothing://{secret}@nowhere"])
     printed = capsys.readouterr()
     assert "alert failed" in printed.err and "URL 2 (json)" in printed.err
+    assert "alerts.toml is not right" in printed.err
     everything = printed.out + printed.err + caplog.text + str(caught.value)
     assert secret not in everything
     assert secret.encode() not in b"".join(path.read_bytes() for path in lane.home.path.parent.glob("lane.db*"))

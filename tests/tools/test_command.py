@@ -248,7 +248,7 @@ def test_full_list(run, home, door):
     for at in range(100):
         assert make_code(run, f"driver {at}", "--from", "2026-01-01T12:00Z", "--for", "1h")["slot"] == at
     code, text, error = run("code", door, "one more")
-    assert (code, text) == (2, "") and "All 100 slots" in error
+    assert (code, text) == (2, "") and "All 100 places" in error
     assert run("driver", "remove", door, "driver 42")[0] == 0
     assert make_code(run, "one more")["slot"] == 42
 
