@@ -27,7 +27,7 @@ TIMEOUT_S = 100
 WAITING = ("uplink", "soak", "install", "demo", "e2e", "homeassistant")
 LONGEST_S = {"test_demo": 150, "test_uplink": 90, "test_news_broker": 60, "test_bad_brokers": 30, "test_reboots": 30}
 USUAL_S = 10
-SYSTEM_PROGRAMS = ("mosquitto", "valgrind")
+SYSTEM_PROGRAMS = ("mosquitto", "valgrind", "chromium")
 
 _RUNS_ON = re.compile(r"^# runs on: micropython cpython$", re.MULTILINE)
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')

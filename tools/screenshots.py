@@ -229,6 +229,8 @@ def shrink(picture: Image.Image) -> bytes:
 
 
 def main() -> None:
+    if not Path(_CHROMIUM).exists():
+        raise SystemExit("Chromium is not installed: `apt-get install chromium` does that on Debian.")
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lobbylock-screenshots-") as folder:
         with Scene(
