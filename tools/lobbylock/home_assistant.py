@@ -186,16 +186,23 @@ class HomeAssistant:
     async def _go_on(self, link: Link) -> None:
         """Publishes until the connection ends or it is to stop."""
         tasks = [asyncio.create_task(each) for each in (link.listen(), self._publish(link), self._stop.wait())]
+        has_said = False
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            tasks[1].cancel()
+            await asyncio.gather(tasks[1], return_exceptions=True)
+            # An end like this sends no last will.
+            await link.outbox.put(self._names.service, device.OFFLINE.encode())
+            has_said = True
         finally:
+            if not has_said:
+                # Without a farewell the broker publishes the last will.
+                link.drop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        # An end like this sends no last will.
-        await link.outbox.put(self._names.service, device.OFFLINE.encode())
 
     async def _publish(self, link: Link) -> None:
         """Tells all there is, then that this side is there, then what changes."""

@@ -56,6 +56,8 @@ class Outbox:
         digest = sha256(payload).digest()
         if self.holds(topic, digest) or (not payload and topic not in self._held):
             return
+        # One that is cut off in the middle may have come or not: no digest is that one's.
+        self._held[topic] = b""
         await self._client.publish(topic, payload, qos=1, retain=True)
         if payload:
             self._held[topic] = digest
