@@ -7,7 +7,6 @@ says so. Pictures are looked at by their hash each time.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, select
@@ -21,10 +20,10 @@ from lobbylock.eventline import printable
 from lobbylock.history import GRANTED, Filter, History, Shown
 from lobbylock.home_assistant_door import KINDS, Neighbour, Standing, iso, last_gap_seq
 from lobbylock.latest import latest_rows
-from lobbylock.picture import is_jpeg
 from lobbylock.readers import Reader
 from lobbylock.rowproof import HERE, PictureState
-from lobbylock.store import Chain, Store, read_picture
+from lobbylock.shown_picture import read_shown
+from lobbylock.store import Chain, Store
 from lobbylock.verify import is_number
 
 # As long as the page has them at its top.
@@ -114,15 +113,7 @@ class Sights:
 
     def picture(self, state: PictureState) -> bytes | None:
         """Returns the picture if its file is the announced one and a JPEG."""
-        column = tables.picture.c
-        wanted = select(column.file).where(column.chain == state.chain, column.seq == state.seq)
-        with self._database.connect() as connection:
-            path = Store(self._database, connection).picture_path(connection.execute(wanted).scalar())
-        try:
-            data = b"" if path is None else read_picture(path)
-        except OSError:
-            return None
-        return data if sha256(data).digest() == state.sha256 and is_jpeg(data) else None
+        return read_shown(self._database, state)
 
     def _delivery(self, door: Door) -> tuple[str, dict[str, Any]] | None:
         for shown in self._visits(Neighbour(), door, GRANTED):

@@ -4,27 +4,21 @@ What locks send is never decoded here. A file is served only if it is the one th
 hash, and only as a JPEG in a sandbox, so that nothing else can come of it in a browser.
 """
 
-from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from lobbylock import tables
 from lobbylock.errors import UserError
 from lobbylock.history import Shown
 from lobbylock.page.access import Viewer, for_people
 from lobbylock.page.cards import facts
-from lobbylock.page.context import Context, context_of
+from lobbylock.page.context import context_of
 from lobbylock.page.deliveries import Wish, find_story
 from lobbylock.page.render import render
-from lobbylock.picture import is_jpeg
-from lobbylock.rowproof import PictureState
-from lobbylock.store import Store
-from lobbylock.store import read_picture as read_file
+from lobbylock.shown_picture import read_shown
 
 _POLICY = "default-src 'none'; sandbox"
 _STRIP = 60
@@ -38,7 +32,7 @@ def show_picture(request: Request, viewer: Viewer) -> Response:
         raise HTTPException(404)
     # Looked at again each time, by hash: a picture that was deleted or changed must not come out of a browser's cache.
     headers = {"cache-control": "private, no-cache", "etag": f'"{shown.picture.sha256.hex()}"'}
-    data = read_picture(context_of(request), shown.picture)
+    data = read_shown(context_of(request).database, shown.picture)
     if data is None:
         raise HTTPException(404)
     if headers["etag"] in request.headers.get("if-none-match", ""):
@@ -60,19 +54,6 @@ def show_strip(request: Request, viewer: Viewer) -> Response:
     pictured = [facts(shown) for shown in page.stories if _is_pictured(shown)]
     older = wish.address("/pictures", page.next) if page.next else None
     return render(request, "pictures.html", pictures=pictured, error=None, older=older, **values)
-
-
-def read_picture(context: Context, picture: PictureState) -> bytes | None:
-    """Returns the picture if its file is the announced one and a JPEG; no more of a file is read than one can have."""
-    column = tables.picture.c
-    wanted = select(column.file).where(column.chain == picture.chain, column.seq == picture.seq)
-    with context.database.connect() as connection:
-        path = Store(context.database, connection).picture_path(connection.execute(wanted).scalar())
-    try:
-        data = b"" if path is None else read_file(path)
-    except OSError:
-        return None
-    return data if sha256(data).digest() == picture.sha256 and is_jpeg(data) else None
 
 
 def _is_pictured(shown: Shown) -> bool:
