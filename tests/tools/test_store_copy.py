@@ -68,6 +68,14 @@ def content(address, pictures) -> tuple[dict, dict]:
     return rows, files
 
 
+def audit(run, *options) -> dict:
+    """What an audit finds, without the silence of the boards: it grows with each second."""
+    found = json.loads(run("audit", "verify", *options, "--json")[1])
+    for door in found["doors"]:
+        assert door.pop("silent_s") >= 0
+    return found
+
+
 def test_copy_to_the_other_kind_and_back(filled, other_kind, pictures_path, run, collector, lock, tmp_path):
     address, pictures = other_kind
     options = ("--pictures", str(pictures_path), "--to-pictures", str(pictures))
@@ -78,8 +86,7 @@ def test_copy_to_the_other_kind_and_back(filled, other_kind, pictures_path, run,
     assert all(before[0][name] for name in ("chain", "event", "gap", "picture", "conflict", "status", "visit"))
     assert len(before[1]) == 2
     # Its audit, and that of both beside each other.
-    found = run("audit", "verify", "--store", address, "--pictures", str(pictures), "--json")[1]
-    assert found == run("audit", "verify", "--json")[1]
+    assert audit(run, "--store", address, "--pictures", str(pictures)) == audit(run)
     # A copy is not laid over what is there.
     code, text, error = run("store", "copy", filled, address, *options)
     assert (code, text) == (2, "") and "needs an empty one" in error
