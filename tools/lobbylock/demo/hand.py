@@ -1,5 +1,7 @@
 """What somebody at the virtual door does with the hands: keys, cards, the phone's button, the door itself."""
 
+from collections import deque
+
 from firmware.core import event_names
 from lobbylock.ble_phone import CarrierLost, StrangeLock
 from lobbylock.demo.air import visit
@@ -9,9 +11,10 @@ from virtualboard.ble import Task
 from virtualboard.chip.card import Card
 
 KEYS = "0123456789*#"
-# Long enough to be seen when the lock signs at this moment: interrupts come late on the virtual board then.
-_KEY_MS = 220
-_GAP_MS = 50
+# A key is let go once the lock has clicked, as people do: on a busy machine, or while the lock signs, that takes longer.
+_KEY_MS = 100
+_LONGEST_KEY_MS = 600
+_GAP_MS = 100
 # A card is taken away a moment after the lock's lamp or buzzer has answered, as people do.
 _ANSWERED_MS = 500
 _LONGEST_HELD_MS = 10_000
@@ -24,7 +27,11 @@ class Hand:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._board = stage.board
+        self._keys: deque[str] = deque()
+        self._key: str | None = None
+        self._pressed_ms = 0
         self._free_ms = 0
+        self._sounds = 0
         self._card: Card | None = None
         self._held_since_ms = 0
         self._opener: Card | None = None
@@ -34,10 +41,20 @@ class Hand:
 
     def type(self, key: str) -> None:
         """Presses a key behind the one before: two that overlap would be two at once."""
+        self._keys.append(key)
+        self._move_finger()
+
+    def _move_finger(self) -> None:
         now_ms = self._board.now_ms
-        start_ms = max(now_ms, self._free_ms)
-        self._free_ms = start_ms + _KEY_MS + _GAP_MS
-        self._board.at(start_ms - now_ms, lambda: self._board.keypad.press(key, _KEY_MS))
+        heard = len(self._board.buzzer.history)
+        if self._key is not None:
+            if now_ms - self._pressed_ms < (_KEY_MS if heard > self._sounds else _LONGEST_KEY_MS):
+                return
+            self._board.keypad.release(self._key)
+            self._key, self._free_ms = None, now_ms + _GAP_MS
+        if self._keys and now_ms >= self._free_ms:
+            self._key, self._pressed_ms, self._sounds = self._keys.popleft(), now_ms, heard
+            self._board.keypad.press(self._key)
 
     def hold(self, card: Card) -> bool:
         """Holds a card to the reader until the lock answers. Returns False if another one is there."""
@@ -49,7 +66,8 @@ class Hand:
         return True
 
     def let_go(self) -> None:
-        """Takes the card away once the lock has answered; to be called again and again."""
+        """Takes the finger off a key, and the card away, once the lock has answered; to be called again and again."""
+        self._move_finger()
         card = self._card
         if card is None:
             return
