@@ -44,6 +44,18 @@ def check(run, data, *arguments):
     return values["reason"]
 
 
+def test_what_is_made_goes_over_nothing_that_is_read(run, anna):
+    before = [open(path, "rb").read() for path in anna]
+    for path in anna:
+        for option in ("--out", "--ndef"):
+            made, error = delegate(run, anna, option, path)
+            assert made is None and "would be overwritten" in error
+    mint = ("credential", "mint", "Vera", "--building", "maple-12", "--holder", anna[1], "--out", anna[1])
+    code, _, error = run(*mint)
+    assert code == 2 and "would be overwritten" in error
+    assert [open(path, "rb").read() for path in anna] == before
+
+
 def test_a_visitor_is_let_in(run, home, anna):
     made, error = delegate(run, anna)
     assert error == "" and made is not None

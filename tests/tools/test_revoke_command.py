@@ -116,6 +116,16 @@ def test_a_visitor_by_the_ids_in_the_record(home, run, mint):
         assert run("revoke", what, "--parent", parent)[0] == 2
 
 
+def test_a_list_goes_over_nothing_that_is_read(home, run, mint, tmp_path):
+    path, _ = mint("Anna")
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for out in (path, tmp_path / "link"):
+        code, _, err = run("revoke", str(path), "--out", str(out))
+        assert code == 2 and "would be overwritten" in err and path.read_bytes() == before
+    assert Book(home, "maple-12").version == 0
+
+
 def test_revoking_until_a_time_that_is_over(home, run, mint):
     mint("Anna")
     code, _, err = run("revoke", "Anna", "--until", "-1h")
@@ -350,9 +360,19 @@ def test_lists_lie_at_the_broker(home, run, mint, broker_kind):
     home.new_door("maple-12/back", Options())
     home.new_door("oak-3/front", Options())
     mint("Anna")
+    code, out, err = run("revoke", "Anna", "--broker", "mqtt://127.0.0.1:1")
+    assert code == 2 and "Anna: revoked" in out and "Doors do not know yet" in out
+    assert "does not take it" in err and "`lobbylock news list maple-12 --broker URL` does that" in err
+    said = json.loads(run("revoke", "Anna", "--broker", "mqtt://127.0.0.1:1", "--json")[1])
+    assert (said["version"], said["changed"], said["published"]) == (1, [], []) and "List 1" in said["trouble"]
     with Broker(broker_kind) as broker:
+        # The list of before, by the command that was named.
+        assert run("news", "list", "maple-12", "--broker", broker.url)[0] == 0
+        assert _retained(broker)
+    with Broker(broker_kind) as broker:
+        # Or by the same once more.
         code, out, err = run("revoke", "Anna", "--broker", broker.url)
-        assert code == 0 and "Published for maple-12/back, maple-12/front." in out, err
+        assert code == 0 and "on the list already" in out and "Published for maple-12/back, maple-12/front." in out, err
         held = _retained(broker)
         expected = dict(list_messages(["maple-12/back", "maple-12/front"], Book(home, "maple-12").list()))
         assert held == {topic: payload for topic, payload in expected.items() if payload}

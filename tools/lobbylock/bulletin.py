@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 import cbor
 import cose
@@ -79,9 +80,9 @@ def read_list(data: bytes, keys: dict[bytes, bytes] | None = None) -> tuple[str,
         return 0 if is_signed((keys or {}).get(kid, b""), message, signature) else 1
 
     try:
-        building = _building(data[:size])
+        building = str(_fields(data[:size])[1])
         version, count, digest = bulletin.read_head(data[:size], building, verify if keys else None)
-    except bulletin.BulletinError:
+    except (ValueError, IndexError, bulletin.BulletinError):
         raise UserError("The list's head is not one that locks take.") from None
     body = data[size:]
     ids = [body[at : at + bulletin.ID_BYTES] for at in range(0, len(body), bulletin.ID_BYTES)]
@@ -90,9 +91,22 @@ def read_list(data: bytes, keys: dict[bytes, bytes] | None = None) -> tuple[str,
     return building, version, ids
 
 
-def _building(head: bytes) -> str:
+def read_token(data: bytes) -> tuple[str, int]:
+    """Returns (door, Unix time) of a time token, whatever nonce it answers and whoever signed it. Raises UserError."""
     try:
-        fields = cbor.decode(cose.parse(head)[3])
-        return str(fields[1])
-    except (cose.CoseError, cbor.CborError, TypeError, IndexError):
-        raise UserError("The list's head is not one that locks take.") from None
+        _, name, nonce, _ = _fields(data)
+        door = str(name)
+        return door, bulletin.read_time(data, door, nonce, lambda *_: 0)
+    except (ValueError, bulletin.BulletinError):
+        raise UserError("That is no time token.") from None
+
+
+def _fields(message: bytes) -> list[Any]:
+    """Returns what was signed, whatever it is. Raises ValueError for what is no list of fields."""
+    try:
+        fields = cbor.decode(cose.parse(message)[3])
+    except (cose.CoseError, cbor.CborError, TypeError):
+        fields = None
+    if not isinstance(fields, list):
+        raise ValueError("no fields")
+    return fields

@@ -60,7 +60,7 @@ def mint_command(
 ) -> None:
     """Make a credential, signed with the issuer's newest key."""
     outputs = Outputs(out, ndef, tag, page.removeprefix("https://"))
-    outputs.check()
+    outputs.check(holder)
     if role not in ROLES or form not in FORMS:
         raise UserError(f"A role is one of {', '.join(ROLES)}, a form one of {', '.join(FORMS)}.")
     now_s = int(time.time())

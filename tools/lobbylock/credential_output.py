@@ -11,7 +11,7 @@ from rich.text import Text
 
 from firmware.core import credential, event_names
 from lobbylock import badge
-from lobbylock.delegation import parse_chain
+from lobbylock.delegation import parse_credential
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.grant_code import GrantCode
@@ -34,11 +34,11 @@ class Outputs:
     tag: str | None
     page: str
 
-    def check(self) -> None:
-        """Raises UserError for what could not be written, before anything is made."""
+    def check(self, *inputs: Path | str | None) -> None:
+        """Raises UserError for what could not be written, before anything is made; `inputs` as for `check_writable`."""
         for path in (self.file, self.ndef):
             if path is not None:
-                check_writable(path)
+                check_writable(path, *inputs)
         if self.tag is not None and self.tag.upper() not in badge.AREA_BYTES:
             raise UserError(f"A tag is one of {', '.join(badge.AREA_BYTES)}.")
         if not all("!" <= letter <= "~" for letter in self.page):
@@ -63,11 +63,7 @@ class Outputs:
 def describe(data: bytes) -> dict[str, object]:
     """Returns what the credential in `data` says, in words. Raises UserError if it is not one."""
     try:
-        if data[:1] == credential.CHAIN:
-            found = parse_chain(data)
-        else:
-            kid, payload, _, _ = credential.unwrap(data)
-            found = credential.parse(kid, payload)
+        found = parse_credential(data)
     except credential.CredentialError:
         raise UserError(
             f"That is not a credential of this kind: other form, claims missing, unknown or out of range; {FORM_HINT}."

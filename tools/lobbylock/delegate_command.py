@@ -49,7 +49,7 @@ def delegate(
 ) -> None:
     """Let a visitor in with a resident's credential and key: never further, longer or more often than the resident."""
     outputs = Outputs(out, ndef, tag, page.removeprefix("https://"))
-    outputs.check()
+    outputs.check(parent, key, holder)
     if form not in FORMS:
         raise UserError(f"A form is one of {', '.join(FORMS)}.")
     now_s = int(time.time())

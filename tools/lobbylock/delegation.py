@@ -65,16 +65,23 @@ def parse_chain(data: bytes) -> Credential:
         raise CredentialError from None
 
 
+def parse_credential(data: bytes) -> Credential:
+    """Returns the credential `data`, or the visitor's if that is a chain; no signature is checked.
+
+    Raises CredentialError.
+    """
+    if data[:1] == credential.CHAIN:
+        return parse_chain(data)
+    kid, payload, _, _ = credential.unwrap(data)
+    return credential.parse(kid, payload)
+
+
 def keys_of(data: bytes) -> list[bytes]:
     """Returns the keys under which locks count and revoke the credential or chain `data`, the visitor's first.
 
     Raises CredentialError.
     """
-    if data[:1] == credential.CHAIN:
-        found = parse_chain(data)
-    else:
-        kid, payload, _, _ = credential.unwrap(data)
-        found = credential.parse(kid, payload)
+    found = parse_credential(data)
     return [found.key] if found.parent is None else [found.key, found.parent.key]
 
 

@@ -48,12 +48,26 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def check_writable(path: Path) -> None:
-    """Raises UserError if no file can lie at `path`; to be asked before something else is changed."""
+def check_writable(path: Path, *inputs: Path | str | None) -> None:
+    """Raises UserError if no file can lie at `path`, or if one of `inputs` does, by whatever name; to be asked before
+    something else is changed.
+
+    `inputs` are what the command was given to read: a text may name a file or be the thing itself, None is nothing.
+    """
     if path.is_dir():
         raise UserError(f"{path} is a folder.")
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {path.parent}.")
+    if any(each is not None and _is_same(path, each) for each in inputs):
+        raise UserError(f"{path} would be overwritten, and it is read here: name another file for what is written.")
+
+
+def _is_same(path: Path, other: Path | str) -> bool:
+    try:
+        return os.path.samefile(path, os.path.expanduser(other))
+    except (OSError, ValueError):
+        # One of them is not there yet, or no file's name at all.
+        return False
 
 
 def _sync_folder(path: Path) -> None:

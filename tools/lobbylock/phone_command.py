@@ -10,6 +10,7 @@ from lobbylock import phone
 from lobbylock.credential_file import read_credential
 from lobbylock.door import parse_public_key
 from lobbylock.errors import UserError
+from lobbylock.files import check_writable
 from lobbylock.names import split_door
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
 from lobbylock.wallet import Wallet, check_size
@@ -52,11 +53,13 @@ def wallet(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Put together what a phone needs at its doors, for `phone present`."""
+    check_writable(path, credential, key)
     data = check_size(read_credential(credential))
-    phone.load_key(key)
-    doors = dict(_door_and_key(text, home) for text in door)
-    Wallet(data, key.resolve(), doors).save(path)
-    typer.echo(f"Wrote {path}: {len(doors)} door{'s' * (len(doors) != 1)}.", err=True)
+    private_key = phone.load_key(key)
+    held = Wallet(data, key.resolve(), dict(_door_and_key(text, home) for text in door))
+    held.check(private_key)
+    held.save(path)
+    typer.echo(f"Wrote {path}: {len(held.doors)} door{'s' * (len(held.doors) != 1)}.", err=True)
 
 
 def _door_and_key(text: str, home: Path) -> tuple[str, bytes]:

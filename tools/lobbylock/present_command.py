@@ -12,19 +12,19 @@ from typing import Annotated, Any
 
 import typer
 
-from firmware.core import event, event_names
+from firmware.core import bulletin, event, event_names
 from lobbylock.ble_phone import BleVisit, CarrierLost, StrangeLock
 from lobbylock.ble_radio import Radio
+from lobbylock.bulletin import read_list, read_token
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
+from lobbylock.names import split_door
 from lobbylock.options import JsonOption
 from lobbylock.phone import Phone, load_key
 from lobbylock.phone_command import WalletArgument
 from lobbylock.visit_receipt import read_visit_receipt
 from lobbylock.wallet import Wallet
 
-# A list has at most 8,190 bytes, a token 200.
-_MAX_NEWS_BYTES = 8_190
 _WORDS = {
     event.GRANTED: "The door is open.",
     event.OTHER_BUILDING: "This credential is for another building.",
@@ -71,20 +71,21 @@ def present(
     Exits with 1 if the door stays closed.
     """
     held = Wallet.load(path)
+    if receipt is not None:
+        check_writable(receipt, path, held.key, list_file, token)
+    doors = list(held.doors) if door is None else [door]
     visit = Presentation(
         held,
         Phone(
             held.credential,
             load_key(held.key),
             wants_receipt=not no_receipt,
-            list_file=_read_news(list_file),
-            token=_read_news(token),
+            list_file=_read_list(list_file, doors) if list_file else b"",
+            token=_read_token(token, doors) if token else b"",
             version=2,
         ),
         door,
     )
-    if receipt is not None:
-        check_writable(receipt)
     outcome = asyncio.run(visit.play(Radio(), limit_s, None if is_there else _wait_for_enter))
     for number, data in enumerate(visit.phone.receipts):
         file = receipt if receipt is not None and number == 0 else path.parent / _receipt_name(data)
@@ -95,17 +96,38 @@ def present(
         raise typer.Exit(1)
 
 
-def _read_news(path: Path | None) -> bytes:
-    if path is None:
-        return b""
+def _read_list(path: Path, doors: list[str]) -> bytes:
+    """Returns the list in `path`; whether its signature holds is for the lock. Raises UserError if it is none, or of
+    another building than `doors`."""
+    data = _read_news(path)
+    try:
+        building, _, _ = read_list(data)
+    except UserError:
+        raise UserError(f"{path} is no whole list; `lobbylock news list BUILDING --out FILE` writes one.") from None
+    if all(split_door(door)[0] != building for door in doors):
+        raise UserError(f"The list {path} is of {building}, and {', '.join(doors)} would not take it: leave it out.")
+    return data
+
+
+def _read_token(path: Path, doors: list[str]) -> bytes:
+    """As `_read_list`, of a time token, which is for one of `doors`."""
+    data = _read_news(path)
+    try:
+        door, _ = read_token(data)
+    except UserError:
+        raise UserError(f"{path} is no time token; `lobbylock news token` writes one with --out FILE.") from None
+    if door not in doors:
+        raise UserError(f"The token {path} is for {door}, and {', '.join(doors)} would not take it: leave it out.")
+    return data
+
+
+def _read_news(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            data = file.read(_MAX_NEWS_BYTES + 1)
+            # One byte more than there may be is enough to be refused.
+            return file.read(bulletin.MAX_LIST_BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"There is no file at {path}; `lobbylock news` makes it.") from None
-    if not 0 < len(data) <= _MAX_NEWS_BYTES:
-        raise UserError(f"{path} is empty, or longer than any list.")
-    return data
 
 
 def _receipt_name(data: bytes) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from firmware.core import bulletin, credential
+from firmware.core import bulletin
+from firmware.core.credential import CredentialError
 from lobbylock import revocation
 from lobbylock.address import Address
 from lobbylock.carriers import (
@@ -24,7 +25,7 @@ from lobbylock.carriers import (
 )
 from lobbylock.coderegister import CodeRegister
 from lobbylock.credential_file import read_credential
-from lobbylock.delegation import keys_of, parse_chain
+from lobbylock.delegation import parse_credential
 from lobbylock.errors import UserError
 from lobbylock.files import check_writable, write_private
 from lobbylock.home import Home
@@ -32,7 +33,7 @@ from lobbylock.moment import format_local, parse_time
 from lobbylock.names import check_building, check_person, split_door
 from lobbylock.options import DEFAULT_HOME, HomeOption, JsonOption, open_home
 from lobbylock.register import Minted, Register
-from lobbylock.revocation import Book, Entry, stays_until_s
+from lobbylock.revocation import Book, Entry, Revoked, stays_until_s
 
 _ID = re.compile(r"(?:[0-9a-fA-F]{2}){8,16}")
 
@@ -82,7 +83,7 @@ def revoke(
     now_s = int(time.time())
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key) if broker else None
     if out:
-        check_writable(out.expanduser())
+        check_writable(out.expanduser(), what, ca, cert, key)
     until_s = parse_time(until, now_s) if until else None
     if until_s is not None and until_s <= now_s:
         raise UserError("That time is over already.")
@@ -103,15 +104,29 @@ def revoke(
     revoked = revocation.revoke(folder, names.pop(), entries, now_s, is_undone=undo)
     if out:
         write_private(out.expanduser(), revoked.data)
-    if address:
-        publish(address, list_messages(revoked.doors, revoked.data))
-    doors = revoked.doors if address else None
+    trouble = _publish(address, revoked) if address else None
+    doors = revoked.doors if address and trouble is None else None
     if is_json:
-        typer.echo(json.dumps(_values(revoked.book, revoked.changed, doors or [])))
+        typer.echo(json.dumps(_values(revoked.book, revoked.changed, doors or [], trouble)))
     else:
         _show(revoked.book, entries, revoked.changed, doors, is_undone=undo)
         if parent is None and any(not entry.subject for entry in entries):
             typer.echo("No record has that id. If it is a visitor's, this does nothing: say --parent as well.")
+    if trouble is not None:
+        raise UserError(trouble)
+
+
+def _publish(address: Address, revoked: Revoked) -> str | None:
+    """Brings the list to the broker; returns what came in between, and what is left to do then."""
+    try:
+        publish(address, list_messages(revoked.doors, revoked.data))
+    except UserError as error:
+        book = revoked.book
+        return (
+            f"{error} List {book.version} of {book.building} is made and kept, and not published: "
+            f"`lobbylock news list {book.building} --broker URL` does that once the broker takes it."
+        )
+    return None
 
 
 def find_codes(home: Home, name: str, person: str, now_s: int) -> list[tuple[str, Entry]]:
@@ -200,15 +215,10 @@ def _shown(what: str) -> Minted:
             "here knows those since version 0.3.0. Give the credential's file, or its id with --building and --until."
         ) from None
     try:
-        key = keys_of(data)[0]
-        if data[:1] == credential.CHAIN:
-            found = parse_chain(data)
-        else:
-            kid, payload, _, _ = credential.unwrap(data)
-            found = credential.parse(kid, payload)
-    except credential.CredentialError:
+        found = parse_credential(data)
+    except CredentialError:
         raise UserError("That is not a credential.") from None
-    return Minted(found.subject, found.building, found.id.hex(), found.kid.hex(), key.hex(), found.expires_s)
+    return Minted(found.subject, found.building, found.id.hex(), found.kid.hex(), found.key.hex(), found.expires_s)
 
 
 def _unknown_ids(
@@ -223,13 +233,14 @@ def _unknown_ids(
     return [(building, Entry(digest[: bulletin.ID_BYTES].hex(), until_s, "", now_s)) for digest in digests]
 
 
-def _values(book: Book, changed: list[Entry], doors: list[str]) -> dict[str, object]:
+def _values(book: Book, changed: list[Entry], doors: list[str], trouble: str | None) -> dict[str, object]:
     return {
         "building": book.building,
         "version": book.version,
         "count": len(book.entries),
         "changed": [{"id": each.key, "subject": each.subject, "until_s": each.until_s} for each in changed],
         "published": doors,
+        "trouble": trouble,
         "file": str(book.list_path),
     }
 
