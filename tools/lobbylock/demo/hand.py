@@ -11,7 +11,7 @@ from virtualboard.ble import Task
 from virtualboard.chip.card import Card
 
 KEYS = "0123456789*#"
-# A key is let go once the lock has clicked, as people do: on a busy machine, or while the lock signs, that takes longer.
+# A key is let go once the lock has clicked, as people do: while the lock signs, or on a busy machine, that is later.
 _KEY_MS = 100
 _LONGEST_KEY_MS = 600
 _GAP_MS = 100

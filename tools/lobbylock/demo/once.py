@@ -152,6 +152,7 @@ class Show(Visits):
         code = self._stage.code("UPS 4711", "--for", "4h")
         healthy: list[float] = []
         stalled: list[float] = []
+        ratio = 0.0
         # On a busy machine the medians of a few say little: more are taken, and all of them count.
         for _ in range(_MOST_ROUNDS):
             # In turn, so that whatever else the machine does falls on both.
