@@ -116,7 +116,7 @@ _ONE = select(_VISIT).where(_VISIT.c.chain == bindparam("of_chain"), _VISIT.c.se
 class Filter:
     """Which visits: at `doors` (full names), of people whose name begins with `person`, in whatever case, shown from
     `since_s` to before `until_s` (Unix time), with an outcome of story.OUTCOMES, or GRANTED. `spans` are other times
-    (since, until) for some of the doors, whose zones differ."""
+    (since, until) for some of the doors, whose zones differ. `is_pictured`: only those that a picture was taken of."""
 
     doors: tuple[str, ...]
     person: str | None = None
@@ -124,6 +124,7 @@ class Filter:
     until_s: int | None = None
     outcome: str | None = None
     spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    is_pictured: bool = False
 
     def span(self, door: str) -> tuple[int | None, int | None]:
         """Returns from when to when visits at `door` are wanted."""
@@ -514,6 +515,8 @@ def _conditions(reader: Reader, wanted: Filter, names: list[str]) -> list[list[C
     if whose is None:
         return []
     conditions = list(whose)
+    if wanted.is_pictured:
+        conditions.append(_VISIT.c.picture.is_not(None))
     if wanted.outcome == GRANTED:
         conditions.append(_VISIT.c.outcome != REFUSED)
     elif wanted.outcome is not None:
