@@ -8,10 +8,10 @@ from test_alterations import look
 from visitcase import FRONT, KID, MANAGER, NOON_S
 
 from firmware.core import event
-from lobbylock import tables
+from lobbylock import history, tables
 from lobbylock.door import Door
 from lobbylock.errors import UserError
-from lobbylock.history import GRANTED
+from lobbylock.history import GRANTED, Page
 from lobbylock.readers import ALL, NOTHING, PICTURED, TABLE, WHOSE, Reader, parse_reader
 from lobbylock.trail import trail
 
@@ -301,6 +301,71 @@ def test_slots_that_get_their_names_later(house):
         connection.execute(update(tables.visit).values(person="Zoe"))
     assert [found.seq for found in look(house)] == [code]
     assert house.told()[code].proof.is_broken
+
+
+def test_pages_tell_nothing_of_those_whom_one_may_not_see(house, monkeypatch):
+    lock = house.enrol()
+    seen = []
+    for number in range(4):
+        for _ in range(3 * number):
+            lock.now_s += 60
+            lock.add(event.ACCESS, {event.REASON: 0, event.VIA: event.KEYPAD, event.SLOT: 7, event.ROLE: 2})
+            lock.seal()
+        seen.append(house.come("Dora", picture=False))
+        lock.now_s += 60
+        own = {event.REASON: 0, event.VIA: event.KEYPAD, event.SLOT: 5, event.ROLE: 2}
+        seen.append(lock.add(event.ACCESS, own))
+        lock.seal()
+    house.collect()
+    anna = Reader("resident", "Anna")
+
+    def walk(before=None, limit=2, **more):
+        pages = []
+        while not pages or pages[-1].next:
+            pages.append(house.page(anna, before=pages[-1].next if pages else before, limit=limit, **more))
+        return pages
+
+    def seqs(pages):
+        return [[shown.seq for shown in page.stories] for page in pages]
+
+    # Before and after Anna has a place on the list; then those of it may be hers.
+    newest = seen[::-1]
+    assert seqs(walk()) == [[newest[1], newest[3]], [newest[5], newest[7]]]
+    assert walk(person="zzz") == [Page([], None)]
+    door = house.home.door(FRONT)
+    door.list_driver("Anna", NOON_S, 5, role="resident")
+    house.home.save_door(door)
+    for count, limit in ((3, 3), (500, 1)):
+        monkeypatch.setattr(history, "_READ_ON_ROWS", count)
+        pages = walk(limit=limit)
+        assert seqs(pages) == [newest[each : each + limit] for each in range(0, len(newest), limit)]
+        for page in pages[:-1]:
+            last = page.stories[-1]
+            assert page.next == f"{last.shown_s}.{last.chain}.{last.seq}"
+    # No place that somebody makes up tells of the nine who came before the last Dora.
+    pages = [house.page(anna, before=f"{lock.now_s - 60 * each}.1.0", limit=1) for each in (1, 2, 5, 9, 10)]
+    assert seqs(pages) == [newest[2:3]] * 5 and len({page.next for page in pages}) == 1
+    assert walk(outcome="refused") == [Page([], None)]
+    assert [shown.seq for shown in house.page(anna, person="Anna", limit=200).stories] == newest[::2]
+    # Of very many without a name the newest are looked at, wherever a page begins.
+    monkeypatch.setattr(history, "_MOST_UNNAMED", 5)
+    assert seqs(walk(limit=3)) == [[newest[0], newest[1], newest[3]], [newest[5], newest[7]]]
+    assert [page.next for page in walk(person="Anna", before=f"{lock.now_s - 60}.1.1")] == [None]
+
+
+def test_index_that_names_a_reader_everywhere_ends_their_list(house, monkeypatch):
+    house.enrol()
+    dora = house.come("Dora", picture=False)
+    for _ in range(9):
+        house.come("Bert", 2, picture=False)
+    house.collect()
+    with house.database.begin() as connection:
+        connection.execute(update(tables.visit).where(tables.visit.c.role == "resident").values(person="Anna"))
+    anna = Reader("resident", "Anna")
+    assert [shown.seq for shown in house.page(anna, limit=2).stories] == [dora]
+    monkeypatch.setattr(history, "_MOST_HIDDEN", 4)
+    monkeypatch.setattr(history, "_READ_ON_ROWS", 3)
+    assert house.page(anna, limit=2) == Page([], None)
 
 
 def test_days_of_doors_in_other_zones(house):

@@ -56,7 +56,7 @@ from lobbylock.rowproof import (
 from lobbylock.store import Chain, Store
 from lobbylock.story import OUTCOMES, REFUSED, UNKNOWN, Story, stories
 from lobbylock.verify import MAX_NUMBER, is_number
-from lobbylock.visits import differing_columns
+from lobbylock.visits import decode_row, differing_columns
 
 # A filter's outcome besides those of stories: whatever was not refused.
 GRANTED = "granted"
@@ -79,6 +79,13 @@ _AHEAD_ROWS = 4
 _BETWEEN_ROWS = 16
 # A picture is given up soon, at the lock's next start at the latest.
 _MOST_FAILURES = 64
+# Where a reader has a place on a door's list, accesses without a name may be theirs: a place may have got its name
+# later. Of all of them the newest so many are looked at. It is no bound on what is read for one page, for where that
+# stops would tell of others, from page to page.
+_MOST_UNNAMED = 5_000
+_READ_ON_ROWS = 500
+# Rows that say who may see them, and whose record says otherwise: there are many only where the index was edited.
+_MOST_HIDDEN = 1_000
 _MAX_IDS = 500
 _MOST_NAMES = 20_000
 _MOST_LATEST = 1_000
@@ -178,7 +185,8 @@ class History:
 
     def page(self, reader: Reader, wanted: Filter, before: str | None = None, limit: int = 25) -> Page:
         """Returns what `reader` may see of the visits that are `wanted`, from the place `before` on. A page may hold
-        fewer than `limit` although others follow. Raises UserError for a place or an outcome that is none."""
+        fewer than `limit` although others follow. Neither `next` nor whether there is one says anything of visits that
+        the reader may not see. Raises UserError for a place or an outcome that is none."""
         limit = max(1, min(limit, MAX_LIMIT))
         doors = self._doors()
         place = _parse_place(before)
@@ -189,21 +197,42 @@ class History:
             groups: dict[tuple[int | None, int | None], list[int]] = {}
             for chain in sorted(chains.values(), key=lambda found: found.id):
                 groups.setdefault(wanted.span(chain.door), []).append(chain.id)
-            conditions = _conditions(reader, wanted, _names(store, chains, wanted.person))
-            rows = _newest(store, groups, conditions, place, limit + 1)
-            shown = self._tell(reader, store, chains, doors, rows[:limit])
-        following = None
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            # SQLite keeps fractions too, where somebody writes them.
-            following = ".".join(str(math.floor(number)) for number in (last.shown_s, last.chain, last.seq))
-        # The name of a slot may be a later one than the row's, and of others the reader may not see it.
-        found = [each for each in shown if _begins(each.story.who, wanted.person) or each.proof.is_broken]
-        return Page(found, following)
+            unnamed = _unnamed(reader, store, chains, doors)
+            conditions = _conditions(reader, wanted, _names(store, chains, wanted.person), unnamed)
+            if _sees_all(reader):
+                rows = _newest(store, groups, conditions, place, limit + 1)
+                shown = self._tell(reader, store, chains, doors, rows[:limit])
+                following = rows[limit - 1] if len(rows) > limit else None
+            else:
+                shown = self._read_on(reader, store, chains, doors, (groups, conditions, place), limit + 1)
+                following = shown[limit - 1] if len(shown) > limit else None
+        # The name of a slot may be a later one than the row's.
+        found = [each for each in shown[:limit] if _begins(each.story.who, wanted.person) or each.proof.is_broken]
+        return Page(found, _write_place(following) if following is not None else None)
+
+    def _read_on(
+        self, reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door], query: Any, limit: int
+    ) -> list[Shown]:
+        """Returns the first `limit` that `reader` may see, past those that they may not."""
+        groups, conditions, place = query
+        shown: list[Shown] = []
+        count, hidden = limit, 0
+        while True:
+            rows = _newest(store, groups, conditions, place, count)
+            rest = _without_others(reader, store, chains, doors, rows)
+            while rest and len(shown) < limit:
+                part, rest = rest[: limit - len(shown)], rest[limit - len(shown) :]
+                told = self._tell(reader, store, chains, doors, part)
+                shown += told
+                hidden += len(part) - len(told)
+            if len(rows) < count or len(shown) >= limit or hidden > _MOST_HIDDEN:
+                return shown
+            place = _parse_place(_write_place(rows[-1]))
+            count = _READ_ON_ROWS
 
     def people(self, reader: Reader, door_names: Iterable[str]) -> list[str] | None:
         """Returns who came to those doors lately, by name; None for a reader who may not see everybody."""
-        if _may_see(reader) != []:
+        if not _sees_all(reader):
             return None
         with self._database.connect() as connection:
             store = Store(self._database, connection)
@@ -488,6 +517,11 @@ def _parse_place(text: str | None) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
+def _write_place(found: Any) -> str:
+    # SQLite keeps fractions too, where somebody writes them.
+    return ".".join(str(math.floor(number)) for number in (found.shown_s, found.chain, found.seq))
+
+
 def _fold(name: str) -> str:
     # As the index has it, which cannot keep every character.
     return unicodedata.normalize("NFC", _WORDS.process_bind_param(name, None)).casefold()
@@ -509,9 +543,48 @@ def _names(store: Store, chains: Iterable[int], start: str | None) -> list[str]:
     return sorted(found)[:_MOST_NAMES]
 
 
-def _conditions(reader: Reader, wanted: Filter, names: list[str]) -> list[list[ColumnElement[bool]]]:
+def _unnamed(
+    reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door]
+) -> list[ColumnElement[bool]]:
+    """Returns which rows without a name may be the reader's own: those of boards where a place is theirs."""
+    if reader.name is None:
+        return []
+    listed = [
+        chain.id for chain in chains.values() if any(each.name == reader.name for each in doors[chain.door].drivers)
+    ]
+    whole, parts = [], []
+    for chain in sorted(listed):
+        of_chain = (_VISIT.c.chain == chain, _VISIT.c.person.is_(None))
+        times = select(_VISIT.c.shown_s).where(*of_chain, _NUMBERS[0]).order_by(_VISIT.c.shown_s.desc())
+        from_s = store.connection.execute(times.offset(max(0, _MOST_UNNAMED // len(listed) - 1)).limit(1)).scalar()
+        if from_s is None:
+            whole.append(chain)
+        else:
+            parts.append(and_(*of_chain, _VISIT.c.shown_s >= from_s))
+    return [*([and_(_VISIT.c.chain.in_(whole), _VISIT.c.person.is_(None))] if whole else []), *parts]
+
+
+def _without_others(
+    reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door], rows: list[Any]
+) -> list[Any]:
+    """Returns rows without those whose record, checked or not, is of an access without a name that is another's."""
+    others: set[tuple[int, int]] = set()
+    unnamed = [row for row in rows if row.person is None and is_number(row.seq)]
+    for number in {row.chain for row in unnamed}:
+        seqs = [row.seq for row in unnamed if row.chain == number]
+        records = select(_EVENT.c.seq, _EVENT.c.record).where(_EVENT.c.chain == number, _EVENT.c.seq.in_(seqs))
+        for seq, record in store.connection.execute(records).tuples():
+            found = decode_row(seq, record)
+            if found is not None and reader.level(doors[chains[number].door], found) == NOTHING:
+                others.add((number, seq))
+    return [row for row in rows if (row.chain, row.seq) not in others]
+
+
+def _conditions(
+    reader: Reader, wanted: Filter, names: list[str], unnamed: list[ColumnElement[bool]]
+) -> list[list[ColumnElement[bool]]]:
     """Returns what the rows must fulfil, all of one of the lists; none if there can be none."""
-    whose = _may_see(reader)
+    whose = _may_see(reader, unnamed)
     if whose is None:
         return []
     conditions = list(whose)
@@ -530,19 +603,23 @@ def _conditions(reader: Reader, wanted: Filter, names: list[str]) -> list[list[C
     return [*([[*conditions, of_name]] if names else []), [*conditions, *_UNNAMED]]
 
 
-def _may_see(reader: Reader) -> list[ColumnElement[bool]] | None:
-    """Returns, for the reader's levels in readers.TABLE, which rows may hold something for them."""
+def _sees_all(reader: Reader) -> bool:
+    return all(TABLE[reader.role][whose] > NOTHING for whose in WHOSE)
+
+
+def _may_see(reader: Reader, unnamed: list[ColumnElement[bool]]) -> list[ColumnElement[bool]] | None:
+    """Returns, for the reader's levels in readers.TABLE, which rows may hold something for them; `unnamed` are those
+    that may be their own."""
     levels = TABLE[reader.role]
-    if all(levels[whose] > NOTHING for whose in WHOSE):
+    if _sees_all(reader):
         return []
     roles = {DELIVERY: "driver", OTHER_RESIDENT: "resident", OTHER_STAFF: "staff", OTHER_VISITOR: "visitor"}
     seen: list[ColumnElement[bool]] = [
         _VISIT.c.role == role for whose, role in roles.items() if levels[whose] > NOTHING
     ]
-    if levels[OWN] > NOTHING and reader.role in PERSONS:
+    if levels[OWN] > NOTHING and reader.role in PERSONS and reader.name is not None:
         own_role = event_names.ROLE_NAMES[PERSONS[reader.role]]
-        is_own = or_(_VISIT.c.person == reader.name, _VISIT.c.person.is_(None))
-        seen.append(and_(is_own, _VISIT.c.role == own_role))
+        seen.append(and_(or_(_VISIT.c.person == reader.name, *unnamed), _VISIT.c.role == own_role))
     if levels[OWN_VISITOR] > NOTHING:
         ids = sorted(reader.ids)[-_MAX_IDS:]
         seen += [
