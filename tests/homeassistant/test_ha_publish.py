@@ -14,7 +14,9 @@ from lobbylock.alarms import FORCED, mark_seen
 from lobbylock.broker import Broker, StalledBroker
 from lobbylock.errors import StoreFailed
 from lobbylock.home_assistant_device import ATTRIBUTES, Names
+from lobbylock.home_assistant_door import Neighbour
 from lobbylock.home_assistant_notes import MAX_EVENTS
+from lobbylock.home_assistant_store import Sights
 from lobbylock.watchman import Noticed
 
 HOUR_S = 3_600
@@ -143,6 +145,21 @@ def test_a_forced_door_is_an_event_and_a_tamper(lane, ear):
     ear.wait(lane.topic("tamper"), "ON")
     ear.wait(lane.topic("door"), "ON")
     assert [(each["event_type"], each["seq"]) for each in ear.events(lane.topic("event"))] == [(FORCED, seq)]
+
+
+def test_a_tamper_is_one_for_a_week_from_when_it_came(lane):
+    lane.lock.add(event.DOOR_FORCED)
+    lane.lock.seal()
+    lane.collect()
+    forced_s = lane.lock.now_s
+    with lane.database.begin() as connection:
+        connection.execute(update(tables.event).values(received_s=forced_s + 20 * 86_400))
+    seen = []
+    for days in (20, 26, 28):
+        now_s = forced_s + days * 86_400 + 60
+        sights = Sights(lane.database, lane.doors, lane.history, Neighbour(), lambda now_s=now_s: now_s)
+        seen.append(sights.look(lane.doors()[FRONT], ()).has_tamper)
+    assert seen == [True, True, False]
 
 
 def test_what_the_watchman_finds_is_a_tamper(lane, ear):

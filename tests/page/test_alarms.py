@@ -4,11 +4,13 @@ import json
 import re
 
 import pytest
+from pagecase import Visitor
 from recordcase import NOON_S, Finding, House, open_page
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from firmware.core import event
 from lobbylock import tables
+from lobbylock.alarms import alarms
 from lobbylock.page import actions
 from lobbylock.revocation import Book, Entry
 
@@ -52,6 +54,45 @@ def test_open_alarms_are_at_the_top(house, manager, resident, context):
     assert "opened and nobody had been let in" in resident.get("/account").text
     context.now_s.now_s += 8 * DAY_S
     assert top_of(manager.get("/doors")) == [] == top_of(resident.get("/account"))
+
+
+def test_an_alarm_is_new_when_it_comes(house, app, context):
+    happen(house, event.DOOR_FORCED)
+    house.collect()
+    came = update(tables.event).values(received_s=NOON_S + 20 * DAY_S)
+    with context.database.begin() as connection:
+        connection.execute(came)
+    for days, count in ((20, 1), (26, 1), (28, 0)):
+        context.now_s.now_s = NOON_S + days * DAY_S + 3_600
+        manager, resident = Visitor(app), Visitor(app)
+        assert manager.login("mia").status_code == 303 == resident.login("anna").status_code
+        assert len(top_of(manager.get("/doors"))) == count == len(top_of(resident.get("/account"))), days
+        # Where the top leads to.
+        assert manager.get("/alarms").text.count('class="card alarm') == 1
+        assert manager.get("/alarms?days=7").text.count('class="card alarm') == count
+
+
+def test_clocks_that_were_ahead(house, context):
+    now_s = NOON_S + 3_600
+    doors = [FRONT]
+    house.locks[FRONT].now_s = NOON_S + 9_000 * DAY_S
+    happen(house, event.DOOR_FORCED)
+    house.collect()
+
+    def open_ones(now_s, since_s):
+        with context.database.connect() as connection:
+            return len(alarms(connection, doors, since_s, now_s=now_s))
+
+    # The lock's: it is as old as its receipt.
+    assert open_ones(now_s, now_s - 7 * DAY_S) == 1 and open_ones(now_s + 8 * DAY_S, now_s + DAY_S) == 0
+    # The collector's at that time: as old as the lock says; and both.
+    for time_s, ends in ((NOON_S, True), (NOON_S + 9_000 * DAY_S, False)):
+        with context.database.begin() as connection:
+            record = event.Event(1, event.DOOR_FORCED, 0, 0, time_s, {}).encode()
+            connection.execute(update(tables.event).values(received_s=NOON_S + 8_000 * DAY_S))
+            connection.execute(update(tables.event).where(tables.event.c.seq == 1).values(record=record, time_s=time_s))
+        assert open_ones(now_s, now_s - 7 * DAY_S) == 1
+        assert (open_ones(now_s + 8 * DAY_S, now_s + DAY_S) == 0) == ends
 
 
 def test_put_aside(house, manager, context):

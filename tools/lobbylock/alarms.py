@@ -105,7 +105,8 @@ class Found(Protocol):
 class Alarm:
     """One of ALARM_KINDS. `what` tells those of a kind apart; `time_s` is Unix time, when it was received if the lock
     knew no time. `seqs` are all that it stands for: faults of one kind that nobody has seen are one alarm, shown with
-    the last one's `seq`. `chain` is 0 for what the watchman found, which nobody can put aside.
+    the last one's `seq`. `chain` is 0 for what the watchman found, which nobody can put aside. `came_s` is when it was
+    received: a lock that was away tells of it long after.
     """
 
     door: str
@@ -118,6 +119,12 @@ class Alarm:
     is_seen: bool = False
     seen_by: str | None = None
     seqs: tuple[int, ...] = field(default=())
+    came_s: int = 0
+
+    def known_s(self, now_s: int) -> int:
+        """Returns when it was new: the later of its time and its receipt. What a clock that is ahead says does not
+        count, or it would be new for ever."""
+        return max((at_s for at_s in (self.time_s, self.came_s) if at_s <= now_s), default=now_s)
 
     @property
     def count(self) -> int:
@@ -162,15 +169,17 @@ def alarms(
     *,
     kinds: Collection[str] = ALARM_KINDS,
     each: int = MAX_EACH,
+    now_s: int | None = None,
 ) -> list[Alarm]:
     """Returns the alarms at `doors` (full names) since Unix time `since_s`, the newest first, what the watchman found
-    before all others. Of each kind of event and board those are the latest `each`."""
+    before all others; with `now_s` those that came since then as well. Of each kind of event and board those are the
+    latest `each`."""
     chains = _chains(connection, doors)
     seen = _seen(connection, chains)
     found = [*_events(connection, chains, kinds, each), *_gaps(connection, chains), *_conflicts(connection, chains)]
     shown = []
     for alarm in found:
-        if alarm.kind in kinds and alarm.time_s >= since_s:
+        if alarm.kind in kinds and (alarm.time_s if now_s is None else alarm.known_s(now_s)) >= since_s:
             account = seen.get((alarm.chain, alarm.seq, alarm.what))
             shown.append(_with(alarm, is_seen=account is not None, seen_by=account))
     shown.sort(key=lambda each: (each.time_s, each.seq), reverse=True)
@@ -220,8 +229,10 @@ def _events(connection: Connection, chains: dict[int, str], kinds: Collection[st
         if found is None or kind is None:
             # An altered row, which is the watchman's to name.
             continue
-        time_s = _number(received_s) if found.time_s is None else found.time_s
-        yield Alarm(chains[chain], chain, found.seq, kind, kind_name(found.kind), time_s, sentence_of(found))
+        came_s = _number(received_s)
+        time_s = came_s if found.time_s is None else found.time_s
+        what = kind_name(found.kind)
+        yield Alarm(chains[chain], chain, found.seq, kind, what, time_s, sentence_of(found), came_s=came_s)
 
 
 def decode(record: object) -> event.Event | None:
@@ -243,8 +254,9 @@ def _gaps(connection: Connection, chains: dict[int, str]) -> Iterable[Alarm]:
         if not isinstance(first_seq, int):
             continue
         which = f"Event {first_seq}" if first_seq == last_seq else f"Events {first_seq} to {last_seq}"
-        known_s = _number(received_s if time_s is None else time_s)
-        yield Alarm(chains[chain], chain, first_seq, GAP, _GAP_ROW, known_s, f"{which} never came.")
+        came_s = _number(received_s)
+        known_s = came_s if time_s is None else _number(time_s)
+        yield Alarm(chains[chain], chain, first_seq, GAP, _GAP_ROW, known_s, f"{which} never came.", came_s=came_s)
 
 
 def _conflicts(connection: Connection, chains: dict[int, str]) -> Iterable[Alarm]:
@@ -254,7 +266,8 @@ def _conflicts(connection: Connection, chains: dict[int, str]) -> Iterable[Alarm
         if not isinstance(seq, int):
             continue
         sentence = f"A message sealed by the door's own key tells another history, from event {seq} on."
-        yield Alarm(chains[chain], chain, seq, TAMPER, _CONFLICT, _number(received_s), sentence)
+        came_s = _number(received_s)
+        yield Alarm(chains[chain], chain, seq, TAMPER, _CONFLICT, came_s, sentence, came_s=came_s)
 
 
 def _number(time_s: object) -> int:

@@ -102,11 +102,12 @@ class Sights:
 
     def look(self, door: Door, findings: Iterable[alarms.Found]) -> Sight:
         """Returns what there is to see at `door` now; `findings` are the watchman's."""
-        since_s = int(self._now_s()) - _ALARMS_S
+        now_s = int(self._now_s())
+        since_s = now_s - _ALARMS_S
         with self._database.connect() as connection:
             store = Store(self._database, connection)
             chain = store.chain(door.name, door.public_key or b"")
-            found = alarms.alarms(connection, [door.name], since_s, findings, kinds=_TAMPER_KINDS)
+            found = alarms.alarms(connection, [door.name], since_s, findings, kinds=_TAMPER_KINDS, now_s=now_s)
             gap_seq = 0 if chain is None else _last_gap(store, chain)
         has_tamper = any(not alarm.is_seen for alarm in found)
         return Sight(has_tamper, gap_seq, self._delivery(door), self._picture(door))

@@ -17,7 +17,7 @@ from lobbylock.page.access import Viewer, for_managers, form_of
 from lobbylock.page.context import Context, Notice, context_of
 from lobbylock.page.render import local, render
 
-# An alarm that nobody has looked at for so long is not at the top any more.
+# An alarm that nobody has looked at for so long, since it happened or came, is not at the top any more.
 _TOP_S = 7 * 86_400
 _TOP_SHOWN = 3
 # It is on every page, so no more of a kind are looked at.
@@ -42,9 +42,9 @@ def open_alarms(context: Context, viewer: Viewer) -> list[Alarm]:
     """Returns the alarms of the last days that nobody has put aside, the newest first. Residents learn of forced doors
     only; what the watchman found stands at the top of its own accord."""
     kinds = [kind for kind in ALARM_KINDS if kind != "chain"] if viewer.is_manager else [FORCED]
-    since_s = int(context.now_s()) - _TOP_S
+    now_s = int(context.now_s())
     with context.database.connect() as connection:
-        found = alarms(connection, viewer.doors(context), since_s, kinds=kinds, each=_TOP_EACH)
+        found = alarms(connection, viewer.doors(context), now_s - _TOP_S, kinds=kinds, each=_TOP_EACH, now_s=now_s)
     return [alarm for alarm in found if not alarm.is_seen]
 
 
@@ -77,10 +77,11 @@ def show_alarms(request: Request, viewer: Viewer) -> Response:
     days = next((each for each, _ in _DAYS if str(each) == query.get("days")), _USUAL_DAYS)
     chosen = {name: door for name, door in doors.items() if wanted in ("", name)}
     kinds = [each for each in ALARM_KINDS if kind in ("", each)]
-    since_s = max(0, int(context.now_s()) - days * 86_400)
+    now_s = int(context.now_s())
+    since_s = max(0, now_s - days * 86_400)
     findings = context.watch.findings if context.watch is not None else []
     with context.database.connect() as connection:
-        found = alarms(connection, chosen, since_s, findings, kinds=kinds)
+        found = alarms(connection, chosen, since_s, findings, kinds=kinds, now_s=now_s)
     return render(
         request,
         "alarms.html",

@@ -39,7 +39,7 @@ def show_door(request: Request, viewer: Viewer) -> Response:
     findings = context.watch.findings if context.watch is not None else []
     with context.database.connect() as connection:
         health = read_health(connection, door)
-        found = alarms(connection, [door.name], now_s - _LATELY_S, findings)
+        found = alarms(connection, [door.name], now_s - _LATELY_S, findings, now_s=now_s)
     return render(
         request,
         "door.html",
