@@ -234,6 +234,17 @@ def test_long_bodies_are_not_read(visitor):
         assert visitor.post("/login", headers={"content-length": length}).status_code in (400, 413), length
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "x\0y", "unicode_escape", "utf-7", "nothing", ""])
+def test_forms_are_in_utf_8(visitor, manager, charset):
+    body = b'--B\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n\\ud800+2AA-\xff\r\n--B--\r\n'
+    kind = "multipart/form-data; boundary=B"
+    for who, path in ((visitor, "/login"), (manager, "/account"), (manager, "/alarms/seen")):
+        wrong = {"content-type": f"{kind}; charset={charset}".encode("latin-1")}
+        assert who.post(path, content=body, headers=wrong).status_code == 400
+        for right in (kind, f"{kind}; charset=UTF-8"):
+            assert who.post(path, content=body, headers={"content-type": right}).status_code == 403
+
+
 def test_files_are_not_taken(manager):
     token = manager.token("/account")
     answer = manager.post("/account", data={"csrf": token}, files={"present": ("x", b"y")})

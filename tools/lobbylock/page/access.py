@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote, urlsplit
 
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -143,11 +144,20 @@ async def checked_form(request: Request, csrf: str) -> FormData:
     """Returns a request's form. Raises HTTPException 403 unless it comes from a page of ours and has the token."""
     if not is_same_origin(request, context_of(request)):
         raise HTTPException(403, "That did not come from this page.")
+    if not _is_utf8(request):
+        # Browsers name none. Many of Python's codecs raise what nobody expects, or make text that no database takes.
+        raise HTTPException(400)
     form = await request.form(max_files=0, max_fields=_MAX_FIELDS)
     given = request.headers.get(_CSRF_HEADER) or form.get(_CSRF_FIELD) or ""
     if not isinstance(given, str) or not csrf or not hmac.compare_digest(given.encode(), csrf.encode()):
         raise HTTPException(403, "This form is out of date: go back, load the page anew, and try again.")
     return form
+
+
+def _is_utf8(request: Request) -> bool:
+    """Whether a form says that it is in UTF-8, or does not say."""
+    _, options = parse_options_header(request.headers.get("content-type"))
+    return options.get(b"charset", b"utf-8").lower() in (b"utf-8", b"utf8")
 
 
 def login_first(request: Request) -> Response:
