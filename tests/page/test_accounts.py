@@ -1,14 +1,17 @@
 """Accounts, sessions and the guard against guessing, on both databases."""
 
 import hmac
+import threading
 from hashlib import sha256
 
 import pytest
 from pagecase import CHEAP, NOW_S, PASSWORD
 from sqlalchemy import select
 
-from lobbylock import tables
+from lobbylock import backend, tables
+from lobbylock.database import Database
 from lobbylock.errors import StoreFailed, UserError
+from lobbylock.page import sessions as noting
 from lobbylock.page.accounts import MANAGER, RESIDENT, Accounts
 from lobbylock.page.guessing import LONGEST_S, LoginGuard
 from lobbylock.page.sessions import IDLE_S, LIFE_S, MAX_SESSIONS, Sessions
@@ -146,12 +149,54 @@ def test_a_use_that_cannot_be_noted_is_still_a_use(mia, database):
 
         connect = staticmethod(database.connect)
 
-        def begin(self):
+        def begin(self, wait_s):
             raise StoreFailed("The disk is full.")
 
     token = Sessions(database).begin(mia, HERE, NOW_S)
     full = Sessions(Full())  # pyright: ignore[reportArgumentType] all that is needed of one
     assert full.check(token, NOW_S + 3_600) is not None
+
+
+def test_readers_do_not_wait_for_another_writer(mia, database, store_address, pictures_path, monkeypatch):
+    def used_s():
+        with database.connect() as connection:
+            return connection.execute(select(tables.session.c.used_s)).scalar_one()
+
+    token = Sessions(database).begin(mia, HERE, NOW_S)
+    # Whoever waits for the writer as long as others do is still there at the deadline.
+    monkeypatch.setattr(backend, "_WAIT_S", 600)
+    with Database.open(store_address, pictures_path) as opened:
+        tries, begin = [], opened.begin
+        monkeypatch.setattr(opened, "begin", lambda *waits: tries.append(waits) or begin(*waits))
+        found = []
+
+        def read():
+            found.append(Sessions(opened).check(token, NOW_S + 3_600))
+
+        # Another program, and another part of this one.
+        for writer in (database, opened):
+            noting._PAUSED.clear()
+            tries.clear()
+            found.clear()
+            with Database.begin(writer):
+                for _ in range(3):
+                    reader = threading.Thread(target=read, daemon=True)
+                    reader.start()
+                    reader.join(60)
+                    assert not reader.is_alive()
+            assert len(found) == 3 and None not in found
+            # Nor is it tried again and again.
+            assert len(tries) == 1 and used_s() == NOW_S
+        read()
+        assert len(tries) == 1 and used_s() == NOW_S
+        for _ in range(2):
+            noting._PAUSED.clear()
+            read()
+        assert len(tries) == 2 and used_s() == NOW_S + 3_600
+        assert opened not in noting._PAUSED
+        with opened.connect() as connection:
+            shown = connection.exec_driver_sql("PRAGMA busy_timeout" if opened.is_sqlite else "SHOW lock_timeout")
+            assert shown.scalar_one() in (600_000, "10min")
 
 
 def test_each_failure_of_a_name_doubles_the_wait(database):

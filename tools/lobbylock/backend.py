@@ -146,10 +146,10 @@ class Backend:
                 connection.rollback()
 
     @contextlib.contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self, wait_s: float | None = None) -> Iterator[Connection]:
         """Yields a connection in a transaction of which all is kept, durably, or nothing; no other writer comes in
-        between."""
-        with self.open_connection() as connection, self.writing(connection):
+        between. Raises StoreFailed where another one goes on for `wait_s`, or as long as is usual."""
+        with self.open_connection() as connection, self.writing(connection, wait_s):
             yield connection
 
     def open_connection(self) -> Connection:
@@ -171,12 +171,12 @@ class Backend:
             connection.begin()
 
     @contextlib.contextmanager
-    def writing(self, connection: Connection) -> Iterator[None]:
+    def writing(self, connection: Connection, wait_s: float | None = None) -> Iterator[None]:
         """Makes what happens on `connection` inside a transaction as `begin` does."""
-        if not self._turn.acquire(timeout=_WAIT_S):
+        if not self._turn.acquire(timeout=_WAIT_S if wait_s is None else wait_s):
             raise StoreFailed(f"The store at {self.address} is busy: another part of this program is writing.")
         try:
-            self._begin_writing(connection)
+            self._begin_writing(connection, wait_s)
             try:
                 yield
                 connection.commit()
@@ -190,13 +190,16 @@ class Backend:
         finally:
             self._turn.release()
 
-    def _begin_writing(self, connection: Connection) -> None:
+    def _begin_writing(self, connection: Connection, wait_s: float | None) -> None:
         for is_last in (False, True):
             try:
                 connection.begin()
                 if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    self._begin_immediate(connection, wait_s)
                 else:
+                    if wait_s is not None:
+                        # Until the transaction ends.
+                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{max(1, round(wait_s * 1000))}ms'")
                     connection.execute(_LOCK)
                 return
             except StoreFailed as failure:
@@ -205,6 +208,19 @@ class Backend:
                 # A server that went away since the last time may be back; nothing has been written yet.
                 if is_last or not failure.is_gone:
                     raise
+
+    def _begin_immediate(self, connection: Connection, wait_s: float | None) -> None:
+        if wait_s is None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        opened: Any = connection.connection.driver_connection
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            # Past SQLAlchemy, which may have given up the connection; one that was closed is nobody's any more.
+            with contextlib.suppress(sqlite3.Error):
+                opened.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
 
     def _check_file(self, connection: Connection) -> None:
         """Raises StoreFailed if the file of SQLite was moved, deleted or replaced; the next attempt opens what is there
@@ -421,7 +437,14 @@ def _check_out(opened: Any, _record: object, _proxy: object) -> None:
 def _postgresql_engine(url: URL, to_read: bool) -> Engine:
     engine = sqlalchemy.create_engine(
         url,
-        connect_args={"connect_timeout": _WAIT_S, "tcp_user_timeout": _WAIT_S * 1000},
+        connect_args={
+            "connect_timeout": _WAIT_S,
+            "tcp_user_timeout": _WAIT_S * 1000,
+            # While an answer is waited for there is nothing on its way that could be missed.
+            "keepalives_idle": _WAIT_S,
+            "keepalives_interval": _WAIT_S // 3,
+            "keepalives_count": 3,
+        },
         pool_size=_POOL,
         max_overflow=_POOL,
         pool_timeout=_WAIT_S,

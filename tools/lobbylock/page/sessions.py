@@ -1,9 +1,11 @@
 """Sessions: who is logged in. The store has the hash of each token, so that a copy of it lets nobody in."""
 
 import secrets
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import delete, insert, select, update
 
@@ -18,6 +20,11 @@ LIFE_S = 30 * 86_400
 IDLE_S = 7 * 86_400
 # Noting every use would be a write a request.
 _NOTED_EVERY_S = 300
+# Whoever reads waits no longer than that for it, and after a try that failed nobody does for a while.
+_NOTE_WAIT_S = 0.1
+_PAUSE_S = 60.0
+# Until when, by the monotonic clock. Each request has its own Sessions.
+_PAUSED: "WeakKeyDictionary[Database, float]" = WeakKeyDictionary()
 _TOKEN_BYTES = 32
 _MAX_TOKEN_CHARACTERS = 64
 MAX_SESSIONS = 20
@@ -88,10 +95,15 @@ class Sessions:
             connection.execute(delete(tables.session).where(tables.session.c.token_sha256 == digest))
 
     def _note_use(self, digest: bytes, now_s: int) -> None:
+        if time.monotonic() < _PAUSED.get(self._database, 0.0):
+            return
+        # Before the try: others who come meanwhile do not wait as well.
+        _PAUSED[self._database] = time.monotonic() + _PAUSE_S
         try:
-            with self._database.begin() as connection:
+            with self._database.begin(_NOTE_WAIT_S) as connection:
                 wanted = tables.session.c.token_sha256 == digest
                 connection.execute(update(tables.session).where(wanted).values(used_s=now_s))
         except StoreFailed:
-            # A full disk must not keep people from reading; the next use is noted.
-            pass
+            # A full disk or another writer must not keep people from reading; a later use is noted.
+            return
+        _PAUSED.pop(self._database, None)
