@@ -13,6 +13,8 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # Settings of whoever calls must not reach the interpreters that are tested.
 unexport MICROPYPATH MICROPYINSPECT PYTHONPATH PYTHONHOME PYTEST_ADDOPTS
+# The tests start thousands of interpreters: each would compile the same sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
