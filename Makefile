@@ -36,7 +36,7 @@ fmt: $(READY) ## Format the sources, repair what lint can, and write package.jso
 
 test: $(READY) ## Run the tests; RUN_SLOW=1 adds the slow ones
 	@sh tools/system_packages.sh mosquitto valgrind chromium
-	@$(BIN)/pytest -n 3 --dist worksteal $(if $(RUN_SLOW),,-m "not slow")
+	@$(BIN)/pytest -n 4 --dist worksteal $(if $(RUN_SLOW),,-m "not slow")
 
 fuzz: $(READY) ## Throw wrong input at every parser on both interpreters; N=... inputs each, 1,000,000 if not given
 	@$(BIN)/python -m fuzz $(if $(N),--inputs $(N))
