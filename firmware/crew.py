@@ -239,7 +239,6 @@ class Crew:
             self.ble,
             visit,
             public,
-            self._trail.sign,
             os.urandom,
             self._trail,
             self._indicator,

@@ -70,12 +70,12 @@ class Lobby:
             self._visit = self._cards = None
             self._forget(_MODULES)
 
-    async def serve(self, session, data: bytes, via: int, is_trusted: bool = True, is_news=None):
+    async def serve(self, session, data: bytes, via: int, is_trusted: bool = True, is_news=None, rest=None):
         """See `task.visit.Visit.serve`. Raises MemoryError as well."""
         self.open()
         self._inside += 1
         try:
-            return await self._visit.serve(session, data, via, is_trusted, is_news)
+            return await self._visit.serve(session, data, via, is_trusted, is_news, rest)
         finally:
             self._inside -= 1
             self._used_ms = self._uptime.now_ms()

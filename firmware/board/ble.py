@@ -162,14 +162,14 @@ class Ble:
 
     def _note(self, kind: int, data) -> None:
         try:
-            if kind == _CONNECTED:
-                self._let_in(data[0])
-                return
             link = self._find(data[0])
-            if kind == _DISCONNECTED:
+            if kind <= _DISCONNECTED:
                 if link:
+                    # Also when its handle is another one's now, and the stack has not said that it was over.
                     self._end(link)
-                # One that nobody knows never came about, and has ended the advertising.
+                if kind == _CONNECTED:
+                    self._let_in(data[0])
+                # A connection that nobody knows never came about, and has ended the advertising.
                 self._interrupts.ring(self.changed)
             elif link is None or link.is_gone:
                 return
@@ -188,7 +188,6 @@ class Ble:
                 link.is_gone = False
                 link.mtu = _USUAL_MTU
                 link._came = link._taken = 0
-                self._interrupts.ring(self.changed)
                 return
         self._hang_up(handle)
 

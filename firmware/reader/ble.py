@@ -54,7 +54,7 @@ class BlePhone:
 
     def __init__(self, ble, link, uptime) -> None:
         self._ble = ble
-        self._link = link
+        self.link = link
         self._uptime = uptime
         self._end_ms = uptime.now_ms() + _VISIT_MS
         self._out = self._in = 0
@@ -73,16 +73,16 @@ class BlePhone:
         now_ms = self._uptime.now_ms()
         end_ms = min(now_ms + limit_ms, self._end_ms)
         while True:
-            chunk = self._ble.take(self._link)
+            chunk = self._ble.take(self.link)
             if chunk is not None:
                 message = self._join(chunk)
                 if message is not None:
                     return message
                 continue
             now_ms = self._uptime.now_ms()
-            if self._link.is_gone or now_ms >= end_ms:
+            if self.link.is_gone or now_ms >= end_ms:
                 raise PhoneGone
-            await self._link.changed.wait(end_ms - now_ms)
+            await self.link.changed.wait(end_ms - now_ms)
 
     def _join(self, chunk: bytes):
         """Returns the message that ends with `chunk`, None if it goes on."""
@@ -103,17 +103,17 @@ class BlePhone:
 
     async def send(self, message: bytes) -> None:
         """Sends `message` in chunks. Raises PhoneGone."""
-        most = self._link.mtu - _ATT_BYTES - 1
+        most = self.link.mtu - _ATT_BYTES - 1
         end_ms = min(self._uptime.now_ms() + _ANSWER_MS, self._end_ms)
         for at in range(0, len(message), most):
             head = self._out | (0 if at else _FIRST) | (_LAST if at + most >= len(message) else 0)
             self._out = (self._out + 1) % _NUMBERS
             chunk = bytes((head,)) + message[at : at + most]
-            while not self._ble.send(self._link, chunk):
+            while not self._ble.send(self.link, chunk):
                 if self._uptime.now_ms() >= end_ms:
                     raise PhoneGone
                 await asyncio.sleep_ms(_RETRY_MS)
-        if self._link.is_gone:
+        if self.link.is_gone:
             raise PhoneGone
 
     # Records.
@@ -149,7 +149,7 @@ class BlePhone:
         if len(answer) > most:
             raise PhoneStrange
         # By when the radio had it: somebody else may have been computing since.
-        self.took_ms = max(0, time.ticks_diff(self._link.arrived, asked))
+        self.took_ms = max(0, time.ticks_diff(self.link.arrived, asked))
         self._is_over = False
         return answer
 

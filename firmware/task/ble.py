@@ -12,7 +12,9 @@ from firmware.core import event, indication
 from firmware.core.errors import FlashError, PhoneGone
 
 _HELLO_MS = const(5_000)
+# Between two HELLOs that are answered; and while strangers come, since each may have a signature checked as well.
 _GREETINGS_MS = const(200)
+_WARY_MS = const(500)
 _ROUND_MS = const(10_000)
 # While the channel's half waits to be replaced.
 _LOOK_MS = const(1_000)
@@ -28,7 +30,8 @@ _HALF_MS = const(600_000)
 # Twice that is how long a radio that failed is left alone; every wait in a task comes round at least so often.
 _RETRY_MS = const(15_000)
 
-# As with cards: signatures cannot be guessed, but whoever is refused fills the journal.
+# As with cards: signatures cannot be guessed, but whoever is refused fills the journal. So it is refusals that wait to
+# be written and told, and nobody else waits for them.
 _REFUSALS = const(5)
 _REST_MS = const(5_000)
 _FORGOTTEN_MS = const(60_000)
@@ -40,15 +43,14 @@ _ADVERTISED = const(b"\x02\x01\x06\x19\x21\x00\x00\x00\x4b\x43\x4f\x4c\x59\x42\x
 class Phones:
     """`ble` is the radio, a `firmware.board.ble.Ble`; `visit` serves who shows a credential.
 
-    `public` is the door's public key, `sign(message)` its signature, `random(n)` gives n bytes; `forget(names)` has
-    modules loaded no longer.
+    `public` is the door's public key, `random(n)` gives n bytes; `forget(names)` has modules loaded no longer. `trail`
+    also signs with the door's key.
     """
 
-    def __init__(self, ble, visit, public: bytes, sign, random, trail, indicator, attention, uptime, forget) -> None:
+    def __init__(self, ble, visit, public: bytes, random, trail, indicator, attention, uptime, forget) -> None:
         self._ble = ble
         self._visit = visit
         self._public = public
-        self._sign = sign
         self._random = random
         self._trail = trail
         self._indicator = indicator
@@ -61,6 +63,8 @@ class Phones:
         self._greeted_ms = -_GREETINGS_MS
         self._refusals = 0
         self._refused_ms = 0
+        # Those who wait to be refused, in the order in which they came.
+        self._refused = []
         self.is_faulty = False
 
     async def run(self) -> None:
@@ -81,10 +85,8 @@ class Phones:
             return
         self.is_faulty = is_faulty
         try:
-            if is_faulty:
-                self._trail.record(event.RADIO_FAULT, {event.REASON: event.NO_ANSWER})
-            else:
-                self._trail.record(event.RADIO_RECOVERED, {})
+            kind = event.RADIO_FAULT if is_faulty else event.RADIO_RECOVERED
+            self._trail.record(kind, {event.REASON: event.NO_ANSWER} if is_faulty else {})
         except FlashError:
             self._indicator.show(indication.FAULT)
 
@@ -123,11 +125,11 @@ class Phones:
 
     def _prepare(self, now_ms: int, served: int) -> None:
         """Makes the channel's half, anew once it was used and nobody is there: the old secret is gone then."""
-        if self._half:
-            if self._used_ms is None:
-                return
-            if (served or not self._attention.is_quiet(now_ms)) and now_ms - self._used_ms < _HALF_MS:
-                return
+        if self._half and (
+            self._used_ms is None
+            or ((served or not self._attention.is_quiet(now_ms)) and now_ms - self._used_ms < _HALF_MS)
+        ):
+            return
         self._half = self._used_ms = None
         try:
             self._half = self._make_half()
@@ -144,7 +146,7 @@ class Phones:
     def _make_half(self):
         from firmware.core import agreement
 
-        return agreement.prepare(self._random, self._sign, self._public)
+        return agreement.prepare(self._random, self._trail.sign, self._public)
 
     def _agree(self, half, hello: bytes, nonce: bytes):
         from cryptolib import aes
@@ -186,25 +188,20 @@ class Phones:
         await self._greet(phone, await phone.receive(_HELLO_MS))
         shown = await phone.credential()
         self._attention.touch(self._uptime.now_ms())
-        await self._rest()
-        decision = await self._visit.serve(phone, shown, event.BLE, not self._refusals)
+        decision = await self._visit.serve(phone, shown, event.BLE, not self._refusals, None, self._rest)
         if decision.is_granted:
             self._refusals = 0
-        else:
-            self._refusals += 1
-            self._refused_ms = self._uptime.now_ms()
 
     async def _greet(self, phone, hello: bytes) -> None:
         """Agrees with `phone` on a channel; not more often than the door has time for."""
         from firmware.core.channel import ChannelError
 
-        while True:
-            wait_ms = self._greeted_ms + _GREETINGS_MS - self._uptime.now_ms()
-            if wait_ms <= 0:
-                break
-            await asyncio.sleep_ms(wait_ms)
         now_ms = self._uptime.now_ms()
-        self._greeted_ms = now_ms
+        if now_ms - self._refused_ms >= _FORGOTTEN_MS:
+            self._refusals = 0
+        # In the order in which they came.
+        self._greeted_ms = max(now_ms, self._greeted_ms + (_GREETINGS_MS if self._refusals < _REFUSALS else _WARY_MS))
+        await asyncio.sleep_ms(self._greeted_ms - now_ms)
         if self._used_ms is None:
             self._used_ms = now_ms
         if self._half is None:
@@ -221,14 +218,22 @@ class Phones:
         self._visit.open()
         phone.use(channel)
 
-    async def _rest(self) -> None:
-        """Waits if there were many refusals lately, each of several phones after the one before it."""
-        if self._uptime.now_ms() - self._refused_ms >= _FORGOTTEN_MS:
-            self._refusals = 0
-        while self._refusals >= _REFUSALS:
-            now_ms = self._uptime.now_ms()
-            wait_ms = self._refused_ms + _REST_MS - now_ms
-            if wait_ms <= 0:
-                self._refused_ms = now_ms
-                break
-            await asyncio.sleep_ms(wait_ms)
+    async def _rest(self, phone) -> None:
+        """Waits until `phone` may be refused: while there are many refusals, one after the other.
+
+        Raises PhoneGone: who has gone keeps no place, and nobody else waiting.
+        """
+        link = phone.link
+        self._refused.append(link)
+        try:
+            while self._refusals >= _REFUSALS:
+                wait_ms = self._refused_ms + _REST_MS - self._uptime.now_ms()
+                if wait_ms <= 0 and self._refused[0] is link:
+                    break
+                if link.is_gone:
+                    raise PhoneGone
+                await link.changed.wait(max(wait_ms, _PARTING_MS))
+        finally:
+            self._refused.remove(link)
+        self._refusals += 1
+        self._refused_ms = self._uptime.now_ms()

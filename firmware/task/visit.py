@@ -42,11 +42,12 @@ class Visit:
         self._news = news
         self._forget = forget
 
-    async def serve(self, session, data: bytes, via: int, is_trusted: bool = True, is_news=None) -> Decision:
+    async def serve(self, session, data: bytes, via: int, is_trusted: bool = True, is_news=None, rest=None) -> Decision:
         """Returns what became of the credential in `data`. Raises FlashError, and then the door stays locked.
 
         `session` is None for a badge. Unless `is_trusted` there is no picture before the proof. `is_news()` says
-        whether a phone that goes before it has proved anything is recorded; one that was pictured is.
+        whether a phone that goes before it has proved anything is recorded; one that was pictured is. A refusal is
+        recorded once `await rest(session)` is through, and what that raises ends the visit.
         """
         decision = await self._judge(session, data, via)
         if session and decision.is_granted and session.is_remote:
@@ -66,6 +67,8 @@ class Visit:
                 prepared = None
                 if decision.reason == event.CARD_LOST and is_news and not is_news() and exposure is None:
                     return decision
+            if rest and not decision.is_granted:
+                await rest(session)
             decision = await self._access.act(decision, exposure, self._gate.revoked)
         finally:
             # Whatever went wrong, the camera goes on.

@@ -270,7 +270,7 @@ class HostPhones(Phones):
     def _make_half(self) -> tuple[Any, ...]:
         secret = X25519PrivateKey.from_private_bytes(self._random(32))
         point = secret.public_key().public_bytes_raw()
-        return b"\x01" + point + self._sign(b"lobbylock channel 1" + self._public + point), secret, point
+        return b"\x01" + point + self._trail.sign(b"lobbylock channel 1" + self._public + point), secret, point
 
     def _agree(self, half: tuple[Any, ...], hello: bytes, nonce: bytes) -> Channel:
         if len(hello) != 33 or hello[0] != 1:
@@ -314,7 +314,7 @@ class LockCase:
         # There is nothing to load.
         visit.open = lambda: None  # type: ignore[attr-defined]
         self._phones = HostPhones(
-            self.radio, visit, DOOR_KEY.public_key, DOOR_KEY.sign, self._random, self.trail, Shown(), attention, time,
+            self.radio, visit, DOOR_KEY.public_key, self._random, self.trail, Shown(), attention, time,
             self._forget,
         )  # fmt: skip
         self._count = 0

@@ -348,15 +348,81 @@ def test_a_flood_of_one_phone_is_cut_off(door):
     assert radio.disconnections and served.result() == event.GRANTED
 
 
-def test_the_sixth_refusal_rests_and_then_everybody_is_served(door):
+def test_the_sixth_refusal_rests_and_nobody_else(door):
     for _ in range(5):
         assert driver(door, areas=["garage"]).come() == event.WRONG_AREA
     began_ms = door.board.now_ms
-    assert driver(door).come() == event.GRANTED
+    assert driver(door, areas=["garage"]).come() == event.WRONG_AREA
     assert door.board.now_ms - began_ms >= 4_000
     began_ms = door.board.now_ms
     assert driver(door).come() == event.GRANTED
     assert door.board.now_ms - began_ms < 3_500
+
+
+class _Leaver(AirCarrier):
+    """Goes once something has been shown."""
+
+    async def receive(self) -> bytes:
+        if self.steps > 2:
+            await asyncio.sleep(0.1)
+            raise CarrierLost
+        return await super().receive()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_two_strangers_who_come_again_and_again_keep_nobody_waiting(door, stays):
+    """They wait to be refused, or go once they have shown something."""
+    board = door.board
+    count, is_over = 0, False
+
+    async def bother(visitor: Visitor) -> None:
+        nonlocal count
+        while not is_over:
+            try:
+                carrier = AirCarrier(visitor.radio) if stays else _Leaver(visitor.radio)
+                await carrier.open()
+                await BleVisit(visitor.phone, carrier, door.public_key).run()
+            except PhoneError:
+                await asyncio.sleep(0.2)
+            count += 1
+
+    tasks = [board.ble.start(bother(driver(door, name, signer=cardcase.STRANGER))) for name in ("one", "two")]
+    board.run_for(15_000)
+    written = [found.reason for found in door.events if found.kind == event.ACCESS]
+    # Five, and then one every 5 s.
+    assert set(written) == {event.UNKNOWN_ISSUER} and 5 <= len(written) <= 5 + 3
+    assert count > len(written) or stays
+    began_ms = board.now_ms
+    assert driver(door, "resident", role=2).come() == event.GRANTED
+    assert board.now_ms - began_ms < 4_500
+    is_over = True
+    assert board.run_until(lambda: all(task.done() for task in tasks), 30_000)
+
+
+def test_a_phone_that_comes_again_before_its_last_connection_is_over(door):
+    board = door.board
+    radio = board.ble.phone("hasty")
+    # The lock hears of the end late.
+    board.ble.air.interval_s = 0.3
+
+    async def haste() -> None:
+        for _ in range(4):
+            await radio.connect()
+            await radio.disconnect()
+
+    task = board.ble.start(haste())
+    assert board.run_until(task.done, 20_000)
+    task.result()
+    board.ble.air.interval_s = 0.03
+    # No place is lost to a connection that nobody heard the end of.
+    assert board.run_until(lambda: board.ble.connection_count == 0, 2_000)
+    others = [board.ble.phone(f"phone{number}") for number in range(3)]
+    for other in others:
+        task = board.ble.start(other.connect())
+        assert board.run_until(task.done, 1_500)
+        task.result()
+    board.run_for(1_000)
+    assert all(other.is_connected for other in others)
 
 
 def test_a_power_cut_at_any_event_of_a_visit(make_room):

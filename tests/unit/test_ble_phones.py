@@ -54,14 +54,19 @@ class Visit:
     def __init__(self):
         self.says = True
         self.trusted = []
+        # The places of those who were refused, as they were.
+        self.refused = []
 
     def open(self):
         pass
 
-    async def serve(self, session, data, via, is_trusted):
-        assert via == event.BLE
+    async def serve(self, session, data, via, is_trusted, is_news, rest):
+        assert via == event.BLE and is_news is None
         self.trusted.append(is_trusted)
         if isinstance(self.says, bool):
+            if not self.says:
+                await rest(session)
+                self.refused.append(session.link)
             return Outcome(self.says)
         raise self.says
 
@@ -92,7 +97,7 @@ class Scene:
         self.lamp = Lamp()
         uptime = Uptime(time.ticks_ms, time.ticks_diff)
         self.phones = Scripted(
-            self.ble, self.visit, PUBLIC, None, self._random, self.trail, self.lamp, Attention(), uptime, self._forget
+            self.ble, self.visit, PUBLIC, self._random, self.trail, self.lamp, Attention(), uptime, self._forget
         )
 
     def _random(self, size):
@@ -286,27 +291,112 @@ def test_no_place_for_one_more_is_no_fault_while_somebody_is_served():
     assert scene.trail.kinds == []
 
 
-def test_after_refusals_they_come_one_at_a_time():
+def show(link):
+    """The phone that has come to the place shows something."""
+    link.mtu = 247
+    link.write(HELLO, b"\xc1\x00\x02\x00\x02\x00\x00\x00\x00\x00cr")
+
+
+async def grow(found, count):
+    """Waits until so many are in the list."""
+    for _ in range(2_000):
+        if len(found) >= count:
+            return
+        await asyncio.sleep_ms(10)
+    raise AssertionError("they do not come")
+
+
+def rest_long(phones):
+    """However slow the machine is, nobody's rest ends by itself."""
+    phones._refused_ms = phones._uptime.now_ms() + 600_000
+
+
+def end_rest(phones):
+    phones._refused_ms = phones._uptime.now_ms() - 5_000
+    for link in phones._ble.links:
+        link.changed.ring()
+
+
+def test_after_refusals_they_are_refused_one_at_a_time_in_their_order():
     scene = Scene()
-    scene.phones._refusals = 5
-    scene.visit.says = False
+    phones, links, visit = scene.phones, scene.ble.links, scene.visit
+    phones._refusals = 5
+    visit.says = False
 
     async def script(scene):
-        scene.phones._refused_ms = scene.phones._uptime.now_ms() - 4_980
-        began = scene.phones._uptime.now_ms()
-        ends = []
-
-        async def rest():
-            await scene.phones._rest()
-            ends.append(scene.phones._uptime.now_ms() - began)
-
-        for _ in range(3):
-            asyncio.create_task(rest())
-        await asyncio.sleep_ms(300)
-        # The next one comes 5 s behind it.
-        assert len(ends) == 1
+        rest_long(phones)
+        for count, at in enumerate((2, 0, 1), 1):
+            show(scene.ble.connect(at))
+            await grow(visit.trusted, count)
+        for count in range(3):
+            assert visit.refused == [links[2], links[0], links[1]][:count]
+            end_rest(phones)
+            await grow(visit.refused, count + 1)
+            # The next one rests in turn.
+            rest_long(phones)
+            await asyncio.sleep_ms(50)
 
     scene.play(script)
+    assert phones._refusals == 8
+
+
+def test_who_goes_is_refused_no_more_and_leaves_its_place_and_its_turn():
+    scene = Scene()
+    phones, links, visit = scene.phones, scene.ble.links, scene.visit
+    phones._refusals = 5
+    visit.says = False
+
+    async def script(scene):
+        rest_long(phones)
+        for at in (0, 1):
+            show(scene.ble.connect(at))
+            await grow(visit.trusted, at + 1)
+        links[0].go()
+        while links[0].handle is not None:
+            await asyncio.sleep_ms(2)
+        assert not visit.refused and links[1].handle == 1
+        end_rest(phones)
+        await grow(visit.refused, 1)
+
+    scene.play(script)
+    assert visit.refused == [links[1]]
+
+
+def test_nobody_else_waits_while_somebody_rests():
+    scene = Scene()
+    phones, links, visit = scene.phones, scene.ble.links, scene.visit
+    phones._refusals = 5
+    visit.says = False
+
+    async def script(scene):
+        rest_long(phones)
+        show(scene.ble.connect(0))
+        await grow(visit.trusted, 1)
+        visit.says = True
+        await scene.come(1)
+        assert len(visit.trusted) == 2 and not visit.refused and links[0].handle == 0
+
+    scene.play(script)
+    # Whoever opens ends the rest.
+    assert phones._refusals == 0
+
+
+def test_greetings_are_rarer_while_strangers_come_and_in_order():
+    scene = Scene()
+    phones, visit = scene.phones, scene.visit
+    phones._refusals = 5
+    visit.says = MemoryError()
+
+    async def script(scene):
+        phones._refused_ms = began = phones._uptime.now_ms()
+        for at in (1, 2, 0):
+            show(scene.ble.connect(at))
+            await asyncio.sleep_ms(5)
+        await grow(scene.ble.sent, 3)
+        assert phones._uptime.now_ms() - began >= 1_000
+
+    scene.play(script)
+    assert [at for at, _ in scene.ble.sent] == [1, 2, 0]
 
 
 def test_a_half_that_is_not_there_is_made():

@@ -95,6 +95,20 @@ def test_a_place_is_taken_until_the_connection_is_over():
     assert links[1].handle == 1 and not links[1].is_gone
 
 
+def test_a_handle_that_comes_anew_ends_the_old_place():
+    scene = Scene()
+    stack, links = scene.stack, scene.ble.links
+    for handle in (1, 2):
+        stack.tell(CONNECTED, (handle, 0, bytes(6)))
+    scene.ble.hang_up(links[1])
+    # No word of the end.
+    stack.tell(CONNECTED, (2, 0, bytes(6)))
+    assert links[1].handle < 0 and links[1].is_gone and links[2].handle == 2
+    stack.written = b"hello"
+    stack.tell(WRITTEN, (2, 16))
+    assert scene.ble.take(links[2]) == b"hello" and links[0].handle == 1
+
+
 def test_a_connection_that_never_came_about_is_heard_of():
     scene = Scene()
     scene.stack.tell(DISCONNECTED, (7, 0, bytes(6)))

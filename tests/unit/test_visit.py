@@ -164,6 +164,33 @@ def test_one_that_is_not_trusted_gets_its_picture_after_the_proof():
     assert log.index("proof") < log.index("shoot") < log.index("spend")
 
 
+def test_a_refusal_waits_before_it_is_written_down_and_a_grant_does_not():
+    for reason, said in ((event.EXPIRED, GOOD), (event.GRANTED, b"\x02" * 64), (event.GRANTED, GOOD)):
+        scene = Scene(reason=reason)
+
+        async def rest(session):
+            session.scene.do("pause")
+
+        log = scene.serve(Remote(said=said), event.BLE, rest=rest)
+        assert ("pause" in log) != scene.decision.is_granted
+        if not scene.decision.is_granted:
+            assert log.index("pause") < log.index("event 2")
+
+
+def test_who_goes_before_it_is_refused_is_not_written_down():
+    async def rest(session):
+        raise PhoneGone
+
+    for reason, said in ((event.EXPIRED, GOOD), (event.GRANTED, b"\x02" * 64)):
+        scene = Scene(reason=reason)
+        try:
+            scene.serve(Remote(said=said), event.BLE, rest=rest)
+        except PhoneGone:
+            assert not scene.recorded and scene.held in ([], [True, False])
+            continue
+        raise AssertionError("it rests")
+
+
 def test_at_a_distance_the_echo_comes_before_the_challenge():
     phone = Remote()
     scene = served(phone, event.BLE)

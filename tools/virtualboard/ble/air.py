@@ -55,11 +55,15 @@ class Advertiser(LegacyAdvertiser):
         self._began_s = self._air.loop.time()
         self.attend()
 
-    def claim(self) -> bool:
-        """Returns True to the first listener who connects."""
-        first = not self._claimed and self.enabled
+    def claim(self, address: hci.Address) -> bool:
+        """Returns True to the first listener who connects.
+
+        One that is connected already as far as this end knows is not heard, and may come back once that is over.
+        """
+        if self._claimed or not self.enabled or address in self.controller.le_connections:
+            return False
         self._claimed = True
-        return first
+        return True
 
     def attend(self) -> None:
         """Arranges the next advertisement, if anybody listens."""
@@ -145,8 +149,12 @@ class Radio(Controller):
         if self.le_scan_enable:
             self._report(pdu)
         pending = self.pending_le_connection
-        wanted = pending and pdu.is_connectable and pending.peer_address == pdu.advertiser_address
-        if wanted and pdu.advertiser and pdu.advertiser.claim():
+        if not pending or not pdu.advertiser or not pdu.is_connectable:
+            return
+        if pending.peer_address != pdu.advertiser_address:
+            return
+        is_public = pending.own_address_type == hci.OwnAddressType.PUBLIC
+        if pdu.advertiser.claim(self.public_address if is_public else self.random_address):
             self.create_le_connection(pdu.advertiser_address)
 
     def _report(self, pdu: Beacon) -> None:
