@@ -115,11 +115,12 @@ class Street:
                 del sealed[:-1]
 
     def step(self, later_s=0):
-        """Moves the clock, has one pass made, waits for what it sends, and has that written down."""
+        """Moves the clock, and has passes made until nothing more is sent and all of it is written down."""
         self.now_s += later_s
         self.alerts.step()
-        self.alerts._sender.wait(60)
-        self.alerts.step()
+        while not self.alerts._sender.is_idle:
+            self.alerts._sender.wait(60)
+            self.alerts.step()
 
     def pass_on(self, later_s=0):
         self.collect()

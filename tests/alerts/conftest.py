@@ -67,11 +67,12 @@ def mailbox(mail_server):
 
 
 class Hooks:
-    """What a webhook was sent: (path, JSON value); `status` is its answer."""
+    """What a webhook was sent: (path, JSON value); `status` is its answer. `is_torn`: a line of that is no header."""
 
     def __init__(self):
         self.calls = []
         self.status = 200
+        self.is_torn = False
         self.port = 0
 
 
@@ -84,6 +85,9 @@ def hook_server():
             data = self.rfile.read(int(self.headers["Content-Length"]))
             hooks.calls.append((self.path, json.loads(data)))
             self.send_response(hooks.status)
+            if hooks.is_torn:
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nthis line is no header\r\nX: y\r\n")
+                self._headers_buffer = []
             self.end_headers()
 
         def log_message(self, format, *args):
@@ -103,6 +107,7 @@ def hook_server():
 def hooks(hook_server):
     hook_server.calls.clear()
     hook_server.status = 200
+    hook_server.is_torn = False
     return hook_server
 
 

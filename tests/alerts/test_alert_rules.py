@@ -96,7 +96,13 @@ def test_all_is_what_the_reader_may_know(load):
         (1_793_462_400, 12, 1_793_462_400 + 25 * 3_600),
         # 2026-03-08 has 23.
         (1_772_902_800, 12, 1_772_902_800 + 23 * 3_600),
+        # There is no half past two that night: a quarter to two, and the evening before, to three.
+        (1_772_902_800 + 49_500, 2.5, 1_772_902_800 + 14 * 3_600),
+        (1_772_902_800 + 8 * 3_600, 2.5, 1_772_902_800 + 14 * 3_600),
+        # Half past one comes twice, and a time of the day is once a day.
+        (1_793_462_400 + 12 * 3_600, 1.5, 1_793_462_400 + 13.5 * 3_600),
+        (1_793_462_400 + 13.75 * 3_600, 1.5, 1_793_462_400 + 38.5 * 3_600),
     ],
 )
 def test_a_time_of_day_is_by_the_building_s_clock(after_s, hour, expected_s):
-    assert next_local_s(hour * 3_600, after_s, ZONE) == expected_s
+    assert next_local_s(int(hour * 3_600), int(after_s), ZONE) == expected_s

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 import time
 
 import pytest
@@ -9,6 +10,9 @@ from alert_case import Street, person
 
 from firmware.core import event
 from lobbylock import alert_sending, logs
+from lobbylock.alert_queue import Waiting
+from lobbylock.alert_rules import Way
+from lobbylock.alert_text import Heap
 from lobbylock.database import Database
 from lobbylock.errors import UserError
 
@@ -89,7 +93,7 @@ def test_a_server_that_never_answers_holds_up_neither_the_collector_nor_others(t
         lane.record(event.DOOR_FORCED)
         lane.collect()
         lane.alerts.step()
-        assert not lane.alerts._sender.is_free("Otto")
+        assert not lane.alerts._sender.is_free("Otto", f"json://127.0.0.1:{port}/never?rto=300")
 
 
 def test_the_thread_sends_what_the_collector_tells(tmp_path, hooks):
@@ -116,10 +120,13 @@ def test_the_thread_sends_what_the_collector_tells(tmp_path, hooks):
 def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, hooks, capsys, caplog, log_kept):
     secret = "pw-Tk9vcGU"
     urls = [mail_url(mailbox, secret), f"json://ines:{secret}@127.0.0.1:{hooks.port}/{secret}?x={secret}"]
-    hooks.status = 500
     for is_json in (False, True):
         logs.configure(is_json, level=logging.DEBUG)
         logging.getLogger().addHandler(caplog.handler)
+        # urllib3 logs the whole path of one whose answer is torn.
+        hooks.status, hooks.is_torn = 200, True
+        alert_sending.send(urls[1], "title", "body")
+        hooks.status, hooks.is_torn = 500, False
         lane.tell(person(urls=urls, kinds=["forced"]))
         lane.step()
         lane.record(event.DOOR_FORCED)
@@ -134,3 +141,42 @@ def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, ho
     everything = printed.out + printed.err + caplog.text + str(caught.value)
     assert secret not in everything
     assert secret.encode() not in b"".join(path.read_bytes() for path in lane.home.path.parent.glob("lane.db*"))
+
+
+def test_what_is_too_long_for_a_service_goes_out_in_parts_and_not_in_many(hooks, monkeypatch):
+    from apprise.plugins.mattermost import NotifyMattermost
+
+    url = f"mmost://127.0.0.1:{hooks.port}/token0123456789"
+    lines = [f"maple-12/front: Jonas {number} of DHL was let in by keypad, 2026-09-21 08:00." for number in range(100)]
+    assert alert_sending.send(url, "LobbyLock: 2 alerts", "\n".join(lines))
+    parts = [value["text"] for _, value in hooks.calls]
+    assert len(parts) == 2 and max(map(len, parts)) <= NotifyMattermost.body_maxlen
+    assert all(line in "\n".join(parts) for line in lines)
+    hooks.calls.clear()
+    monkeypatch.setattr(NotifyMattermost, "body_maxlen", 160)
+    assert alert_sending.send(url, "LobbyLock: 2 alerts", "\n".join(lines))
+    assert 2 <= len(hooks.calls) <= 8 and "the page has all of it" in hooks.calls[-1][1]["text"]
+
+
+def test_a_late_answer_counts_and_the_row_is_not_sent_again():
+    way = Way("json://127.0.0.1:1/slow", "URL 1 (json)", "json-0000")
+    row = Waiting(7, "Ines", "forced", "maple-12/front", 0, 0, Heap(["x"], 1), False, 0)
+    clock, answers, calls = [0.0], threading.Event(), []
+
+    def slow(*message):
+        calls.append(message)
+        return answers.wait(60)
+
+    sender = alert_sending.Sender(slow, lambda: clock[0])
+    sender.start("Ines", way, ("title", "body"), [row], told_lost=False)
+    clock[0] = 91
+    (late,) = sender.outcomes()
+    assert "did not answer in time" in late.why and way.url not in late.why
+    # Nothing may be added to it meanwhile, nor does another message of this address go out; others do.
+    assert sender.busy == {7} and not sender.is_free("Ines", way.url) and sender.is_free("Ines", "json://other")
+    answers.set()
+    until = time.monotonic() + 60
+    while not (found := sender.outcomes()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert [outcome.why for outcome in found] == [""] and len(calls) == 1
+    assert sender.busy == set() and sender.is_free("Ines", way.url)

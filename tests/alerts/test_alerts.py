@@ -320,19 +320,28 @@ class Found:
 
 def test_a_service_that_is_down_is_tried_later_each_time_and_gets_it_in_the_end(lane):
     street = lane
-    street.tell(person(kinds=["forced"]))
+    street.tell(person(kinds=["held", "forced"]))
     street.step()
     street.post.is_down = True
-    street.record(event.DOOR_FORCED)
+    street.record(event.DOOR_HELD)
     street.pass_on()
     for _ in range(360):
         street.step(10)
     # At once, and after 30, 60, 120, ... seconds.
     assert street.post.tries == 7
+    street.record(event.DOOR_FORCED)
+    street.pass_on()
+    assert street.post.tries == 8
+    street.step(30)
+    assert street.post.tries == 9
+    for _ in range(360):
+        street.step(10)
+    # What is urgent is tried every five minutes at least; the other once more.
+    assert street.post.tries == 9 + 13 + 1
     street.post.is_down = False
     restarted(street)
     street.step(HOUR_S)
-    assert len(street.post.take()) == 1
+    assert len(street.post.take()) == 2
 
 
 def test_what_cannot_be_sent_for_days_is_given_up_and_said_so_later(street):
@@ -370,6 +379,156 @@ def test_an_address_that_took_a_message_does_not_get_it_again(lane):
     lane.pass_on()
     lane.step(60)
     assert lane.post.calls == ["good", "bad", "bad"]
+
+
+class Picky:
+    """Stands in for services of which some refuse some messages: `refuses(name, body)`."""
+
+    def __init__(self):
+        self.sent = []
+        self.refuses = lambda name, body: False
+
+    def __call__(self, url, title, body):
+        name = url.rpartition("/")[2]
+        if self.refuses(name, body):
+            return False
+        self.sent.append((name, body))
+        return True
+
+    def take(self, name):
+        """Returns what was sent to an address since the last time."""
+        found = [body for each, body in self.sent if each == name]
+        self.sent = [each for each in self.sent if each[0] != name]
+        return found
+
+
+@pytest.fixture
+def picky(lane):
+    lane.post = Picky()
+    lane.start()
+    return lane
+
+
+def test_a_dead_address_neither_holds_up_nor_repeats_what_another_takes(picky):
+    urls = ["json://127.0.0.1:1/dead", "json://127.0.0.1:1/good"]
+    picky.tell(person(urls=urls, kinds=["delivery", "forced"]))
+    picky.step()
+    picky.post.refuses = lambda name, body: name == "dead"
+    picky.access("Jonas of DHL")
+    picky.pass_on()
+    assert ["Jonas" in body for body in picky.post.take("good")] == [True]
+    for _ in range(5):
+        picky.step(HOUR_S)
+    picky.access("Mara of UPS")
+    picky.pass_on()
+    assert ["Mara" in body for body in picky.post.take("good")] == [True]
+    restarted(picky)
+    # The same driver again, told an hour after the first, and the door at once.
+    picky.step(60)
+    picky.access("Mara of UPS")
+    picky.record(event.DOOR_FORCED)
+    picky.pass_on()
+    assert ["by force" in body for body in picky.post.take("good")] == [True]
+    picky.step(HOUR_S)
+    assert ["and 1 more since" in body for body in picky.post.take("good")] == [True]
+    # The addresses change places.
+    picky.tell(person(urls=urls[::-1], kinds=["delivery", "forced"]))
+    picky.step(HOUR_S)
+    picky.post.refuses = lambda name, body: False
+    picky.step(2 * HOUR_S)
+    text = "\n".join(picky.post.take("dead"))
+    assert [text.count(word) for word in ("Jonas", "13:00", "13:01", "by force")] == [1, 2, 2, 1]
+    assert picky.post.take("good") == []
+    with picky.database.connect() as connection:
+        assert alert_queue.counts(connection) == {"waiting": 0, "late": 0, "given_up": 0}
+
+
+def test_an_address_that_is_taken_out_of_the_file_is_not_waited_for(picky):
+    urls = ["json://127.0.0.1:1/good", "json://127.0.0.1:1/dead"]
+    picky.tell(person(urls=urls, kinds=["forced"]))
+    picky.step()
+    picky.post.refuses = lambda name, body: name == "dead"
+    picky.record(event.DOOR_FORCED)
+    picky.pass_on()
+    picky.tell(person(urls=urls[:1], kinds=["forced"]))
+    picky.step(HOUR_S)
+    assert len(picky.post.take("good")) == 1
+    with picky.database.connect() as connection:
+        assert alert_queue.waiting(connection) == []
+
+
+def test_a_digest_that_is_refused_holds_up_no_urgent_alert(picky):
+    picky.tell(
+        person(kinds=["delivery"], digest="every 60m")
+        + '[[person.rule]]\nkinds = ["forced", "held"]\ndigest = "every 60m"\n'
+    )
+    picky.step()
+    picky.post.refuses = lambda name, body: "DHL" in body
+    picky.access()
+    picky.pass_on()
+    for _ in range(3):
+        picky.step(HOUR_S)
+    assert picky.post.take("ines") == []
+    picky.record(event.DOOR_FORCED)
+    picky.pass_on()
+    assert ["by force" in body for body in picky.post.take("ines")] == [True]
+    picky.record(event.DOOR_HELD)
+    picky.pass_on()
+    picky.step(HOUR_S)
+    assert ["held open" in body for body in picky.post.take("ines")] == [True]
+
+
+def test_what_is_refused_for_ever_takes_nothing_else_along(picky):
+    doors = [picky.add_door(f"oak-{number}/front") for number in range(6)]
+    picky.tell(person(kinds=["held"]))
+    picky.step()
+    picky.post.refuses = lambda name, body: True
+    for door in doors:
+        picky.record(event.DOOR_HELD, lock=door)
+    picky.pass_on()
+    picky.post.refuses = lambda name, body: "oak-3" in body
+    for _ in range(8):
+        picky.step(HOUR_S)
+    text = "".join(picky.post.take("ines"))
+    assert [text.count(f"oak-{number}") for number in range(6)] == [1, 1, 1, 0, 1, 1]
+
+
+def test_what_comes_while_a_message_goes_out_is_told_too(lane):
+    lane.tell(person(kinds=["held"]))
+    lane.step()
+    lane.record(event.DOOR_HELD)
+    lane.collect()
+    lane.alerts.step()
+    lane.alerts._sender.wait(60)
+    # It was taken, and that is not written down yet.
+    lane.record(event.DOOR_HELD)
+    lane.pass_on(60)
+    assert len(lane.post.take()) == 1
+    lane.step(HOUR_S)
+    (sent,) = lane.post.take()
+    assert "2026-09-21 08:00" in sent[2] and "and 1 more since" in sent[2]
+
+
+@pytest.mark.parametrize(
+    ("begin_s", "digest", "expected"),
+    [
+        # 2027-03-14 00:50: there is no half past two. 2026-11-01 00:50: half past one comes twice.
+        (1_805_003_400, "02:30", {7: 6}),
+        (1_793_508_600, "01:30", {4: 3}),
+    ],
+)
+def test_a_digest_comes_once_in_the_night_when_the_clocks_change(lane, begin_s, digest, expected):
+    lane.now_s = begin_s
+    lane.tell(person(kinds=["delivery"], digest=digest, quiet="23:00-01:15"))
+    lane.step()
+    came = {}
+    for number in range(24):
+        if number < 6:
+            lane.access(f"Jonas {number}")
+        lane.pass_on(600)
+        for _, _, body in lane.post.take():
+            came[number + 1] = body.count("was let in")
+    assert came == expected
 
 
 def test_who_is_taken_out_of_the_file_gets_nothing_more(street):

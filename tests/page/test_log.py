@@ -74,6 +74,20 @@ def test_secrets_that_get_there_are_taken_out(written, is_json):
     assert "mail.example.com" in text and "ValueError" in text and "host/db" in text
 
 
+@pytest.mark.parametrize("is_json", [False, True])
+def test_addresses_lose_the_paths_that_may_be_tokens(written, is_json):
+    logs.configure(is_json, stream=written)
+    for url in ("https://chat.example.com/hooks/S3CRET#S3CRET", "discord://S3CRET/S3CRET", "tgram://S3CRET:S3CRET/1/"):
+        logs.get("x").info(f"at '{url}'", url=url)
+        logging.getLogger("other").warning("at %s", url)
+    with logs.muted():
+        logging.getLogger("some.plugin").error("POST /hooks/S3CRET")
+    logging.getLogger("urllib3.connectionpool").warning("POST /hooks/S3CRET")
+    logging.getLogger("some.plugin").error("as before")
+    text = written.getvalue()
+    assert "S3CRET" not in text and "chat.example.com" in text and "as before" in text
+
+
 def test_a_name_cannot_make_a_line_of_its_own(written):
     logs.configure(stream=written)
     logs.get("x").info("event\n2026-09-21T00:00:00Z info forged", name="a\r\nforged\x1b[2J")

@@ -1,7 +1,7 @@
 """The queue of alerts in the store: what was gathered for whom, when it is due, what became of it.
 
 There is at most one waiting row for each person, kind and door, so ten thousand events make no more rows than ten. Rows
-that are being sent are left alone: what comes meanwhile begins a new one.
+that are being sent, or that one of the person's addresses took, are left alone: what comes then begins a new one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +15,8 @@ from lobbylock.tables import alert_fault, alert_mark, notice
 
 _FIRST_WAIT_S = 30
 _LONGEST_WAIT_S = 3_600
+# For urgent kinds, and for what is new at an address that failed.
+SHORT_WAIT_S = 300
 _KEPT_S = 30 * 86_400
 
 
@@ -42,9 +44,9 @@ class Gathered:
     is_digest: bool
 
 
-def wait_s(tries: int) -> int:
+def wait_s(tries: int, longest_s: int = _LONGEST_WAIT_S) -> int:
     """Returns how long to wait after so many attempts that failed."""
-    return min(_FIRST_WAIT_S << min(tries - 1, 10), _LONGEST_WAIT_S)
+    return min(_FIRST_WAIT_S << min(tries - 1, 10), longest_s)
 
 
 def add(
@@ -62,24 +64,28 @@ def add(
     person, kind, about = key
     same = (notice.c.person == person, notice.c.kind == kind, notice.c.about == about)
     is_waiting = (*same, notice.c.sent_s.is_(None), notice.c.failed.is_(None))
-    rows = connection.execute(select(notice.c.id, notice.c.text).where(*is_waiting)).all()
-    for row in rows:
-        if row.id not in busy:
-            heap = Heap.load(row.text)
+    # When somebody was told last, and the line it was.
+    told: list[tuple[int, str | None]] = []
+    for row in connection.execute(select(notice.c.id, notice.c.text).where(*is_waiting)).all():
+        heap = Heap.load(row.text)
+        if heap.taken:
+            told.append((max(heap.taken.values()), _first(heap)))
+        elif row.id in busy:
+            told.append((now_s, None))
+        else:
             heap.join(gathered.heap)
             connection.execute(update(notice).where(notice.c.id == row.id).values(text=heap.dump()))
             return
     due_s = gathered.due_s
     if not gathered.is_digest:
-        told = select(notice.c.sent_s, notice.c.text).where(*same, notice.c.sent_s > now_s - again_s)
-        last = connection.execute(told.order_by(notice.c.sent_s.desc()).limit(1)).first()
+        sent = select(notice.c.sent_s, notice.c.text).where(*same, notice.c.sent_s > now_s - again_s)
+        last = connection.execute(sent.order_by(notice.c.sent_s.desc()).limit(1)).first()
         if last is not None:
-            before = Heap.load(last.text)
-            gathered.heap.base = (before.lines or [before.base])[0]
-            due_s = max(due_s, last.sent_s + again_s)
-        elif rows:
-            # The first one is on its way just now.
-            due_s = max(due_s, now_s + again_s)
+            told.append((last.sent_s, _first(Heap.load(last.text))))
+        told_s, base = max(told, key=lambda each: each[0], default=(now_s - again_s, None))
+        if told_s > now_s - again_s:
+            gathered.heap.base = base
+            due_s = max(due_s, told_s + again_s)
     connection.execute(
         insert(notice).values(
             person=person,
@@ -92,6 +98,10 @@ def add(
             tries=0,
         )
     )
+
+
+def _first(heap: Heap) -> str | None:
+    return (heap.lines or [heap.base])[0]
 
 
 def due(connection: Connection, now_s: int, limit: int = 1_000) -> list[Waiting]:
@@ -134,16 +144,50 @@ def mark_sent(connection: Connection, rows: Iterable[Waiting], now_s: int) -> No
         connection.execute(update(notice).where(notice.c.id == row.id).values(sent_s=now_s))
 
 
-def mark_failed(connection: Connection, rows: Iterable[Waiting], why: str, now_s: int, give_up_s: int) -> int:
-    """Puts rows off after an attempt that failed, or gives them up. Returns how many were given up."""
+def mark_taken(connection: Connection, rows: Iterable[Waiting], way: str, ways: Collection[str], now_s: int) -> None:
+    """Notes that the address `way` took rows; they are sent when all `ways` of the person did."""
+    for row in rows:
+        heap = _heap(connection, row)
+        heap.refused.pop(way, None)
+        heap.taken[way] = now_s
+        values: dict[str, object] = {"text": heap.dump()}
+        if heap.taken.keys() >= set(ways):
+            values["sent_s"] = now_s
+        connection.execute(update(notice).where(notice.c.id == row.id).values(values))
+
+
+def mark_failed(
+    connection: Connection,
+    rows: Iterable[Waiting],
+    way: str,
+    why: str,
+    now_s: int,
+    give_up_s: int,
+    urgent: Collection[str] = (),
+) -> int:
+    """Puts rows off at the address `way` after an attempt that failed, or gives them up. Returns how many were given
+    up. Kinds that are `urgent` are tried more often."""
     given_up = 0
     for row in rows:
-        values: dict[str, object] = {"tries": row.tries + 1, "due_s": now_s + wait_s(row.tries + 1)}
+        heap = _heap(connection, row)
+        tries = heap.refused.get(way, (0, 0))[0] + 1
+        longest_s = SHORT_WAIT_S if row.kind in urgent else _LONGEST_WAIT_S
+        heap.refused[way] = (tries, now_s + wait_s(tries, longest_s))
+        values: dict[str, object] = {"tries": max(row.tries, tries), "text": heap.dump()}
         if now_s - row.at_s >= give_up_s:
             given_up += 1
-            values["failed"] = f"Given up after {row.tries + 1} attempts: {why}"
+            values["failed"] = f"Given up after {tries} attempts: {why}"
+            if heap.taken:
+                # The person knows of it by another address.
+                values["sent_s"] = max(heap.taken.values())
         connection.execute(update(notice).where(notice.c.id == row.id).values(values))
     return given_up
+
+
+def _heap(connection: Connection, row: Waiting) -> Heap:
+    """Returns a row's heap as it is now: another address may have taken it since."""
+    text = connection.execute(select(notice.c.text).where(notice.c.id == row.id)).scalar()
+    return row.heap if text is None else Heap.load(text)
 
 
 def drop(connection: Connection, rows: Iterable[Waiting], why: str, now_s: int) -> None:

@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,15 @@ class Rule:
 
 
 @dataclass(frozen=True, repr=False)
+class Way:
+    """One of a person's addresses. `label` is for logs; `name` is for the store, of which no secret can be made."""
+
+    url: str
+    label: str
+    name: str
+
+
+@dataclass(frozen=True, repr=False)
 class Person:
     """Somebody who is told. `urls` are secrets; `reader` says what of the record they may know."""
 
@@ -147,6 +157,20 @@ class Person:
     urls: tuple[str, ...]
     rules: tuple[Rule, ...]
     urgent: frozenset[str]
+
+    def ways(self) -> tuple[Way, ...]:
+        """Returns their addresses, each once."""
+        found: dict[str, Way] = {}
+        names: set[str] = set()
+        for number, url in enumerate(self.urls, 1):
+            if url not in found:
+                # By what it is and not by its place, for the list may change. So short a hash helps nobody guess.
+                name = f"{scheme(url)}-{sha256(url.encode()).hexdigest()[:4]}"
+                while name in names:
+                    name += "+"
+                names.add(name)
+                found[url] = Way(url, f"URL {number} ({scheme(url)})", name)
+        return tuple(found.values())
 
     def rule(self, kind: str, door: str) -> Rule | None:
         """Returns the first of their rules that is for `kind` at `door`."""
@@ -195,14 +219,29 @@ def _local_s(time_s: int, zone: str) -> int:
 
 
 def next_local_s(second_s: int, after_s: int, zone: str) -> int:
-    """Returns the first Unix time after `after_s` at which clocks of `zone` show `second_s` from midnight."""
+    """Returns the next Unix time after `after_s` at which clocks of `zone` show `second_s` from midnight.
+
+    What a change of the clocks leaves out is when they change; of an hour that comes twice, the one counts that
+    `after_s` is in or before.
+    """
     rule = tz_string.parse(zone)
     local_s = after_s + rule.offset_s(after_s)
     wanted_s = local_s - local_s % _DAY_S + second_s
     if wanted_s <= local_s:
         wanted_s += _DAY_S
     # The clocks may change in between, so the offset is that of the moment itself.
-    return max(after_s + 1, wanted_s - rule.offset_s(wanted_s - rule.offset_s(after_s)))
+    late_s = wanted_s - rule.offset_s(after_s)
+    found_s = wanted_s - rule.offset_s(late_s)
+    if found_s < late_s and found_s + rule.offset_s(found_s) != wanted_s:
+        # They are put forward past it, somewhere between the two.
+        while late_s - found_s > 1:
+            middle_s = (found_s + late_s) // 2
+            if middle_s + rule.offset_s(middle_s) < wanted_s:
+                found_s = middle_s
+            else:
+                late_s = middle_s
+        found_s = late_s
+    return max(after_s + 1, found_s)
 
 
 def _digest_s(digest: Digest, now_s: int, zone: str) -> int:

@@ -1,9 +1,9 @@
 """Sends a message to people over apprise: mail, push, chat, webhook. Attempts run in threads of their own.
 
-apprise logs what it sends to whom, so its logger is silenced; what fails is told by person, number and kind of the URL.
+apprise and what it sends with log what goes where, so they are silenced; what fails is told by person, number and kind
+of the URL.
 """
 
-import logging
 import queue
 import threading
 import time
@@ -11,13 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lobbylock import logs
 from lobbylock.alert_queue import Waiting
-from lobbylock.alert_rules import scheme
+from lobbylock.alert_rules import Way, scheme
+from lobbylock.alert_text import cut
 from lobbylock.errors import UserError
 
-# An attempt that hangs longer counts as failed. Its thread is waited for before that person's next one.
+# An attempt that hangs longer counts as failed. Its thread is waited for before the next one over that address.
 _LONGEST_S = 90
-_AT_ONCE = 4
+_AT_ONCE = 8
+# Of one person, so that their dead addresses leave room for others.
+_OF_ONE = 4
+# What a service has no room for goes out in parts; a digest is not to become fifty text messages.
+_MAX_PARTS = 4
 
 # Returns whether the message was taken: (url, title, body) -> bool.
 Send = Callable[[str, str, str], bool]
@@ -27,13 +33,17 @@ def send(url: str, title: str, body: str) -> bool:
     """Returns whether the service behind `url` took the message. Never raises, and never tells the URL."""
     import apprise
 
-    _silence()
     try:
-        service = apprise.Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True)
-        if service is None:
-            return False
-        # Services that have HTML get the text escaped.
-        return bool(service.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
+        with logs.muted():
+            service = apprise.Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True)
+            if service is None:
+                return False
+            # Left to itself, what is too long goes out whole, and is refused each time.
+            if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+                service.overflow_mode = apprise.OverflowMode.SPLIT
+            body = cut(body, _MAX_PARTS * service.body_maxlen)
+            # Services that have HTML get the text escaped.
+            return bool(service.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
     except Exception:  # noqa: BLE001 plugins of many authors; what they raise may have the URL in it
         return False
 
@@ -42,10 +52,10 @@ def check_urls(person: str, urls: Sequence[str]) -> None:
     """Raises UserError for a URL that apprise has no service for, by its number."""
     import apprise
 
-    _silence()
     for number, url in enumerate(urls, 1):
         try:
-            is_known = apprise.Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True) is not None
+            with logs.muted():
+                is_known = apprise.Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True) is not None
         except Exception:  # noqa: BLE001 as above
             is_known = False
         if not is_known:
@@ -70,95 +80,86 @@ def _asset() -> Any:
     )
 
 
-def _silence() -> None:
-    logger = logging.getLogger("apprise")
-    logger.disabled = True
-    logger.propagate = False
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an attempt to send `rows` to `person`; `why` is "" if all their URLs took it."""
+    """What became of an attempt to send `rows` to `person` over `way`; `why` is "" if it took the message."""
 
     person: str
+    way: Way
     rows: tuple[Waiting, ...]
     told_lost: bool
     why: str
 
 
 class Sender:
-    """Runs attempts, one at a time for each person and a few at once. Called from one thread.
-
-    A URL that took a message does not get it again while another URL of the person still refuses it.
-    """
+    """Runs attempts, one at a time for each address of a person and a few at once. Called from one thread."""
 
     def __init__(self, send: Send = send, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._monotonic_s = monotonic_s
-        self._running: dict[str, _Attempt] = {}
-        self._hanging: dict[str, threading.Thread] = {}
-        self._finished: queue.Queue[Outcome] = queue.Queue()
-        self._reached: dict[tuple[str, tuple[int, ...]], set[str]] = {}
+        self._running: dict[tuple[str, str], _Attempt] = {}
+        # What counted as failed, but may still be taken.
+        self._hanging: dict[tuple[str, str], _Attempt] = {}
+        self._finished: queue.Queue[tuple[_Attempt, bool]] = queue.Queue()
+        self._is_closed = False
 
     @property
     def busy(self) -> set[int]:
         """The ids of rows that are being sent."""
-        return {row.id for attempt in self._running.values() for row in attempt.rows}
+        return {row.id for attempt in [*self._running.values(), *self._hanging.values()] for row in attempt.rows}
 
-    def is_free(self, person: str) -> bool:
-        """Whether an attempt for `person` can be started now."""
-        thread = self._hanging.get(person)
-        if thread is not None and not thread.is_alive():
-            del self._hanging[person]
-        return len(self._running) < _AT_ONCE and person not in self._running and person not in self._hanging
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs of which an outcome is to come soon."""
+        return not self._running
+
+    def is_hanging(self, person: str, url: str) -> bool:
+        return (person, url) in self._hanging
+
+    def is_free(self, person: str, url: str) -> bool:
+        """Whether an attempt for `person` over `url` can be started now."""
+        theirs = sum(name == person for name, _ in self._running)
+        if self._is_closed or len(self._running) >= _AT_ONCE or theirs >= _OF_ONE:
+            return False
+        return (person, url) not in self._running and (person, url) not in self._hanging
+
+    def close(self) -> None:
+        """Has nothing more be started."""
+        self._is_closed = True
 
     def start(
-        self, person: str, urls: Sequence[str], message: tuple[str, str], rows: Sequence[Waiting], *, told_lost: bool
+        self, person: str, way: Way, message: tuple[str, str], rows: Sequence[Waiting], *, told_lost: bool
     ) -> None:
         """Starts an attempt; `told_lost` says that the message tells of earlier ones that were given up."""
-        key = (person, tuple(row.id for row in rows))
-        reached = self._reached.setdefault(key, set())
-        # Those of other rows can be of no more use: a row that failed comes back alone or with later ones.
-        for other in [other for other in self._reached if other[0] == person and other != key]:
-            del self._reached[other]
-        attempt = _Attempt(person, tuple(rows), told_lost, self._monotonic_s())
-        thread = threading.Thread(
-            target=self._attempt, args=(attempt, tuple(urls), message, reached), name="lobbylock-alert", daemon=True
-        )
+        attempt = _Attempt(person, way, tuple(rows), told_lost, self._monotonic_s())
+        thread = threading.Thread(target=self._attempt, args=(attempt, message), name="lobbylock-alert", daemon=True)
         attempt.thread = thread
-        self._running[person] = attempt
+        self._running[person, way.url] = attempt
         thread.start()
 
-    def _attempt(self, attempt: "_Attempt", urls: Sequence[str], message: tuple[str, str], reached: set[str]) -> None:
-        failed = []
-        for number, url in enumerate(urls, 1):
-            if url in reached:
-                continue
-            if self._send(url, *message):
-                reached.add(url)
-            else:
-                failed.append(f"URL {number} ({scheme(url)})")
-        why = f"{' and '.join(failed)} took no message." if failed else ""
-        self._finished.put(Outcome(attempt.person, attempt.rows, attempt.told_lost, why))
+    def _attempt(self, attempt: "_Attempt", message: tuple[str, str]) -> None:
+        was_taken = False
+        try:
+            was_taken = self._send(attempt.way.url, *message)
+        finally:
+            self._finished.put((attempt, was_taken))
 
     def outcomes(self) -> list[Outcome]:
         """Returns what came of attempts since the last call."""
         found = []
         while not self._finished.empty():
-            outcome = self._finished.get()
-            attempt = self._running.get(outcome.person)
-            if attempt is None or attempt.rows != outcome.rows:
+            attempt, was_taken = self._finished.get()
+            key = (attempt.person, attempt.way.url)
+            if self._running.get(key) is attempt:
+                del self._running[key]
+            elif self._hanging.pop(key, None) is None or not was_taken:
                 # It was counted as failed already.
                 continue
-            del self._running[outcome.person]
-            if not outcome.why:
-                self._reached.pop((outcome.person, tuple(row.id for row in outcome.rows)), None)
-            found.append(outcome)
-        for person, attempt in list(self._running.items()):
-            if self._monotonic_s() - attempt.started_s > _LONGEST_S and attempt.thread is not None:
-                self._hanging[person] = attempt.thread
-                del self._running[person]
-                found.append(Outcome(person, attempt.rows, attempt.told_lost, "A service did not answer in time."))
+            found.append(attempt.outcome("" if was_taken else f"{attempt.way.label} took no message."))
+        for key, attempt in list(self._running.items()):
+            if self._monotonic_s() - attempt.started_s > _LONGEST_S:
+                self._hanging[key] = self._running.pop(key)
+                found.append(attempt.outcome(f"{attempt.way.label} did not answer in time."))
         return found
 
     def wait(self, timeout_s: float) -> None:
@@ -172,7 +173,11 @@ class Sender:
 @dataclass
 class _Attempt:
     person: str
+    way: Way
     rows: tuple[Waiting, ...]
     told_lost: bool
     started_s: float
     thread: threading.Thread | None = None
+
+    def outcome(self, why: str) -> Outcome:
+        return Outcome(self.person, self.way, self.rows, self.told_lost, why)

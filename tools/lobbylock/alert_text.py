@@ -180,12 +180,16 @@ class Heap:
     """What has gathered of one kind at one door for one person, until it is sent.
 
     `base` is what was told last, if that was less than an hour ago; `sums` counts what is too old to be told singly.
+    By the name of an address (`alert_rules.Way`), `taken` says when it took this, and `refused` how often it did not,
+    and when it is to be tried again.
     """
 
     lines: list[str] = field(default_factory=list)
     count: int = 0
     base: str | None = None
     sums: Counter[str] = field(default_factory=Counter)
+    taken: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
         self.count += 1
@@ -207,7 +211,8 @@ class Heap:
         self.count = len(self.lines)
 
     def dump(self) -> str:
-        return json.dumps({"lines": self.lines, "count": self.count, "base": self.base, "sums": self.sums})
+        values = {"lines": self.lines, "count": self.count, "base": self.base, "sums": self.sums}
+        return json.dumps({**values, "taken": self.taken, "refused": self.refused})
 
     @classmethod
     def load(cls, text: str) -> "Heap":
@@ -219,12 +224,14 @@ class Heap:
         value = value if isinstance(value, dict) else {}
         lines = [line for line in _listed(value.get("lines")) if isinstance(line, str)][:_MAX_LINES]
         count, base, sums = value.get("count"), value.get("base"), value.get("sums")
-        pairs = sums.items() if isinstance(sums, dict) else ()
+        refused = {name: tuple(_listed(pair)) for name, pair in _items(value.get("refused"))}
         return cls(
             lines,
             count if type(count) is int else len(lines),
             base if isinstance(base, str) else None,
-            Counter({key: number for key, number in pairs if type(number) is int}),
+            Counter({key: number for key, number in _items(sums) if type(number) is int}),
+            {name: at_s for name, at_s in _items(value.get("taken")) if type(at_s) is int},
+            {name: pair for name, pair in refused.items() if [type(each) for each in pair] == [int, int]},
         )
 
     def text(self, door: str, *, is_digest: bool) -> str:
@@ -248,6 +255,10 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
 def title_of(kind: str, about: str) -> str:
     """Returns a message's title: a kind and a door, no name of a person."""
     name = "older events" if kind == OLDER else _TITLES.get(kind, kind)
@@ -261,11 +272,17 @@ def message(parts: Sequence[tuple[str, str, str]], unsent: int) -> tuple[str, st
     title = titles.pop() if len(titles) == 1 else f"LobbyLock: {len(parts)} alerts"
     lines: Iterable[str] = (text for _, _, text in parts)
     body = "\n\n".join(lines)
-    if len(body) > _MAX_BODY_CHARACTERS:
-        body = body[:_MAX_BODY_CHARACTERS].rpartition("\n")[0] + "\n... and more; the page has all of it."
+    body = cut(body, _MAX_BODY_CHARACTERS)
     if unsent:
         body += f"\n\n{unsent} earlier alerts could not be delivered and were given up on."
     return title, body
+
+
+def cut(body: str, limit: int) -> str:
+    """Returns whole lines of `body`, `limit` characters at most and a sentence that says that there is more."""
+    if len(body) <= limit:
+        return body
+    return (body[:limit].rpartition("\n")[0] or body[:limit]) + "\n... and more; the page has all of it."
 
 
 def about_of(kind: str, door: Door, found: event.Event) -> str:

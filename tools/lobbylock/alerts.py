@@ -23,7 +23,7 @@ from lobbylock import alert_queue as queue
 from lobbylock import alert_rules, alert_text, logs
 from lobbylock.alert_faults import Change, Faults
 from lobbylock.alert_queue import Gathered, Waiting
-from lobbylock.alert_rules import Person, Rules, load_rules
+from lobbylock.alert_rules import Person, Rules, Way, load_rules
 from lobbylock.alert_sending import Outcome, Sender, check_urls
 from lobbylock.alert_text import Heap
 from lobbylock.database import Database
@@ -48,6 +48,9 @@ _OLDER_WAIT_S = 60
 _MAX_MESSAGES_AN_HOUR = 30
 _MAX_ROWS = 50
 _MAX_FINDINGS = 20
+_HANGING_S = 60
+# Two rows whose numbers differ by less than 64 part in one of so many tries.
+_HALVINGS = 6
 # How long `stop` waits for what is being sent.
 _STOP_S = 10.0
 
@@ -63,6 +66,20 @@ class Finding(Protocol):
 
     @property
     def is_alteration(self) -> bool: ...
+
+
+class _Address:
+    """How an address of a person does: `failures` since it took a message, and `until_s` when it is left in peace."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.until_s = 0
+        self.sent_at: deque[int] = deque(maxlen=_MAX_MESSAGES_AN_HOUR)
+
+    def free_s(self) -> int:
+        """Returns from when on it may get what is not urgent."""
+        is_full = len(self.sent_at) == _MAX_MESSAGES_AN_HOUR
+        return max(self.until_s, self.sent_at[0] + 3_600 if is_full else 0)
 
 
 class _Pass:
@@ -137,11 +154,10 @@ class Alerts:
         self._marks: dict[int, int] = {}
         self._faults: Faults | None = None
         self._store_fault = Faults()
-        self._blocked: dict[str, tuple[int, int]] = {}
-        self._sent_at: dict[str, deque[int]] = {}
+        self._addresses: dict[tuple[str, str], _Address] = {}
         self._outcomes: list[Outcome] = []
-        # What is told without the queue, by person: (sentence, when to try).
-        self._direct: dict[str, tuple[str, int]] = {}
+        # What is told without the queue, by person and URL: (sentence, when to try).
+        self._direct: dict[tuple[str, str], tuple[str, int]] = {}
         self._swept_s = 0
         self._wake = threading.Event()
         self._is_stopping = False
@@ -214,6 +230,8 @@ class Alerts:
             self._wake.clear()
         self._guarded_step()
         self._sender.wait(_STOP_S / 2)
+        # What would be sent now could not be noted as sent, and would be sent again.
+        self._sender.close()
         self._guarded_step()
 
     def _guarded_step(self) -> None:
@@ -228,6 +246,8 @@ class Alerts:
         self._read_rules()
         self._collect_outcomes()
         try:
+            # First: to a row that somebody has got nothing may be added.
+            self._settle_all(now_s)
             self._take(now_s)
             self._deliver(now_s)
             self._sweep(now_s)
@@ -487,12 +507,14 @@ class Alerts:
 
     # Sending.
 
-    def _deliver(self, now_s: int) -> None:
+    def _settle_all(self, now_s: int) -> None:
         if self._outcomes:
             with self._database.begin() as connection:
                 for outcome in self._outcomes:
                     self._settle(connection, outcome, now_s)
             self._outcomes.clear()
+
+    def _deliver(self, now_s: int) -> None:
         with self._database.connect() as connection:
             rows = queue.due(connection, now_s)
         if not self._rules.persons:
@@ -507,29 +529,67 @@ class Alerts:
                 self._send(person, theirs, now_s)
 
     def _send(self, person: Person, rows: list[Waiting], now_s: int) -> None:
-        """Starts to send a person's rows, unless it is not the time for it."""
-        if not self._sender.is_free(person.name) or now_s < self._blocked.get(person.name, (0, 0))[1]:
-            return
+        """Starts to send a person's rows over the addresses that did not take them, where it is the time for it."""
+        ways = person.ways()
         ready = []
         with self._database.begin() as connection:
             for row in rows:
                 until_s = self._quiet_until_s(person, row, now_s)
                 if until_s > now_s:
                     queue.put_off(connection, row, until_s)
-                elif row.id not in self._sender.busy:
+                    continue
+                left = [way for way in ways if way.name not in row.heap.taken]
+                next_s = min((self._try_s(person, row, way, now_s) for way in left), default=now_s)
+                if not left:
+                    # The others are not in alerts.toml any more.
+                    queue.mark_sent(connection, [row], max(row.heap.taken.values()))
+                elif next_s > now_s:
+                    # Not among those that are due, for they would keep others out.
+                    queue.put_off(connection, row, next_s)
+                else:
                     ready.append(row)
             lost = queue.given_up(connection, person.name)
-        sent_at = self._sent_at.setdefault(person.name, deque(maxlen=_MAX_MESSAGES_AN_HOUR))
-        is_full = len(sent_at) == _MAX_MESSAGES_AN_HOUR and sent_at[0] > now_s - 3_600
-        if not ready or is_full and not any(row.kind in person.urgent for row in ready):
-            return
-        ready = ready[:_MAX_ROWS]
-        parts = [
-            (row.kind, row.about, row.heap.text(alert_text.place_of(row.about), is_digest=row.is_digest))
-            for row in ready
-        ]
-        sent_at.append(now_s)
-        self._sender.start(person.name, person.urls, alert_text.message(parts, lost), ready, told_lost=lost > 0)
+        # One that works need not wait for a place behind those that do not.
+        for way in sorted(ways, key=lambda way: self._address(person.name, way.url).failures):
+            chosen = self._choose(person, way, ready, now_s) if self._sender.is_free(person.name, way.url) else []
+            if chosen:
+                self._address(person.name, way.url).sent_at.append(now_s)
+                self._sender.start(person.name, way, _message(chosen, lost), chosen, told_lost=lost > 0)
+
+    def _address(self, name: str, url: str) -> "_Address":
+        return self._addresses.setdefault((name, url), _Address())
+
+    def _try_s(self, person: Person, row: Waiting, way: Way, now_s: int) -> int:
+        """Returns when a row may be tried over an address."""
+        if self._sender.is_hanging(person.name, way.url):
+            return now_s + _HANGING_S
+        tried_s = row.heap.refused.get(way.name, (0, 0))[1]
+        if row.kind in person.urgent:
+            return tried_s
+        return max(tried_s, self._address(person.name, way.url).free_s())
+
+    def _choose(self, person: Person, way: Way, rows: list[Waiting], now_s: int) -> list[Waiting]:
+        """Returns the rows for the next message to an address.
+
+        A message may be refused for what is in it. So digests go alone, what is new goes before what was refused and
+        not with it, and what was refused comes in other company each time.
+        """
+        groups: dict[tuple[int, bool, int], list[Waiting]] = {}
+        for row in rows:
+            if way.name not in row.heap.taken and self._try_s(person, row, way, now_s) <= now_s:
+                tries = row.heap.refused.get(way.name, (0, 0))[0]
+                half = (row.id >> (tries % _HALVINGS)) & 1 if tries > 1 else 0
+                is_late = bool(tries) and row.kind not in person.urgent
+                groups.setdefault((min(tries, 1), row.is_digest or is_late, half), []).append(row)
+        if not groups:
+            return []
+
+        def tries_of(group: list[Waiting]) -> int:
+            return min(row.heap.refused.get(way.name, (0, 0))[0] for row in group)
+
+        chosen = min(groups.items(), key=lambda item: (tries_of(item[1]), item[0]))[1]
+        # The end of a long message may be cut off.
+        return sorted(chosen, key=lambda row: row.kind not in person.urgent)[:_MAX_ROWS]
 
     def _quiet_until_s(self, person: Person, row: Waiting, now_s: int) -> int:
         door = alert_text.place_of(row.about)
@@ -538,22 +598,25 @@ class Alerts:
 
     def _settle(self, connection: Connection, outcome: Outcome, now_s: int) -> None:
         """Writes down what became of an attempt."""
-        name = outcome.person
+        name, way = outcome.person, outcome.way
+        address = self._address(name, way.url)
+        person = self._rules.person(name)
         if not outcome.why:
-            queue.mark_sent(connection, outcome.rows, now_s)
+            ways = [each.name for each in person.ways()] if person is not None else [way.name]
+            queue.mark_taken(connection, outcome.rows, way.name, ways, now_s)
             if outcome.told_lost:
                 queue.tell_given_up(connection, name, now_s)
-            self._blocked.pop(name, None)
-            self._log.info("alert sent", person=name, alerts=len(outcome.rows))
+            address.failures, address.until_s = 0, 0
+            self._log.info("alert sent", person=name, over=way.label, alerts=len(outcome.rows))
             return
-        failures = self._blocked.get(name, (0, 0))[0] + 1
-        wait_s = queue.wait_s(failures)
-        self._blocked[name] = (failures, now_s + wait_s)
-        lost = queue.mark_failed(connection, outcome.rows, outcome.why, now_s, self._rules.give_up_s)
-        self._log.warning("alert failed", person=name, why=outcome.why, again_s=wait_s, given_up=lost)
+        address.failures += 1
+        address.until_s = now_s + queue.wait_s(address.failures, queue.SHORT_WAIT_S)
+        urgent = person.urgent if person is not None else ()
+        lost = queue.mark_failed(connection, outcome.rows, way.name, outcome.why, now_s, self._rules.give_up_s, urgent)
+        self._log.warning("alert failed", person=name, why=outcome.why, alerts=len(outcome.rows), given_up=lost)
 
     def _tell_of_store(self, now_s: int) -> None:
-        """Tells that the store fails. Without a queue: each person is tried once a minute until it is known."""
+        """Tells that the store fails. Without a queue: each address is tried once a minute until it is known."""
         key = alert_rules.STORE
         for change in self._store_fault.due(now_s, self._rules.settle_s, lambda _: self._rules.offline_after_s):
             for person in self._told_of_parts():
@@ -561,21 +624,30 @@ class Alerts:
                 if rule is not None:
                     zone = self._zone("", person)
                     line = alert_text.fault_sentence("", key, change.since_s, zone, is_over=change.is_over)
-                    self._direct[person.name] = (line, person.quiet_until_s(rule, key, now_s, zone))
-        for name, (line, due_s) in list(self._direct.items()):
+                    due_s = person.quiet_until_s(rule, key, now_s, zone)
+                    self._direct.update({(person.name, way.url): (line, due_s) for way in person.ways()})
+        for (name, url), (line, due_s) in list(self._direct.items()):
             person = self._rules.person(name)
-            if person is None:
-                del self._direct[name]
-            elif now_s >= due_s and self._sender.is_free(name):
-                self._direct[name] = (line, now_s + 60)
-                self._sender.start(name, person.urls, (alert_text.title_of(key, ""), line), (), told_lost=False)
+            way = next((way for way in person.ways() if way.url == url), None) if person is not None else None
+            if way is None:
+                del self._direct[name, url]
+            elif now_s >= due_s and self._sender.is_free(name, url):
+                self._direct[name, url] = (line, now_s + 60)
+                self._sender.start(name, way, (alert_text.title_of(key, ""), line), (), told_lost=False)
 
     def _collect_outcomes(self) -> None:
         for outcome in self._sender.outcomes():
             if outcome.rows:
                 self._outcomes.append(outcome)
             elif not outcome.why:
-                self._direct.pop(outcome.person, None)
+                self._direct.pop((outcome.person, outcome.way.url), None)
+
+
+def _message(rows: list[Waiting], lost: int) -> tuple[str, str]:
+    parts = [
+        (row.kind, row.about, row.heap.text(alert_text.place_of(row.about), is_digest=row.is_digest)) for row in rows
+    ]
+    return alert_text.message(parts, lost)
 
 
 def _load_checked(path: Path) -> Rules:

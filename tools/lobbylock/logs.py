@@ -4,10 +4,13 @@ Nothing secret belongs in a log. Should one get there all the same, passwords in
 taken out before a line is written, and addresses lose what is behind the question mark.
 """
 
+import contextlib
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import threading
+import warnings
+from collections.abc import Iterator, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -19,10 +22,17 @@ _SECRET_NAME = re.compile(
 # The name and password of a URL, and what is behind its question mark.
 _URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^\s/@\"']{1,400}@")
 _QUERY = re.compile(r"\?[^\s\"']*")
+_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30})://([^\s/?#\"']*)([^\s\"']*)")
+# Addresses of ours, whose path is no secret. Of all others the path may be a token, or the host, where it is none.
+_OPEN_SCHEMES = ("postgresql", "sqlite", "mqtt", "mqtts", "file")
+_WEB_SCHEMES = ("http", "https", "ws", "wss", "mailto", "mailtos")
+# What alerts are sent with. It logs addresses, urllib3 whole paths at WARNING, and none of it is of use here.
+_SENDERS = ("apprise", "urllib3", "requests", "charset_normalizer", "slixmpp", "oauthlib", "requests_oauthlib", "gntp")
 _ACCESS = "uvicorn.access"
 _MAX_CHARACTERS = 2_000
 
 Values = MutableMapping[str, Any]
+_here = threading.local()
 
 
 def configure(is_json: bool = False, stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -42,6 +52,7 @@ def configure(is_json: bool = False, stream: TextIO | None = None, level: int = 
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(lambda record: not getattr(_here, "is_muted", False))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -50,12 +61,33 @@ def configure(is_json: bool = False, stream: TextIO | None = None, level: int = 
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    for name in ("sqlalchemy", "alembic", "httpx", "httpcore", "urllib3", "asyncio", "multipart", "python_multipart"):
+    for name in ("sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "multipart", "python_multipart"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    apprise = logging.getLogger("apprise")
-    apprise.propagate = False
-    apprise.disabled = True
+    _silence()
     _route(shared)
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Has nothing of what this thread does in it be logged: libraries of many authors see secrets there."""
+    _silence()
+    _here.is_muted = True
+    try:
+        yield
+    finally:
+        _here.is_muted = False
+
+
+def _silence() -> None:
+    for name in _SENDERS:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+        if not logger.handlers:
+            # Else Python itself would write to standard error.
+            logger.addHandler(logging.NullHandler())
+    # They name the host.
+    warnings.filterwarnings("ignore", module="(?:urllib3|requests|apprise)(?:$|[.])")
 
 
 def _route(processors: list[Any]) -> None:
@@ -110,9 +142,20 @@ def _hide(_logger: object, _method: str, values: Values) -> Values:
 
 
 def clean(text: str) -> str:
-    """Returns `text` without names and passwords in URLs and without what is behind a question mark in them."""
+    """Returns `text` without names and passwords in URLs, what is behind a question mark in them, and other people's
+    paths."""
     text = _URL_USER.sub(rf"\1{_HIDDEN}@", text[:_MAX_CHARACTERS])
-    return re.sub(r"[a-zA-Z][a-zA-Z0-9+.-]{1,30}://\S+", lambda found: _QUERY.sub("", found.group()), text)
+    return _URL.sub(_open_part, text)
+
+
+def _open_part(found: re.Match[str]) -> str:
+    scheme, host, path = found.groups()
+    kind = scheme.lower().partition("+")[0]
+    if kind in _OPEN_SCHEMES:
+        return f"{scheme}://{host}{_QUERY.sub('', path)}"
+    if kind not in _WEB_SCHEMES and not host.startswith(f"{_HIDDEN}@"):
+        return f"{scheme}://{_HIDDEN}"
+    return f"{scheme}://{host}" + (f"/{_HIDDEN}" if path.startswith("/") and path != "/" else "")
 
 
 class _Lines:
