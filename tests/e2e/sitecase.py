@@ -155,6 +155,7 @@ def fill(house: House) -> None:
     house.come(SCRIPT, REASON=3, picture=False, opens=False)
     house.come("DHL 81", name=OTHER)
     lock = house.locks[FRONT]
+    house.come("DPD 7", picture=False, PICTURE_NUMBER=700)
     for kind, details in (
         (event.DOOR_FORCED, {}),
         (event.DOOR_HELD, {}),

@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pagecase import PASSWORD
-from sitecase import HOSTILE, IMAGE, LINK, MANAGER_NAME, RESIDENT_NAME, VERSION, browser, site
+from sitecase import FRONT, HOSTILE, IMAGE, LINK, MANAGER_NAME, RESIDENT_NAME, VERSION, browser, site
 
 __all__ = ["browser", "site"]
 
@@ -129,6 +129,49 @@ def press_to(page, selector):
             assert outline != "none", selector
             return
     raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_a_picture_that_is_not_there_keeps_its_place(site):
+    with site.window(MANAGER_NAME) as page:
+        site.open(page, "/pictures?person=DPD")
+        frame = page.locator(".strip .no-shot").bounding_box()
+        words = page.locator(".strip .quiet").bounding_box()
+        assert frame["width"] > 100 and abs(frame["width"] / frame["height"] - 4 / 3) < 0.1
+        assert frame["y"] + frame["height"] <= words["y"]
+
+
+def test_words_of_tables_stay_whole(site):
+    broken = """() => [...document.querySelectorAll("td .mark, td.whole, td time")].filter((place) => {
+        const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+        const range = document.createRange();
+        while (walker.nextNode()) {
+            for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
+                range.setStart(walker.currentNode, word.index);
+                range.setEnd(walker.currentNode, word.index + word[0].length);
+                if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) return true;
+            }
+        }
+        return place.matches(".mark") && place.offsetHeight > 40;
+    }).map((place) => place.textContent)"""
+    with site.window(MANAGER_NAME) as page:
+        for width in (720, 1000, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            site.open(page, f"/trail/{FRONT}")
+            assert page.locator("td .mark").count() > 20
+            assert page.evaluate(broken) == [], width
+
+
+def test_alarms_leave_room_on_a_phone(site):
+    with site.window(MANAGER_NAME, java_script_enabled=False) as page:
+        for size, is_folded in ((DESK, False), (PHONE, True)):
+            page.set_viewport_size(size)
+            site.open(page, "/")
+            shown = [each.is_visible() for each in page.locator(".notice.alarm").all()]
+            assert shown[0] and len(shown) > 1 and all(shown) != is_folded and any(shown[1:]) != is_folded, size
+            assert page.locator(".notice .folded").is_visible() == is_folded
+        page.locator(".notice .folded a").click()
+        assert page.url == f"{site.url}/alarms"
+        assert page.locator("#alarms .alarm").count() >= len(shown)
 
 
 def test_without_a_mouse(site):

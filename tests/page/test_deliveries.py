@@ -363,9 +363,50 @@ def test_pictures_as_a_strip(street, manager, resident):
     street.collect()
     page = manager.get("/pictures?day=2026-09-21").text
     assert len(addresses(page, "picture")) == 2
-    assert "Dora" not in page
+    assert "Dora" not in page.partition('class="strip"')[2]
     assert len(addresses(resident.get("/pictures").text, "picture")) == 1
     assert addresses(manager.get("/pictures?day=2026-09-20").text, "picture") == []
+
+
+def test_pictures_behind_many_visits_without_any_are_found(street, manager, resident):
+    street.come("UPS 4711")
+    lock = street.locks[FRONT]
+    home = {event.REASON: 0, event.VIA: event.PHONE, event.SUBJECT: "Anna", event.ROLE: 2}
+    for number in range(1, 71):
+        lock.now_s += 60
+        lock.add(event.ACCESS, home)
+        if number % 35 == 0:
+            lock.seal()
+    street.collect()
+    for who in (manager, resident):
+        page = who.get("/pictures").text
+        assert len(addresses(page, "picture")) == 1 and "UPS 4711" in page
+        assert "Older pictures" not in page
+
+
+def test_the_strip_has_the_filters_of_the_deliveries(street, manager):
+    assert "No picture has been taken yet." in manager.get("/pictures").text
+    street.come("UPS 4711")
+    street.come("DHL 5")
+    street.collect()
+    page = manager.get("/pictures?person=UPS&outcome=opened").text
+    assert len(addresses(page, "picture")) == 1 and "Show all" in page
+    assert 'name="person" value="UPS"' in page and '<option value="opened" selected>' in page
+    assert '<option value="DHL 5">' in page
+    page = manager.get("/pictures?person=Zoe").text
+    assert "There is no picture that the filter lets through." in page and "Show all" in page
+
+
+def test_what_is_missing_in_the_strip_keeps_its_place_and_time(street, manager):
+    lock = street.locks[FRONT]
+    lock.now_s = None
+    details = {event.REASON: 0, event.VIA: event.PHONE, event.SUBJECT: "Dora", event.ROLE: 1, event.PICTURE_NUMBER: 7}
+    lock.add(event.ACCESS, details)
+    lock.seal()
+    street.collect()
+    page = manager.get("/pictures").text
+    assert re.search(r'<span class="no-shot">The picture is still on its way.</span>', page)
+    assert re.search(r"received <time [^>]*>2026-09-21 12:00:00 UTC</time>, not proved", page)
 
 
 def test_a_row_that_was_changed_is_marked_where_it_is_read(street, manager, resident):

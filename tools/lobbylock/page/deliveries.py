@@ -101,17 +101,19 @@ def _list(request: Request, viewer: Viewer, template: str) -> Response:
     older = wish.address("/", page.next) if page.next else None
     cards = [card(shown) for shown in page.stories]
     if template == "deliveries.html":
-        values["people"] = _people(context, viewer, wish, page)
+        is_latest = not wish.is_filtered and not wish.before
+        values["people"] = people(context, viewer, page if is_latest else None)
     return render(request, template, cards=cards, error=None, older=older, **values)
 
 
-def _people(context: Context, viewer: Viewer, wish: Wish, page: Page) -> list[str]:
-    """Returns names to choose from: nobody whom the viewer may not see."""
+def people(context: Context, viewer: Viewer, latest: Page | None = None) -> list[str]:
+    """Returns names to choose from: nobody whom the viewer may not see. `latest` are the latest visits of all, if they
+    have been read."""
     doors = tuple(viewer.doors(context))
     found = context.history.people(viewer.reader, doors)
     if found is None:
         # Out of what is told of the records, which no edit of the index can add a name to.
-        latest = context.history.page(viewer.reader, Filter(doors)) if wish.is_filtered or wish.before else page
+        latest = latest or context.history.page(viewer.reader, Filter(doors))
         found = sorted({shown.story.who for shown in latest.stories if shown.story.who})
     return [printable(name) for name in found]
 

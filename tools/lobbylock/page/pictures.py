@@ -4,6 +4,7 @@ What locks send is never decoded here. A file is served only if it is the one th
 hash, and only as a JPEG in a sandbox, so that nothing else can come of it in a browser.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from lobbylock.history import Shown
 from lobbylock.page.access import Viewer, for_people
 from lobbylock.page.cards import facts
 from lobbylock.page.context import context_of
-from lobbylock.page.deliveries import Wish, find_story
+from lobbylock.page.deliveries import OUTCOMES, Wish, find_story, people
 from lobbylock.page.render import render
 from lobbylock.shown_picture import read_shown
 
@@ -46,13 +47,16 @@ def show_strip(request: Request, viewer: Viewer) -> Response:
     """Serves the pictures of a day, or the latest ones."""
     context = context_of(request)
     wish = Wish.of(request)
-    values: dict[str, Any] = {"wish": wish, "doors": list(viewer.doors(context))}
+    values: dict[str, Any] = {"wish": wish, "outcomes": OUTCOMES, "doors": list(viewer.doors(context)), "people": []}
     try:
-        page = context.history.page(viewer.reader, wish.filter(viewer, context), wish.before or None, _STRIP)
+        # Residents who come home are not photographed: most visits of a house may be without.
+        wanted = replace(wish.filter(viewer, context), is_pictured=True)
+        page = context.history.page(viewer.reader, wanted, wish.before or None, _STRIP)
     except UserError as error:
         return render(request, "pictures.html", 400, pictures=[], error=str(error), older=None, **values)
     pictured = [facts(shown) for shown in page.stories if _is_pictured(shown)]
     older = wish.address("/pictures", page.next) if page.next else None
+    values["people"] = people(context, viewer)
     return render(request, "pictures.html", pictures=pictured, error=None, older=older, **values)
 
 
