@@ -15,6 +15,7 @@ from lobbylock.errors import StoreFailed, UserError
 from lobbylock.page import actions
 from lobbylock.register import Register
 from lobbylock.revocation import Book
+from lobbylock.settings import Options
 
 NOW_S = 1_790_000_000
 PEM = """-----BEGIN PUBLIC KEY-----
@@ -268,6 +269,30 @@ def test_credentials(manager, context, published):
     assert "phone" in page and "badge" in page
     manager.submit("/grants/revoke", page="/grants", building="maple-12", key=minted[1].key)
     assert [entry.subject for entry in Book(context.home, "maple-12").entries] == ["Dora"]
+
+
+def test_credentials_that_doors_would_not_open_to(manager, context):
+    form = manager.get("/grants/credential").text
+    assert 'name="uses" type="text" value="1"' in form
+    # As the form is, it opens: doors take a badge once.
+    assert 'class="error"' not in make_credential(manager).text
+    answer = make_credential(manager, uses="")
+    assert (
+        answer.status_code == 400
+        and "No door of maple-12 would open to that: maple-12/front (takes 1 use)" in answer.text
+    )
+    assert len(Register(context.home.path).all()) == 1
+    # What was asked for stays in the form.
+    assert 'name="uses" type="text" value=""' in answer.text
+    context.home.new_door("maple-12/court", Options(mqtt_url="mqtt://broker", bearer="short", bearer_s=86_400))
+    answer = make_credential(manager, uses="")
+    assert answer.status_code == 200
+    said = find(r'class="error" role="alert">([^<]+)<', answer.text)
+    assert said == "These doors do not open to it: maple-12/front (takes 1 use)."
+    answer = make_credential(manager, uses="", **{"for": "7d"})
+    assert answer.status_code == 400 and "maple-12/court (takes 1 use, or 24 hours at most)" in answer.text
+    # With a key of its own nothing can be copied.
+    assert 'class="error"' not in make_credential(manager, uses="", holder=PEM).text
 
 
 def test_credentials_that_no_lock_would_read(manager, context):

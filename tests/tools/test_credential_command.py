@@ -234,6 +234,13 @@ def test_bearer_policy(run):
         "single-use": ["granted", "no_bearer", "no_bearer"],
         "short": ["granted", "granted", "no_bearer"],
     }
+    # What the command says when it makes one is what the doors do.
+    for number, options in enumerate((("--uses", "1"), ("--for", "12h"), ("--for", "13h"))):
+        code, _, said = run(*MINT, *options)
+        assert code == 0
+        named = {policy for policy in found if f"maple-12/{policy} (takes " in said}
+        assert named == {policy for policy, reasons in found.items() if reasons[number] == "no_bearer"}, said
+    assert "do not open" not in run(*MINT, "--holder", HOLDER)[2]
 
 
 def test_keys_follow_each_other(run, home, door):

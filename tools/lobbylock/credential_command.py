@@ -1,8 +1,10 @@
 """`lobbylock credential`: mint, show and check credentials."""
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from firmware.core import event, event_names
 from lobbylock.credential_file import read_credential
 from lobbylock.credential_output import FORM_HINT, FORMS, Outputs, describe, minted_values, print_values, show_minted
 from lobbylock.delegate_command import delegate
+from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.grant import ID_BYTES, ROLES, Grant, parse_holder
 from lobbylock.grant_code import make_grant_code
@@ -20,7 +23,7 @@ from lobbylock.hours import parse_hours
 from lobbylock.minting import make_credential
 from lobbylock.moment import format_local, parse_time, parse_until
 from lobbylock.options import DEFAULT_HOME, CredentialArgument, HomeOption, JsonOption, open_home
-from lobbylock.trial import VIAS, TrialDoor, judge_at
+from lobbylock.trial import VIAS, TrialDoor, judge_at, refusing_doors
 
 app = typer.Typer(help="Credentials for badges and phones.", no_args_is_help=True)
 
@@ -85,7 +88,7 @@ def mint_command(
     if is_json:
         typer.echo(json.dumps(minted_values(data, code)))
     else:
-        show_minted(data, form, code)
+        show_minted(data, form, code, refusing_doors(_doors(folder), grant))
 
 
 @app.command("show")
@@ -137,3 +140,10 @@ def check(
 def _trial(folder: Home, name: str) -> TrialDoor:
     record = folder.door(name)
     return TrialDoor.of(record.building, record.options, folder.issuer().keys)
+
+
+def _doors(folder: Home) -> Iterable[Door]:
+    for name in folder.door_names():
+        # What was made has to be shown, whatever ails a door's record.
+        with contextlib.suppress(UserError):
+            yield folder.door(name)

@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def show_minted(data: bytes, form: str, code: GrantCode | None) -> None:
+def show_minted(data: bytes, form: str, code: GrantCode | None, refusing: Sequence[str] = ()) -> None:
+    """Prints a credential that was made; `refusing` are doors that do not open to it."""
     # What a pipe wants is the only thing on standard output.
     typer.echo(data.hex() if form == "hex" else base64url(data))
     values = describe(data)
@@ -119,6 +121,8 @@ def show_minted(data: bytes, form: str, code: GrantCode | None) -> None:
             "than their --bearer-for.",
             err=True,
         )
+    if refusing:
+        typer.echo(f"These doors do not open to it: {', '.join(refusing)}.", err=True)
     if code is not None:
         typer.echo(f"Keypad code: {group_digits(code.digits)} then #." if code.digits else code.note, err=True)
 

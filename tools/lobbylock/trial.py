@@ -1,6 +1,6 @@
 """A door's decision on a credential, made on the host by the code that the lock runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from firmware.core import chain, credential, event, tz_string
 from firmware.core.decision import judge
 from firmware.core.zone import Zone
 from lobbylock.delegation import is_signed_es256
+from lobbylock.door import Door
 from lobbylock.errors import UserError
 from lobbylock.files import read_json
+from lobbylock.grant import Grant
 from lobbylock.settings import IssuerKey, Options
 from lobbylock.signature import is_signed
 
@@ -97,3 +99,24 @@ def judge_at(
     # Of a chain it is the visitor's that was used.
     decision = judge(found, door, time_s, VIAS[via], lambda key: used if key == found.key else 0)
     return decision.reason, found
+
+
+def takes_bearer(options: Options, grant: Grant) -> bool:
+    """Whether a door set so opens to `grant` as far as its `bearer` is concerned, as protocol.md section 8 has it."""
+    if grant.holder is not None:
+        return True
+    if options.bearer == "off":
+        return False
+    return grant.uses == 1 or (options.bearer == "short" and grant.until_s - grant.from_s <= options.bearer_s)
+
+
+def refusing_doors(doors: Iterable[Door], grant: Grant) -> list[str]:
+    """Returns which of the doors in a grant's building refuse it because it can be copied, each with what it takes."""
+    refusing = [door for door in doors if door.building == grant.building and not takes_bearer(door.options, grant)]
+    return [f"{door.name} (takes {_taken(door.options)})" for door in refusing]
+
+
+def _taken(options: Options) -> str:
+    if options.bearer == "off":
+        return "phones only"
+    return "1 use" if options.bearer == "single-use" else f"1 use, or {options.bearer_s / 3_600:g} hours at most"

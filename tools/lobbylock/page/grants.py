@@ -35,10 +35,12 @@ from lobbylock.page.access import Viewer, for_managers, form_of
 from lobbylock.page.context import Context, context_of
 from lobbylock.page.render import render
 from lobbylock.page.tickets import new_ticket, tickets_of
+from lobbylock.trial import refusing_doors
 from lobbylock.window import ROLES as CODE_ROLES
 
 _logger = logging.getLogger(__name__)
 _MOST_SHOWN = 500
+_MOST_NAMED = 10
 _DURATIONS = (
     ("1h", "1 hour"),
     ("2h", "2 hours"),
@@ -67,6 +69,7 @@ class Made:
     qr: Markup
     is_code: bool
     ndef: str | None = None
+    warning: str | None = None
 
 
 @for_managers
@@ -206,8 +209,9 @@ def mint_credential(request: Request, viewer: Viewer) -> Response:
         now_s = int(context.now_s())
         door = _door_of(context, viewer, values.get("building", ""))
         grant = _grant(door, values, now_s)
+        warning = _warning(context, grant)
         with context.database.begin() as connection:
-            made = _made_credential(door, grant, make_credential(context.home, grant))
+            made = _made_credential(door, grant, make_credential(context.home, grant), warning)
             about = f"credential {grant.id.hex()} for {grant.subject} in {grant.building}"
             actions.note(connection, now_s, viewer.account.name, actions.MADE, about)
     except UserError as error:
@@ -250,7 +254,21 @@ def _grant(door: Door, values: dict[str, str], now_s: int) -> Grant:
     )
 
 
-def _made_credential(door: Door, grant: Grant, data: bytes) -> Made:
+def _warning(context: Context, grant: Grant) -> str | None:
+    """Returns which doors of the building will not open to `grant`. Raises UserError if none would."""
+    there = [door for door in context.doors().values() if door.building == grant.building]
+    refusing = refusing_doors(there, grant)
+    shown = ", ".join(refusing[:_MOST_NAMED]) + (
+        f" and {len(refusing) - _MOST_NAMED} more" if refusing[_MOST_NAMED:] else ""
+    )
+    if refusing and len(refusing) == len(there):
+        raise UserError(
+            f"No door of {grant.building} would open to that: {shown}. Give it 1 use, or a phone's public key."
+        )
+    return f"These doors do not open to it: {shown}." if refusing else None
+
+
+def _made_credential(door: Door, grant: Grant, data: bytes, warning: str | None) -> Made:
     values = describe(data)
     lines = [
         f"Areas: {', '.join(grant.areas)}.",
@@ -258,8 +276,6 @@ def _made_credential(door: Door, grant: Grant, data: bytes) -> Made:
     ]
     if grant.hours:
         lines.append(f"Only {', '.join(map(str, values['hours'] or []))}.")  # pyright: ignore[reportArgumentType]
-    if grant.holder is None and grant.uses != 1:
-        lines.append("A badge can be copied: only doors that take bearer credentials for so long open to it.")
     if grant.holder is not None and grant.role == ROLES["resident"]:
         lines.append("Whom its holder lets in as a visitor never gets further, longer or more often than this.")
     text = base64url(data)
@@ -275,6 +291,7 @@ def _made_credential(door: Door, grant: Grant, data: bytes) -> Made:
         draw_qr(text, f"The credential for {grant.subject} as a QR code"),
         is_code=False,
         ndef=badge.compose(data, "").hex() if grant.holder is None else None,
+        warning=warning,
     )
 
 
