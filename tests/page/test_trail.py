@@ -58,6 +58,17 @@ def test_newest_first_with_proof(house, manager):
     assert "Dora" in answer.text and "reason granted" in answer.text
 
 
+def test_details_are_words(house, manager):
+    lock = house.locks[FRONT]
+    lock.add(event.BOOT, {event.CAUSE: 1, event.VERSION: "1_0"})
+    lock.add(event.CAMERA_FAILED, {event.REASON: event.NO_ANSWER})
+    lock.seal()
+    house.collect()
+    page = manager.get(f"/trail/{FRONT}").text
+    assert "cause power on, version 1_0" in page and "reason no answer" in page
+    assert "The camera failed (no answer)." in manager.get("/doors").text
+
+
 def test_filters_by_kind(house, manager):
     house.come("Dora")
     house.locks[FRONT].add(event.DOOR_FORCED)

@@ -47,7 +47,7 @@ def test_every_kind_has_words():
         assert sentence_of(found).endswith(".") and "_" not in sentence_of(found)
     assert kind_of(event.Event(1, event.ACCESS, 1, 1, NOW_S, {})) is None
     refused = event.Event(1, event.CLOCK_REFUSED, 1, 1, NOW_S, {event.STEP_S: 9, event.NAME: "ntp\x1b[2J"})
-    assert sentence_of(refused) == "The lock was told a time that it did not believe (name ntp?[2J)."
+    assert sentence_of(refused) == "The lock was told a time that it did not believe (ntp?[2J)."
 
 
 def test_alarms_newest_first(database, lock, send):
@@ -66,7 +66,7 @@ def test_alarms_newest_first(database, lock, send):
     ]
     # One without a time is as old as it came.
     assert [each.time_s for each in found] == [NOW_S + 60, NOW_S + 5, NOW_S]
-    assert found[0].sentence == "The door is held open (duration 30 s)."
+    assert found[0].sentence == "The door is held open (for 30 s)."
     assert [each.seq for each in found_in(database, NOW_S + 1)] == [7, 8]
     assert [each.seq for each in found_in(database, kinds=["forced"])] == [2]
     with database.connect() as connection:
@@ -116,7 +116,7 @@ def test_a_dead_camera_is_one_alarm(database, lock, send):
     send()
     camera = [each for each in found_in(database) if each.what == "camera_failed"]
     assert len(camera) == 1 and camera[0].count == 6 and camera[0].seq == max(camera[0].seqs)
-    assert camera[0].sentence == "The camera failed (reason no_answer)."
+    assert camera[0].sentence == "The camera failed (no answer)."
     assert [each.what for each in found_in(database)] == ["reader_fault", "camera_failed"]
     with database.begin() as connection:
         mark_seen(connection, camera[0].chain, camera[0].seqs, "camera_failed", "mia", NOW_S)

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import cbor
 from sqlalchemy import Connection, func, select
 
-from firmware.core import event, event_names
+from firmware.core import event
 from lobbylock import tables
 from lobbylock.door import Door
-from lobbylock.eventline import kind_name, printable
+from lobbylock.eventline import in_words, kind_name, printable
 from lobbylock.finding import GAP as GAP_FINDING
 from lobbylock.finding import TWO_HISTORIES
 from lobbylock.latest import latest_rows
@@ -75,14 +75,13 @@ _SENTENCES = {
     event.UPDATE_REVERTED: "A new version did not work, and the lock went back.",
     event.LIST_LOST: "The lock lost its list of revoked credentials.",
 }
-# What says more, if it is in the record.
-_MORE = ((event.REASON, event_names.REASON_NAMES), (event.NAME, None), (event.DURATION_S, None), (event.COUNT, None))
+# What says more, if it is in the record, and how.
+_MORE = {event.REASON: "{}", event.NAME: "{}", event.DURATION_S: "for {} s", event.COUNT: "{} in all"}
 # Of each kind and board so many are looked at: a contact that chatters must not fill the page.
 MAX_EACH = 100
 # "What" of those that are no events.
 _GAP_ROW = "gap"
 _CONFLICT = "two_histories"
-_SECONDS = (event.DURATION_S,)
 
 
 class Found(Protocol):
@@ -149,14 +148,11 @@ def kind_of(found: event.Event) -> str | None:
 def sentence_of(found: event.Event) -> str:
     """Returns what an event that is an alarm says, as one sentence."""
     more = []
-    for key, names in _MORE:
+    for key, words in _MORE.items():
         value = found.details.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             continue
-        if names is not None:
-            value = names[value] if isinstance(value, int) and 0 <= value < len(names) else value
-        name = event_names.DETAIL_NAMES[key].removesuffix("_s")
-        more.append(f"{name} {printable(str(value))}{' s' if key in _SECONDS else ''}")
+        more.append(words.format(printable(str(in_words(found.kind, key, value)))))
     sentence = _SENTENCES.get(found.kind, kind_name(found.kind))
     return f"{sentence.removesuffix('.')} ({', '.join(more)})." if more else sentence
 

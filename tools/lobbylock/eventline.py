@@ -12,6 +12,8 @@ from firmware.core import event, event_names
 from lobbylock.door import Door
 from lobbylock.moment import format_local, format_utc
 
+# What machine.reset_cause() says.
+_START_NAMES = {1: "power on", 2: "reset", 3: "watchdog", 4: "sleep", 5: "restart by itself"}
 _CAUSE_NAMES = {event.BY_ACCESS: "access", event.BY_EXIT: "exit", event.BY_TEST: "test"}
 _ALARMS = (
     event.DOOR_FORCED,
@@ -99,6 +101,24 @@ def detail_values(found: event.Event) -> dict[str, Any]:
             value = _name_in(_TABLES[key], value)
         details[name] = _json_value(value)
     return details
+
+
+def spoken_values(found: event.Event) -> dict[str, Any]:
+    """Returns an event's details as `detail_values` does, in the words that people read."""
+    values = detail_values(found)
+    for key, value in found.details.items():
+        if key == event.CAUSE or key in _TABLES:
+            values[event_names.DETAIL_NAMES[key]] = in_words(found.kind, key, _json_value(value))
+    return values
+
+
+def in_words(kind: int, key: int, value: Any) -> Any:
+    """Returns what a detail of an event's kind says for people; what needs no words, or has none yet, as it is."""
+    if key == event.CAUSE:
+        names = {event.UNLOCKED: _CAUSE_NAMES, event.BOOT: _START_NAMES}.get(kind, {})
+        return names.get(value, value) if isinstance(value, int) else value
+    name = _name_in(_TABLES[key], value) if key in _TABLES else value
+    return name.replace("_", " ") if isinstance(name, str) and name != value else name
 
 
 def _name_in(names: tuple[str, ...], value: Any) -> Any:

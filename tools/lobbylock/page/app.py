@@ -67,7 +67,7 @@ class PageApplication(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         context: Context = self.state.context
-        app: ASGIApp = Guard(super().build_middleware_stack(), context)
+        app: ASGIApp = Guard(super().build_middleware_stack(), context, show_refusal)
         return app if context.metrics is None else RequestCount(app, context.metrics, self.routes)
 
 

@@ -1,11 +1,12 @@
 """What holds for every answer and every request, whatever module serves it. Pure ASGI, so it sees all of them."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lobbylock.page.context import Context
@@ -17,15 +18,20 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'"
 )
+_TOO_LONG = "That is longer than any form of this page takes: go back, and send less."
 _HSTS = "max-age=31536000"
 
 
 class Guard:
-    """Wraps the application: Host check, size of bodies, and the headers that every answer carries."""
+    """Wraps the application: Host check, size of bodies, and the headers that every answer carries.
 
-    def __init__(self, app: ASGIApp, context: Context) -> None:
+    `refuse` returns the page for an HTTPException.
+    """
+
+    def __init__(self, app: ASGIApp, context: Context, refuse: Callable[[Request, Exception], Response]) -> None:
         self._app = app
         self._context = context
+        self._refuse = refuse
         self._hosts = context.allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +50,8 @@ class Guard:
             answer = PlainTextResponse("This page is not served under that name.", 421)
             await answer(scope, receive, send_with_headers)
         elif is_too_long(headers):
-            await PlainTextResponse("That is too long.", 413)(scope, receive, send_with_headers)
+            answer = self._refuse(Request(scope), HTTPException(413, _TOO_LONG))
+            await answer(scope, receive, send_with_headers)
         else:
             await self._app(scope, bounded(receive), send_with_headers)
 
@@ -85,7 +92,7 @@ def bounded(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MAX_BODY_BYTES:
-            raise HTTPException(413, "That is too long.")
+            raise HTTPException(413, _TOO_LONG)
         return message
 
     return receive_bounded

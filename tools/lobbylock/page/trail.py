@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from firmware.core import event, event_names
 from lobbylock.alarms import KINDS as ALARMS
 from lobbylock.door import Door
-from lobbylock.eventline import detail_values, kind_name, person_name, printable
+from lobbylock.eventline import kind_name, person_name, printable, spoken_values
 from lobbylock.page.access import Viewer, find_door, for_managers
 from lobbylock.page.context import context_of
 from lobbylock.page.render import render
@@ -99,7 +99,7 @@ def _shown(door: Door, row: TrailRow) -> dict[str, Any]:
         # The row is altered, or not there any more.
         kind = "gone" if row.received_s is None else "not known"
         return {"row": row, "kind": kind, "who": None, "words": "", "time_s": None, "mark": _mark(row.proof)}
-    details = {name: value for name, value in detail_values(found).items() if name != "subject"}
+    details = {name: value for name, value in spoken_values(found).items() if name != "subject"}
     return {
         "row": row,
         "kind": kind_name(found.kind),
