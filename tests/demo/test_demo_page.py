@@ -40,9 +40,10 @@ def test_the_way_in_is_printed_and_ctrl_c_ends_everything():
     process = subprocess.Popen([*COMMAND, "0"], stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(6)]
+        lines = [process.stdout.readline() for _ in range(7)]
         link = re.search(r"http://127\.0\.0\.1:(\d+)/street/enter/\S+", "".join(lines))
         assert link, lines
+        assert any(re.search(r"manager: +http://127\.0\.0\.1:\d+/street$", line.strip()) for line in lines), lines
         with httpx.Client(follow_redirects=True) as client:
             answer = client.get(link.group())
         assert answer.status_code == 200

@@ -77,6 +77,20 @@ def test_link_lets_one_browser_in(scene, street_page):
     assert httpx.get(scene.link).status_code == 404
 
 
+def check_what_is_empty(page):
+    """Each list says so while nothing is in it, and no longer."""
+    for place, lines in (("#happened + .nothing", "#happened li"), (".scroll + .nothing", "#deliveries li")):
+        assert page.locator(place).is_visible() == (page.locator(lines).count() == 0), place
+
+
+def test_the_menu_leads_back_to_the_street(scene, street_page):
+    street_page.locator("#deliveries").wait_for(state="attached")
+    check_what_is_empty(street_page)
+    street_page.goto(f"{scene.url}/doors")
+    street_page.get_by_role("navigation").get_by_role("link", name="Street").click()
+    street_page.wait_for_url(f"{scene.url}/street")
+
+
 def test_the_keyboard_opens_the_door_and_the_page_shows_who_came(passer, street_page):
     before = passer.street.view.frames
     type_code(street_page, street_page.locator(".code").inner_text().replace(" ", "").removesuffix("#"))
@@ -90,6 +104,7 @@ def test_the_keyboard_opens_the_door_and_the_page_shows_who_came(passer, street_
     delivery = street_page.locator("#deliveries li").first
     delivery.get_by_text("UPS 4711").wait_for()
     delivery.locator("img").wait_for()
+    check_what_is_empty(street_page)
     passer.rest()
 
 
@@ -201,6 +216,7 @@ def test_an_altered_row_turns_the_page_red_until_it_is_put_back(passer, street_p
 
 def test_the_street_is_for_managers_and_for_this_page_alone(scene, browser, street_page):
     page = enter(browser, scene, "anna")
+    assert page.get_by_role("link", name="Street").count() == 0
     for path in ("/street", "/street/frame.jpg", "/street/live"):
         assert page.request.get(scene.url + path).status == 404
     page.context.close()

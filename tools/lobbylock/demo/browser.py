@@ -20,7 +20,7 @@ from lobbylock.demo.deck import BUILDING, RESIDENT
 from lobbylock.demo.lines import LineFile
 from lobbylock.demo.stage import Stage
 from lobbylock.demo.street import Street
-from lobbylock.demo.street_page import Entrance, StreetPage
+from lobbylock.demo.street_page import STREET, Entrance, StreetPage
 from lobbylock.errors import UserError
 from lobbylock.home import Home
 from lobbylock.page.accounts import MANAGER, Accounts
@@ -102,6 +102,7 @@ class Scene:
                 Address.parse(stage.broker.url),
                 Serving(Listening(HOST, self._port)),
                 extra_routes=self._page.routes,
+                more_pages=[("Street", STREET)],
                 listeners=[report],
                 now_s=lambda: stage.now_s,
             ) as self.service:
@@ -151,6 +152,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
 def _greet(scene: Scene, console: Console) -> None:
     console.print(Text.assemble("The street, for one browser:  ", (scene.link, "bold green")), soft_wrap=True)
+    console.print(Text(f"  later, as {MANAGER_NAME}:  {scene.url}{STREET}"), soft_wrap=True)
     console.print(Text.assemble("The page:  ", (f"{scene.url}/", "green")), soft_wrap=True)
     for name, what in ((MANAGER_NAME, "all of it"), (RESIDENT_NAME, "what a resident sees")):
         console.print(Text(f"  {name}  {scene.passwords[name]}  ({what})"), soft_wrap=True)

@@ -31,6 +31,7 @@ from lobbylock.page.context import context_of
 from lobbylock.page.render import environment, render
 from lobbylock.page.sessions import LIFE_S, Sessions
 
+STREET = "/street"
 _HERE = Path(__file__).parent
 _FILES = {"street.css": "text/css; charset=utf-8", "street.js": "text/javascript; charset=utf-8"}
 _HEARTBEAT_S = 15
@@ -64,7 +65,7 @@ class Entrance:
         if account is None:
             raise HTTPException(404)
         token = Sessions(context.database).begin(account, address_of(request), int(context.now_s()))
-        answer = RedirectResponse("/street", 303)
+        answer = RedirectResponse(STREET, 303)
         # Lax, as the login's: the link is opened from a terminal, and the page it leads to needs the cookie.
         answer.set_cookie(
             cookie_name(context),
@@ -88,7 +89,7 @@ class StreetPage:
         self._is_over = False
         self._clients: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.routes: list[BaseRoute] = [
-            Route("/street", for_managers(self.show), methods=["GET"]),
+            Route(STREET, for_managers(self.show), methods=["GET"]),
             Route("/street/live", for_managers(self.listen), methods=["GET"]),
             Route("/street/frame.jpg", for_managers(self.frame), methods=["GET"]),
             Route("/street/scene.jpg", for_managers(self.scene), methods=["GET"]),
@@ -128,7 +129,7 @@ class StreetPage:
             if not is_script:
                 raise
             said = str(error)
-        return JSONResponse({"said": said}) if is_script else RedirectResponse("/street", 303)
+        return JSONResponse({"said": said}) if is_script else RedirectResponse(STREET, 303)
 
     def frame(self, request: Request, viewer: Viewer) -> Response:
         """Serves the last frame that the camera froze."""

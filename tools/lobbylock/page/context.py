@@ -50,7 +50,7 @@ class Context:
     `publish` sends messages to the locks and returns once the broker has them; it raises UserError if that fails.
     `banner` returns a sentence while store or broker fail, None otherwise. `url` is the address that people open;
     `hosts` are the names besides its own that requests may be for. `notices` give the sentences at the top for an
-    `access.Viewer`.
+    `access.Viewer`; `more_pages` are (text, address) of pages that managers are led to besides the usual ones.
     """
 
     home: Home
@@ -70,6 +70,7 @@ class Context:
     metrics_token: str | None = None
     is_loopback_only: bool = True
     notices: list[Callable[[Any], list[Notice]]] = field(default_factory=list)
+    more_pages: Sequence[tuple[str, str]] = ()
 
     @property
     def is_secure(self) -> bool:

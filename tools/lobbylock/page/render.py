@@ -41,7 +41,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "csrf_token": viewer.csrf if viewer else "",
         "context": context,
         "path": request.url.path,
-        "navigation": [(text, path) for text, path, whom in NAVIGATION if _is_for(viewer, whom)],
+        "navigation": _navigation(context, viewer),
         "notices": functools.partial(notices, context, viewer),
         "now_s": int(context.now_s()),
     }
@@ -141,6 +141,11 @@ def _printable(value: object, limit: int = 80) -> str:
 def _pair(text: str) -> tuple[str, str]:
     """Returns a choice that reads as what it sends."""
     return text, text
+
+
+def _navigation(context: Context, viewer: Viewer | None) -> list[tuple[str, str]]:
+    pages = [*NAVIGATION, *((text, path, _MANAGERS) for text, path in context.more_pages)]
+    return [(text, path) for text, path, whom in pages if _is_for(viewer, whom)]
 
 
 def _is_for(viewer: Viewer | None, whom: int) -> bool:

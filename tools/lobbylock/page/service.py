@@ -81,7 +81,8 @@ class Service:
 
     `listeners` hear what is stored, beside the page itself. Those that have them are told `connection(is_up, reason,
     wait_s)` of the broker and `watch_changed(findings)` of the watchman, and are started and stopped with the service.
-    `extra_routes` are served beside the page; `metrics` counts what happens (lobbylock.metrics).
+    `extra_routes` are served beside the page, and managers are led to `more_pages` of them, (text, address); `metrics`
+    counts what happens (lobbylock.metrics).
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Service:
         *,
         listeners: Sequence[Listener] = (),
         extra_routes: Sequence[BaseRoute] = (),
+        more_pages: Sequence[tuple[str, str]] = (),
         now_s: Callable[[], float] = time.time,
         passwords: Passwords | None = None,
         metrics: Any = None,
@@ -129,6 +131,7 @@ class Service:
             metrics=metrics,
             metrics_token=serving.metrics_token,
             is_loopback_only=is_loopback(serving.listening.host),
+            more_pages=more_pages,
         )
         self.app = build_app(self.context, extra_routes, passwords)
         self._server = Server(self.app, serving.listening, self.hub.close)
