@@ -31,6 +31,15 @@ def calls():
     return sorted(found)
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/page.md", "docs/operations.md"])
+def test_a_shell_finds_the_command_before_it_is_typed(name):
+    text = (Path(__file__).parents[2] / name).read_text("utf-8")
+    first = re.search(r"^ {4}lobbylock ", text, re.MULTILINE)
+    assert first and 'export PATH="$PWD/.venv/bin:$PATH"' in text[: first.start()]
+    # sudo searches elsewhere.
+    assert not re.search(r"sudo [^\n]* lobbylock [a-z]+ [a-z]", text)
+
+
 @pytest.fixture(scope="module")
 def root():
     return typer.main.get_command(command.app)
