@@ -11,7 +11,7 @@ from fuzz.corpus import corpora
 ROOT = Path(__file__).resolve().parents[2]
 # Of each parser; mistakes that are planted show within more of them.
 SLICE = 1_500
-INPUTS = 3_000
+INPUTS = 2_000
 
 
 @pytest.mark.parametrize("target", list(corpora()))
