@@ -52,12 +52,12 @@ class Visit:
         decision = await self._judge(session, data, via)
         if session and decision.is_granted and session.is_remote:
             decision = await self._echo(session, decision)
-        exposure = asking = None
+        exposure = asking = held = None
         try:
             if decision.is_granted and decision.claim.holder is not None:
                 challenge = proof.challenge(self._gate.door, self._nonces.next())
                 asking = asyncio.create_task(_ask(session, challenge))
-                exposure = self._access.expose(decision) if is_trusted else None
+                exposure = held = self._access.expose(decision) if is_trusted else None
                 # While the phone computes, so does the lock: nothing is in the way of the answer then.
                 await asyncio.sleep_ms(_ASKED_MS)
                 gc.collect()
@@ -68,14 +68,19 @@ class Visit:
                 if decision.reason == event.CARD_LOST and is_news and not is_news() and exposure is None:
                     return decision
             if rest and not decision.is_granted:
+                if held:
+                    # Nobody else's picture waits for a refusal.
+                    await held
+                    held = None
+                    self._access.end_exposure()
                 await rest(session)
             decision = await self._access.act(decision, exposure, self._gate.revoked)
         finally:
             # Whatever went wrong, the camera goes on.
-            if exposure is not None:
+            if held:
                 self._access.end_exposure()
         # Two tasks that are done: what follows has better use for their memory.
-        asking = exposure = None
+        asking = exposure = held = None
         if session and decision.reason != event.CARD_LOST:
             await self._part(session, decision)
         return decision

@@ -353,6 +353,29 @@ def test_pages_tell_nothing_of_those_whom_one_may_not_see(house, monkeypatch):
     assert [page.next for page in walk(person="Anna", before=f"{lock.now_s - 60}.1.1")] == [None]
 
 
+def test_wrong_codes_and_other_doors_leave_ones_own_visits(house, monkeypatch):
+    monkeypatch.setattr(history, "_MOST_UNNAMED", 3)
+    doors = (FRONT, "maple-12/court")
+    own = []
+    for number, name in enumerate(doors):
+        lock = house.enrol(name, bytes([number + 1]) * 32)
+        for _ in range(2):
+            lock.now_s += 60
+            details = {event.REASON: event.GRANTED, event.VIA: event.KEYPAD, event.SLOT: 5, event.ROLE: 2}
+            own.append(lock.add(event.ACCESS, details))
+        for _ in range(5):
+            lock.now_s += 60
+            lock.add(event.ACCESS, {event.REASON: event.WRONG_CODE, event.VIA: event.KEYPAD})
+        lock.seal()
+    house.collect()
+    for name in doors:
+        door = house.home.door(name)
+        door.list_driver("Anna", NOON_S, 5, role="resident")
+        house.home.save_door(door)
+    shown = house.page(Reader("resident", "Anna")).stories
+    assert sorted(each.seq for each in shown) == sorted(own)
+
+
 def test_index_that_names_a_reader_everywhere_ends_their_list(house, monkeypatch):
     house.enrol()
     dora = house.come("Dora", picture=False)

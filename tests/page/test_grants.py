@@ -289,6 +289,15 @@ def test_credentials_that_doors_would_not_open_to(manager, context):
     assert answer.status_code == 200
     said = find(r'class="error" role="alert">([^<]+)<', answer.text)
     assert said == "These doors do not open to it: maple-12/front (takes 1 use)."
+    # What doors of other areas take is neither here nor there.
+    garage = Options(mqtt_url="mqtt://broker", bearer="short", bearer_s=86_400, areas=["garage"])
+    context.home.new_door("maple-12/garage", garage)
+    said = find(r'class="error" role="alert">([^<]+)<', make_credential(manager, uses="").text)
+    assert said == "These doors do not open to it: maple-12/front (takes 1 use)."
+    assert 'class="error"' not in make_credential(manager, uses="", areas="garage").text
+    answer = make_credential(manager, areas="attic")
+    assert answer.status_code == 400
+    assert "maple-12/court (of lobby), maple-12/front (of lobby), maple-12/garage (of garage)" in answer.text
     answer = make_credential(manager, uses="", **{"for": "7d"})
     assert answer.status_code == 400 and "maple-12/court (takes 1 use, or 24 hours at most)" in answer.text
     # With a key of its own nothing can be copied.

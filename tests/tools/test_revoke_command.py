@@ -126,6 +126,14 @@ def test_a_list_goes_over_nothing_that_is_read(home, run, mint, tmp_path):
     assert Book(home, "maple-12").version == 0
 
 
+def test_a_file_that_has_the_name_of_a_person_is_not_read(home, run, mint, tmp_path, monkeypatch):
+    mint("Anna")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Anna").write_bytes(b"the list of before")
+    assert run("revoke", "Anna", "--out", "Anna")[0] == 0
+    assert Book(home, "maple-12").version == 1 and (tmp_path / "Anna").read_bytes() == Book(home, "maple-12").current(0)
+
+
 def test_revoking_until_a_time_that_is_over(home, run, mint):
     mint("Anna")
     code, _, err = run("revoke", "Anna", "--until", "-1h")

@@ -170,6 +170,8 @@ def test_a_refusal_waits_before_it_is_written_down_and_a_grant_does_not():
 
         async def rest(session):
             session.scene.do("pause")
+            # Meanwhile nobody else waits for the camera.
+            assert session.scene.held in ([], [True, False])
 
         log = scene.serve(Remote(said=said), event.BLE, rest=rest)
         assert ("pause" in log) != scene.decision.is_granted

@@ -18,6 +18,8 @@ _LONGEST_WAIT_S = 3_600
 # For urgent kinds, and for what is new at an address that failed.
 SHORT_WAIT_S = 300
 _KEPT_S = 30 * 86_400
+# When a row is tried again at an address where it was given up.
+NEVER_S = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,13 @@ def mark_sent(connection: Connection, rows: Iterable[Waiting], now_s: int) -> No
 
 
 def mark_taken(connection: Connection, rows: Iterable[Waiting], way: str, ways: Collection[str], now_s: int) -> None:
-    """Notes that the address `way` took rows; they are sent when all `ways` of the person did."""
+    """Notes that the address `way` took rows; they are sent when all `ways` of the person did, or were given up."""
     for row in rows:
         heap = _heap(connection, row)
         heap.refused.pop(way, None)
         heap.taken[way] = now_s
         values: dict[str, object] = {"text": heap.dump()}
-        if heap.taken.keys() >= set(ways):
+        if _is_over(heap, ways):
             values["sent_s"] = now_s
         connection.execute(update(notice).where(notice.c.id == row.id).values(values))
 
@@ -160,28 +162,41 @@ def mark_failed(
     connection: Connection,
     rows: Iterable[Waiting],
     way: str,
+    ways: Collection[str],
     why: str,
     now_s: int,
     give_up_s: int,
     urgent: Collection[str] = (),
 ) -> int:
-    """Puts rows off at the address `way` after an attempt that failed, or gives them up. Returns how many were given
-    up. Kinds that are `urgent` are tried more often."""
+    """Puts rows off at the address `way` after an attempt that failed, or gives them up there. Returns how many were
+    given up at the last of the person's `ways`. Kinds that are `urgent` are tried more often."""
     given_up = 0
     for row in rows:
         heap = _heap(connection, row)
         tries = heap.refused.get(way, (0, 0))[0] + 1
         longest_s = SHORT_WAIT_S if row.kind in urgent else _LONGEST_WAIT_S
-        heap.refused[way] = (tries, now_s + wait_s(tries, longest_s))
+        is_late = now_s - row.at_s >= give_up_s
+        heap.refused[way] = (tries, NEVER_S if is_late else now_s + wait_s(tries, longest_s))
         values: dict[str, object] = {"tries": max(row.tries, tries), "text": heap.dump()}
-        if now_s - row.at_s >= give_up_s:
+        if is_late and _is_over(heap, ways):
             given_up += 1
-            values["failed"] = f"Given up after {tries} attempts: {why}"
-            if heap.taken:
-                # The person knows of it by another address.
-                values["sent_s"] = max(heap.taken.values())
+            values |= _ended(heap, f"Given up after {tries} attempts: {why}")
         connection.execute(update(notice).where(notice.c.id == row.id).values(values))
     return given_up
+
+
+def _is_over(heap: Heap, ways: Collection[str]) -> bool:
+    return all(way in heap.taken or heap.refused.get(way, (0, 0))[1] >= NEVER_S for way in ways)
+
+
+def _ended(heap: Heap, why: str) -> dict[str, object]:
+    # Whom another address told knows of it.
+    return {"failed": why, **({"sent_s": max(heap.taken.values())} if heap.taken else {})}
+
+
+def give_up(connection: Connection, row: Waiting, why: str) -> None:
+    """Gives a row up that is tried at no address any more."""
+    connection.execute(update(notice).where(notice.c.id == row.id).values(_ended(row.heap, why)))
 
 
 def _heap(connection: Connection, row: Waiting) -> Heap:

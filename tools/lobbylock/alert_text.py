@@ -274,7 +274,8 @@ def message(parts: Sequence[tuple[str, str, str]], unsent: int) -> tuple[str, st
     body = "\n\n".join(lines)
     body = cut(body, _MAX_BODY_CHARACTERS)
     if unsent:
-        body += f"\n\n{unsent} earlier alerts could not be delivered and were given up on."
+        # In front: the end of what is too long for a service is cut off.
+        body = f"{unsent} earlier alerts could not be delivered and were given up on.\n\n{body}"
     return title, body
 
 

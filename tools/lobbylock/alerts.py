@@ -543,6 +543,8 @@ class Alerts:
                 if not left:
                     # The others are not in alerts.toml any more.
                     queue.mark_sent(connection, [row], max(row.heap.taken.values()))
+                elif next_s >= queue.NEVER_S:
+                    queue.give_up(connection, row, "Given up at all addresses that are left.")
                 elif next_s > now_s:
                     # Not among those that are due, for they would keep others out.
                     queue.put_off(connection, row, next_s)
@@ -601,8 +603,8 @@ class Alerts:
         name, way = outcome.person, outcome.way
         address = self._address(name, way.url)
         person = self._rules.person(name)
+        ways = [each.name for each in person.ways()] if person is not None else [way.name]
         if not outcome.why:
-            ways = [each.name for each in person.ways()] if person is not None else [way.name]
             queue.mark_taken(connection, outcome.rows, way.name, ways, now_s)
             if outcome.told_lost:
                 queue.tell_given_up(connection, name, now_s)
@@ -612,7 +614,8 @@ class Alerts:
         address.failures += 1
         address.until_s = now_s + queue.wait_s(address.failures, queue.SHORT_WAIT_S)
         urgent = person.urgent if person is not None else ()
-        lost = queue.mark_failed(connection, outcome.rows, way.name, outcome.why, now_s, self._rules.give_up_s, urgent)
+        rows, give_up_s = outcome.rows, self._rules.give_up_s
+        lost = queue.mark_failed(connection, rows, way.name, ways, outcome.why, now_s, give_up_s, urgent)
         self._log.warning("alert failed", person=name, why=outcome.why, alerts=len(outcome.rows), given_up=lost)
 
     def _tell_of_store(self, now_s: int) -> None:

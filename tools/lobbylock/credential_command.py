@@ -88,7 +88,7 @@ def mint_command(
     if is_json:
         typer.echo(json.dumps(minted_values(data, code)))
     else:
-        show_minted(data, form, code, refusing_doors(_doors(folder), grant))
+        show_minted(data, form, code, refusing_doors(_doors(folder), grant)[0])
 
 
 @app.command("show")

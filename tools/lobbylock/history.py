@@ -80,7 +80,7 @@ _BETWEEN_ROWS = 16
 # A picture is given up soon, at the lock's next start at the latest.
 _MOST_FAILURES = 64
 # Where a reader has a place on a door's list, accesses without a name may be theirs: a place may have got its name
-# later. Of all of them the newest so many are looked at. It is no bound on what is read for one page, for where that
+# later. Of each board the newest so many are looked at. It is no bound on what is read for one page, for where that
 # stops would tell of others, from page to page.
 _MOST_UNNAMED = 5_000
 _READ_ON_ROWS = 500
@@ -547,16 +547,17 @@ def _unnamed(
     reader: Reader, store: Store, chains: dict[int, Chain], doors: dict[str, Door]
 ) -> list[ColumnElement[bool]]:
     """Returns which rows without a name may be the reader's own: those of boards where a place is theirs."""
-    if reader.name is None:
+    if reader.name is None or reader.role not in PERSONS:
         return []
+    own_role = event_names.ROLE_NAMES[PERSONS[reader.role]]
     listed = [
         chain.id for chain in chains.values() if any(each.name == reader.name for each in doors[chain.door].drivers)
     ]
     whole, parts = [], []
     for chain in sorted(listed):
-        of_chain = (_VISIT.c.chain == chain, _VISIT.c.person.is_(None))
+        of_chain = (_VISIT.c.chain == chain, _VISIT.c.person.is_(None), _VISIT.c.role == own_role)
         times = select(_VISIT.c.shown_s).where(*of_chain, _NUMBERS[0]).order_by(_VISIT.c.shown_s.desc())
-        from_s = store.connection.execute(times.offset(max(0, _MOST_UNNAMED // len(listed) - 1)).limit(1)).scalar()
+        from_s = store.connection.execute(times.offset(_MOST_UNNAMED - 1).limit(1)).scalar()
         if from_s is None:
             whole.append(chain)
         else:

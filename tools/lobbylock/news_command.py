@@ -62,7 +62,7 @@ def show_list(
     folder = open_home(home)
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key) if broker else None
     if out:
-        check_writable(out.expanduser())
+        check_writable(out.expanduser(), ca, cert, key)
     now_s = int(time.time())
     with folder.locked():
         book = Book(folder, building)

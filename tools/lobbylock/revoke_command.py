@@ -83,7 +83,8 @@ def revoke(
     now_s = int(time.time())
     address = Address.parse(broker, user=user, password=password, ca=ca, cert=cert, key=key) if broker else None
     if out:
-        check_writable(out.expanduser(), what, ca, cert, key)
+        is_file = code_door is None and not _ID.fullmatch(what) and not Register(folder.path).find(subject=what)
+        check_writable(out.expanduser(), what if is_file else None, ca, cert, key)
     until_s = parse_time(until, now_s) if until else None
     if until_s is not None and until_s <= now_s:
         raise UserError("That time is over already.")

@@ -110,10 +110,15 @@ def takes_bearer(options: Options, grant: Grant) -> bool:
     return grant.uses == 1 or (options.bearer == "short" and grant.until_s - grant.from_s <= options.bearer_s)
 
 
-def refusing_doors(doors: Iterable[Door], grant: Grant) -> list[str]:
-    """Returns which of the doors in a grant's building refuse it because it can be copied, each with what it takes."""
-    refusing = [door for door in doors if door.building == grant.building and not takes_bearer(door.options, grant)]
-    return [f"{door.name} (takes {_taken(door.options)})" for door in refusing]
+def refusing_doors(doors: Iterable[Door], grant: Grant) -> tuple[list[str], bool]:
+    """Returns which doors of a grant's areas refuse it because it can be copied, each with what it takes, and whether
+    no door is left. If its areas are no door's, all doors of its building refuse it."""
+    there = [door for door in doors if door.building == grant.building]
+    meant = [door for door in there if set(door.options.areas) & set(grant.areas)]
+    if not meant:
+        return [f"{door.name} (of {', '.join(door.options.areas)})" for door in there], bool(there)
+    refusing = [door for door in meant if not takes_bearer(door.options, grant)]
+    return [f"{door.name} (takes {_taken(door.options)})" for door in refusing], len(refusing) == len(meant)
 
 
 def _taken(options: Options) -> str:

@@ -46,7 +46,7 @@ class Hand:
 
     def _move_finger(self) -> None:
         now_ms = self._board.now_ms
-        heard = len(self._board.buzzer.history)
+        heard = sum(level for _, level in self._board.buzzer.history)
         if self._key is not None:
             if now_ms - self._pressed_ms < (_KEY_MS if heard > self._sounds else _LONGEST_KEY_MS):
                 return

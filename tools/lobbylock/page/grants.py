@@ -256,14 +256,14 @@ def _grant(door: Door, values: dict[str, str], now_s: int) -> Grant:
 
 def _warning(context: Context, grant: Grant) -> str | None:
     """Returns which doors of the building will not open to `grant`. Raises UserError if none would."""
-    there = [door for door in context.doors().values() if door.building == grant.building]
-    refusing = refusing_doors(there, grant)
+    refusing, is_none_left = refusing_doors(context.doors().values(), grant)
     shown = ", ".join(refusing[:_MOST_NAMED]) + (
         f" and {len(refusing) - _MOST_NAMED} more" if refusing[_MOST_NAMED:] else ""
     )
-    if refusing and len(refusing) == len(there):
+    if is_none_left:
         raise UserError(
-            f"No door of {grant.building} would open to that: {shown}. Give it 1 use, or a phone's public key."
+            f"No door of {grant.building} would open to that: {shown}. Give it an area of theirs, and 1 use or a "
+            "phone's public key."
         )
     return f"These doors do not open to it: {shown}." if refusing else None
 
