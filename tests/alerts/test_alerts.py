@@ -15,6 +15,7 @@ from lobbylock.tables import notice
 from lobbylock.verify import TWO_HISTORIES, Refusal
 
 HOUR_S = 3_600
+DEAD_AND_GOOD = ["json://127.0.0.1:1/dead", "json://127.0.0.1:1/good"]
 
 
 def bodies(sent):
@@ -364,45 +365,42 @@ def test_what_cannot_be_sent_for_days_is_given_up_and_said_so_later(street):
     assert "1 earlier alerts could not be delivered" in first and "earlier" not in second
 
 
-def test_what_one_address_gives_up_another_still_gets(picky):
-    urls = ["json://127.0.0.1:1/dead", "json://127.0.0.1:1/good"]
+def refused_for_long(picky, urls, *again_s):
+    """Both addresses refused an alert, and are tried again at those times; it is given up after a day."""
     picky.tell(person(urls=urls, kinds=["held"]), head='give_up = "1d"\n')
     picky.step()
     picky.post.refuses = lambda name, body: True
     picky.record(event.DOOR_HELD)
     picky.pass_on()
-    # The one is tried again long after the other, for its answers never came.
     with picky.database.begin() as connection:
         (row,) = alert_queue.waiting(connection)
-        dead, good = (each.name for each in picky.alerts._rules.persons[0].ways())
-        late_s = picky.now_s + 86_400
-        row.heap.refused = {dead: (9, late_s), good: (9, late_s + HOUR_S)}
-        connection.execute(update(notice).values(text=row.heap.dump(), due_s=late_s))
+        names = (each.name for each in picky.alerts._rules.persons[0].ways())
+        row.heap.refused = {name: (9, at_s) for name, at_s in zip(names, again_s, strict=True)}
+        connection.execute(update(notice).values(text=row.heap.dump(), due_s=min(again_s)))
+
+
+def queued(picky) -> dict[str, int]:
+    with picky.database.connect() as connection:
+        return alert_queue.counts(connection)
+
+
+def test_what_one_address_gives_up_another_still_gets(picky):
+    # The one is tried again long after the other, for its answers never came.
+    late_s = picky.now_s + 86_400 + HOUR_S
+    refused_for_long(picky, DEAD_AND_GOOD, late_s, late_s + HOUR_S)
     picky.post.refuses = lambda name, body: name == "dead"
-    picky.step(86_400 + 60)
+    picky.step(late_s + 60 - picky.now_s)
     assert picky.post.take("good") == []
     picky.step(2 * HOUR_S)
     assert len(picky.post.take("good")) == 1
-    with picky.database.connect() as connection:
-        assert alert_queue.counts(connection) == {"waiting": 0, "late": 0, "given_up": 0}
+    assert queued(picky) == {"waiting": 0, "late": 0, "given_up": 0}
 
 
 def test_what_is_given_up_at_the_addresses_that_are_left_is_given_up(picky):
-    urls = ["json://127.0.0.1:1/dead", "json://127.0.0.1:1/good"]
-    picky.tell(person(urls=urls, kinds=["held"]), head='give_up = "1d"\n')
-    picky.step()
-    picky.post.refuses = lambda name, body: True
-    picky.record(event.DOOR_HELD)
-    picky.pass_on()
-    with picky.database.begin() as connection:
-        (row,) = alert_queue.waiting(connection)
-        dead, good = (each.name for each in picky.alerts._rules.persons[0].ways())
-        row.heap.refused = {dead: (9, alert_queue.NEVER_S), good: (9, picky.now_s + 86_400)}
-        connection.execute(update(notice).values(text=row.heap.dump(), due_s=picky.now_s))
-    picky.tell(person(urls=urls[:1], kinds=["held"]), head='give_up = "1d"\n')
-    picky.step(60)
-    with picky.database.connect() as connection:
-        assert alert_queue.counts(connection) == {"waiting": 0, "late": 0, "given_up": 1}
+    refused_for_long(picky, DEAD_AND_GOOD, alert_queue.NEVER_S, picky.now_s + 86_400)
+    picky.tell(person(urls=DEAD_AND_GOOD[:1], kinds=["held"]), head='give_up = "1d"\n')
+    picky.step(86_400 + 60)
+    assert queued(picky) == {"waiting": 0, "late": 0, "given_up": 1}
 
 
 def test_an_address_that_took_a_message_does_not_get_it_again(lane):
@@ -453,7 +451,7 @@ def picky(lane):
 
 
 def test_a_dead_address_neither_holds_up_nor_repeats_what_another_takes(picky):
-    urls = ["json://127.0.0.1:1/dead", "json://127.0.0.1:1/good"]
+    urls = DEAD_AND_GOOD
     picky.tell(person(urls=urls, kinds=["delivery", "forced"]))
     picky.step()
     picky.post.refuses = lambda name, body: name == "dead"

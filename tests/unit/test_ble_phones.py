@@ -311,6 +311,22 @@ def rest_long(phones):
     phones._refused_ms = phones._uptime.now_ms() + 600_000
 
 
+async def show_all(scene, places):
+    """Phones show something at `places`, one after the other, while nobody's rest ends."""
+    rest_long(scene.phones)
+    for count, at in enumerate(places, 1):
+        show(scene.ble.connect(at))
+        await grow(scene.visit.trusted, count)
+
+
+def strangers_scene():
+    """A door whose visitors are refused, and where five were."""
+    scene = Scene()
+    scene.phones._refusals = 5
+    scene.visit.says = False
+    return scene
+
+
 def end_rest(phones):
     phones._refused_ms = phones._uptime.now_ms() - 5_000
     for link in phones._ble.links:
@@ -318,16 +334,11 @@ def end_rest(phones):
 
 
 def test_after_refusals_they_are_refused_one_at_a_time_in_their_order():
-    scene = Scene()
+    scene = strangers_scene()
     phones, links, visit = scene.phones, scene.ble.links, scene.visit
-    phones._refusals = 5
-    visit.says = False
 
     async def script(scene):
-        rest_long(phones)
-        for count, at in enumerate((2, 0, 1), 1):
-            show(scene.ble.connect(at))
-            await grow(visit.trusted, count)
+        await show_all(scene, (2, 0, 1))
         for count in range(3):
             assert visit.refused == [links[2], links[0], links[1]][:count]
             end_rest(phones)
@@ -341,16 +352,11 @@ def test_after_refusals_they_are_refused_one_at_a_time_in_their_order():
 
 
 def test_who_goes_is_refused_no_more_and_leaves_its_place_and_its_turn():
-    scene = Scene()
+    scene = strangers_scene()
     phones, links, visit = scene.phones, scene.ble.links, scene.visit
-    phones._refusals = 5
-    visit.says = False
 
     async def script(scene):
-        rest_long(phones)
-        for at in (0, 1):
-            show(scene.ble.connect(at))
-            await grow(visit.trusted, at + 1)
+        await show_all(scene, (0, 1))
         links[0].go()
         while links[0].handle is not None:
             await asyncio.sleep_ms(2)
@@ -363,15 +369,11 @@ def test_who_goes_is_refused_no_more_and_leaves_its_place_and_its_turn():
 
 
 def test_nobody_else_waits_while_somebody_rests():
-    scene = Scene()
+    scene = strangers_scene()
     phones, links, visit = scene.phones, scene.ble.links, scene.visit
-    phones._refusals = 5
-    visit.says = False
 
     async def script(scene):
-        rest_long(phones)
-        show(scene.ble.connect(0))
-        await grow(visit.trusted, 1)
+        await show_all(scene, (0,))
         visit.says = True
         await scene.come(1)
         assert len(visit.trusted) == 2 and not visit.refused and links[0].handle == 0
