@@ -23,7 +23,7 @@ from lobbylock.database import Database
 from lobbylock.door import Door
 from lobbylock.errors import StoreFailed
 from lobbylock.history import History
-from lobbylock.home_assistant_door import Neighbour
+from lobbylock.home_assistant_door import Neighbour, told_type
 from lobbylock.home_assistant_link import Link, Outbox
 from lobbylock.home_assistant_notes import Notes
 from lobbylock.home_assistant_publisher import Publisher, Showing
@@ -65,7 +65,7 @@ class HomeAssistant:
         reader = Reader("manager") if showing.shows_all else Neighbour()
         self._address = address
         self._names = names
-        self._notes = Notes(self._ring)
+        self._notes = Notes(self._ring, lambda door, found: told_type(reader, door, found))
         sights = Sights(database, doors, history, reader, now_s)
         self._publisher = Publisher(names, doors, sights, self._notes, reader, showing, now_s)
         self._log = logs.get("home_assistant")

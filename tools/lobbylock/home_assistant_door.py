@@ -131,6 +131,15 @@ class Late:
 
     def take(self, event_type: str, time_s: int | None) -> None:
         self.count[event_type] += 1
+        self._span(time_s)
+
+    def add(self, other: "Late") -> None:
+        """Takes all those that `other` has."""
+        self.count += other.count
+        for time_s in (other._first_s, other._last_s):
+            self._span(time_s)
+
+    def _span(self, time_s: int | None) -> None:
         if time_s is not None:
             self._first_s = time_s if self._first_s is None else min(self._first_s, time_s)
             self._last_s = time_s if self._last_s is None else max(self._last_s, time_s)
@@ -171,6 +180,12 @@ def event_message(reader: Reader, door: Door, found: event.Event) -> dict[str, A
     if kind == device.REFUSED:
         message["reason"] = _name(event_names.REASON_NAMES, shown.details.get(event.REASON))
     return message
+
+
+def told_type(reader: Reader, door: Door, found: event.Event) -> str | None:
+    """Returns which type of event `reader` is told of, None if of nothing."""
+    message = event_message(reader, door, found)
+    return None if message is None else message["event_type"]
 
 
 def event_type(found: event.Event) -> str | None:

@@ -7,20 +7,25 @@ from typing import Any
 
 from firmware.core.event import Event
 from lobbylock.door import Door
+from lobbylock.home_assistant_door import Late
 from lobbylock.watchman import Noticed
 
-# Of a door's events beyond that the oldest are forgotten, and only said to have been there.
+# Of the events beyond that the oldest are forgotten, and only said to have been there.
 MAX_EVENTS = 2_000
 
 
 class Notes:
-    """`wake` is called, in any thread, whenever there is something new."""
+    """`wake` is called, in any thread, whenever there is something new.
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    `type_of` returns the type under which an event is counted that there is no room for, None if it is not counted.
+    """
+
+    def __init__(self, wake: Callable[[], None], type_of: Callable[[Door, Event], str | None]) -> None:
         self._wake = wake
+        self._type_of = type_of
         self._lock = threading.Lock()
         self._events: deque[tuple[Door, Event]] = deque()
-        self._dropped: dict[str, list[tuple[Door, Event]]] = {}
+        self._dropped: dict[str, Late] = {}
         self._touched: set[str] = set()
         self._all_touched = False
         self._statuses: dict[str, dict[str, Any]] = {}
@@ -32,11 +37,14 @@ class Notes:
             self._events.append((door, found))
             self._touched.add(door.name)
             if len(self._events) > MAX_EVENTS:
-                lost_door, lost = self._events.popleft()
-                dropped = self._dropped.setdefault(lost_door.name, [])
-                if len(dropped) < MAX_EVENTS:
-                    dropped.append((lost_door, lost))
+                self._drop(*self._events.popleft())
         self._wake()
+
+    def _drop(self, door: Door, found: Event) -> None:
+        late = self._dropped.setdefault(door.name, Late())
+        kind = self._type_of(door, found)
+        if kind is not None:
+            late.take(kind, found.time_s)
 
     def touch(self, door: str | None = None) -> None:
         """Has a door looked at, or all of them."""
@@ -75,8 +83,8 @@ class Notes:
         with self._lock:
             return self._events.popleft() if self._events else None
 
-    def take_dropped(self) -> dict[str, list[tuple[Door, Event]]]:
-        """Returns the events that there was no room for, by door."""
+    def take_dropped(self) -> dict[str, Late]:
+        """Returns how many events there was no room for, by door."""
         with self._lock:
             dropped, self._dropped = self._dropped, {}
         return dropped

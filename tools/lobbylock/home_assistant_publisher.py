@@ -14,7 +14,7 @@ from firmware.core.event import Event
 from lobbylock import home_assistant_device as device
 from lobbylock import logs
 from lobbylock.door import Door
-from lobbylock.home_assistant_door import Late, Standing, event_message, event_type, is_recent
+from lobbylock.home_assistant_door import Late, Standing, event_message, is_recent, told_type
 from lobbylock.home_assistant_link import Outbox
 from lobbylock.home_assistant_notes import Notes
 from lobbylock.home_assistant_store import Sight, Sights
@@ -141,14 +141,14 @@ class Publisher:
                 self._log.info("door removed", door=name)
 
     def _count_dropped(self, at_s: float) -> None:
-        for name, events in self._notes.take_dropped().items():
+        for name, late in self._notes.take_dropped().items():
             found = self._devices.get(name)
             if found is None:
                 continue
             # How the door stands may have been said by one of them, so the store is asked.
             found.standing = None
-            for door, each in events:
-                self._add_late(found, door, each, at_s)
+            found.note_late(at_s)
+            found.late.add(late)
 
     async def _load(self) -> None:
         for name, found in self._devices.items():
@@ -181,8 +181,8 @@ class Publisher:
 
     def _add_late(self, found: _Device, door: Door, each: Event, at_s: float) -> None:
         found.note_late(at_s)
-        kind = event_type(each)
-        if kind is not None and event_message(self._reader, door, each) is not None:
+        kind = told_type(self._reader, door, each)
+        if kind is not None:
             found.late.take(kind, each.time_s)
 
     async def _tell_standing(self, outbox: Outbox, found: _Device) -> None:
