@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -149,6 +150,9 @@ deletion = Table(
     _needed("signature", Blob),
 )
 
+# Most visits of a house may be without a picture.
+_PICTURED = text("picture IS NOT NULL")
+
 # The story of each access, to find it by; what it tells is made of events `first_seq` to `last_seq`. `shown_s` is its
 # time, or when it was received.
 visit = Table(
@@ -179,6 +183,7 @@ visit = Table(
     Index("visit_outcome", "chain", "outcome", "shown_s", "seq"),
     Index("visit_role", "role", "shown_s"),
     Index("visit_open", "chain", "is_over", "seq"),
+    Index("visit_pictured", "chain", "shown_s", "seq", sqlite_where=_PICTURED, postgresql_where=_PICTURED),
 )
 
 # The last status message of each door, which nobody signed; `content` is JSON.

@@ -4,7 +4,7 @@ Written out instead of taken from tables.py, which goes on to change.
 """
 
 from alembic import op
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Integer, UniqueConstraint, text
 
 from lobbylock.tables import Blob, Words
 
@@ -56,6 +56,10 @@ def _add_record() -> None:
     op.create_index("visit_chain_person", "visit", ["chain", "person", "shown_s", "seq"])
     op.create_index("visit_role", "visit", ["role", "shown_s"])
     op.create_index("visit_shown", "visit", ["shown_s", "chain", "seq"])
+    pictured = text("picture IS NOT NULL")
+    op.create_index(
+        "visit_pictured", "visit", ["chain", "shown_s", "seq"], sqlite_where=pictured, postgresql_where=pictured
+    )
     op.create_table(
         "status",
         Column("door", Words, primary_key=True),
