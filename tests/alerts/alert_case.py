@@ -19,6 +19,8 @@ from lobbylock.settings import Options
 ZONE = "EST5EDT,M3.2.0,M11.1.0"
 DRIVER, RESIDENT, STAFF, VISITOR = 1, 2, 3, 4
 KEYPAD, PHONE = 1, 3
+# In a URL: apprise waits four seconds to be connected and as long for an answer, and a busy machine may need longer.
+PATIENT = "cto=60&rto=60"
 _BATCH = 25
 
 

@@ -4,6 +4,7 @@ import asyncio
 import email.policy
 import json
 import logging
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,10 @@ sys.path += [str(Path(__file__).parent), *(str(Path(__file__).parents[1] / name)
 house.open_path()
 
 
+# Generous: a busy machine delays it, nothing else does.
+_START_S = 60
+
+
 class MailServer(Controller):
     """On a free port."""
 
@@ -27,7 +32,9 @@ class MailServer(Controller):
 
     def _trigger_server(self):
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        # As aiosmtpd does it, which gives the server one second to say something.
+        with socket.create_connection((self.hostname, self.port), _START_S) as connection:
+            connection.recv(1024)
 
 
 class Mailbox:
@@ -52,7 +59,7 @@ class Mailbox:
 @pytest.fixture(scope="module")
 def mail_server():
     mailbox = Mailbox()
-    controller = MailServer(mailbox, hostname="127.0.0.1", port=0)
+    controller = MailServer(mailbox, hostname="127.0.0.1", port=0, ready_timeout=_START_S)
     controller.start()
     mailbox.port = controller.port
     yield mailbox

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from alert_case import Street, person
+from alert_case import PATIENT, Street, person
 
 from lobbylock import command
 from lobbylock.database import Database
@@ -51,7 +51,8 @@ def test_the_template_passes_its_own_check(lane, capsys):
 
 
 def test_test_sends_a_trial_over_each_address(lane, capsys, hooks):
-    lane.tell(person(urls=[f"json://127.0.0.1:{hooks.port}/x", "json://127.0.0.1:1/pw-Tk9vcGU"], kinds=["forced"]))
+    url = f"json://127.0.0.1:{hooks.port}/x?{PATIENT}"
+    lane.tell(person(urls=[url, "json://127.0.0.1:1/pw-Tk9vcGU"], kinds=["forced"]))
     code, out, err = run(capsys, "test", "Ines")
     assert code == 1
     assert out == "URL 1 (json): sent.\nURL 2 (json): not taken, or no answer.\n" and err == ""

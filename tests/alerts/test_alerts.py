@@ -419,7 +419,8 @@ def test_an_address_that_took_a_message_does_not_get_it_again(lane):
     lane.record(event.DOOR_FORCED)
     lane.pass_on()
     lane.step(60)
-    assert lane.post.calls == ["good", "bad", "bad"]
+    # Each address has a thread of its own, so the first two come in any order.
+    assert sorted(lane.post.calls) == ["bad", "bad", "good"]
 
 
 class Picky:

@@ -8,9 +8,19 @@ import pytest
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(Path(__file__).parent), str(_TESTS / "tools"), str(_TESTS / "history")]
 
-from ha_case import Ear, Shown  # noqa: E402
+from ha_case import LIMIT_S, Ear, Shown  # noqa: E402
 
+from lobbylock import home_assistant, home_assistant_link  # noqa: E402
 from lobbylock.broker import Broker  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Nothing is given up because the machine is slow: a second connection says things twice, or a will at any time."""
+    monkeypatch.setattr(home_assistant, "_LAST_WORDS_S", LIMIT_S)
+    monkeypatch.setattr(home_assistant, "_STOP_S", 2 * LIMIT_S)
+    monkeypatch.setattr(home_assistant_link, "_ANSWER_S", LIMIT_S)
+    monkeypatch.setattr(home_assistant_link, "_KEEPALIVE_S", LIMIT_S)
 
 
 @pytest.fixture(scope="module")

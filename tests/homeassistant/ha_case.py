@@ -19,6 +19,7 @@ from lobbylock.home_assistant_publisher import Showing
 LIMIT_S = 60
 RELEASE_MS = 1_000
 PAGE = "https://doors.example"
+_FENCE = "fence/"
 
 
 def wait(condition):
@@ -35,13 +36,15 @@ class Ear:
 
     def __init__(self, port: int) -> None:
         self.heard: list[tuple[str, bytes, bool]] = []
+        # Kept apart: taken out of the list afterwards, what the other thread adds meanwhile could go with them.
+        self._fences: set[str] = set()
         self._is_subscribed = threading.Event()
         self.client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
         self.client.on_connect = self._subscribe
         self.client.on_subscribe = lambda *_: self._is_subscribed.set()
         self.client.on_message = self._take
         self.client.reconnect_delay_set(1, 1)
-        self.client.connect("127.0.0.1", port, keepalive=20)
+        self.client.connect("127.0.0.1", port, keepalive=LIMIT_S)
         self.client.loop_start()
         assert self._is_subscribed.wait(LIMIT_S)
 
@@ -49,7 +52,10 @@ class Ear:
         client.subscribe("#", 1)
 
     def _take(self, _, __, message) -> None:
-        self.heard.append((message.topic, bytes(message.payload), bool(message.retain)))
+        if message.topic.startswith(_FENCE):
+            self._fences.add(message.topic)
+        else:
+            self.heard.append((message.topic, bytes(message.payload), bool(message.retain)))
 
     def __enter__(self) -> "Ear":
         return self
@@ -68,10 +74,9 @@ class Ear:
 
     def fence(self) -> None:
         """Returns once everything that the broker had before has come."""
-        mark = f"fence/{time.monotonic_ns()}"
+        mark = f"{_FENCE}{time.monotonic_ns()}"
         self.client.publish(mark, b"x", 1)
-        wait(lambda: any(topic == mark for topic, _, _ in list(self.heard)))
-        self.heard[:] = [each for each in self.heard if not each[0].startswith("fence/")]
+        wait(lambda: mark in self._fences)
 
     def payloads(self, topic: str) -> list[bytes]:
         """Returns what came there, in order."""

@@ -16,8 +16,10 @@ from lobbylock.address import Address
 _KEEPALIVE_S = 20
 _ANSWER_S = 10
 _MAX_WAITING = 2_000
-# What a broker holds comes right behind its answer to a subscription, and there is no sign of its end.
+# What a broker holds comes right behind its answer to a subscription, and there is no sign of its end. Quiet is what so
+# many looks in a row heard nothing in: one alone may be a moment in which this side was not let compute.
 _QUIET_S = 0.3
+_QUIET_LOOKS = 3
 _LONGEST_SWEEP_S = 10.0
 _MAX_CONFIG_BYTES = 65_536
 
@@ -102,7 +104,7 @@ class Link:
     def __init__(self, address: Address, names: device.Names, greet: Callable[[], None]) -> None:
         self._names = names
         self._greet = greet
-        self._heard_s = 0.0
+        self._heard = 0
         self.client = aiomqtt.Client(
             address.host,
             address.port,
@@ -122,7 +124,7 @@ class Link:
         """Takes what the broker sends; ends never but by aiomqtt.MqttError."""
         async for message in self.client.messages:
             topic, payload = str(message.topic), message.payload
-            self._heard_s = asyncio.get_running_loop().time()
+            self._heard += 1
             if topic == self._names.birth:
                 # A retained one is from before.
                 if payload == device.ONLINE.encode() and not message.retain:
@@ -133,13 +135,17 @@ class Link:
     async def sweep(self) -> None:
         """Asks the broker what it holds of this side, and returns when that has come; `listen` has to run."""
         loop = asyncio.get_running_loop()
-        await self.client.subscribe(self._names.birth, qos=1)
         held = [f"{self._names.root}/#", f"{self._names.prefix}/device/+/config"]
         for topic in held:
             await self.client.subscribe(topic, qos=1)
-        begun_s = self._heard_s = loop.time()
-        while loop.time() - self._heard_s < _QUIET_S and loop.time() - begun_s < _LONGEST_SWEEP_S:
-            await asyncio.sleep(_QUIET_S / 3)
+        # The answer to this one comes behind what the broker sends at once of the others.
+        await self.client.subscribe(self._names.birth, qos=1)
+        end_s = loop.time() + _LONGEST_SWEEP_S
+        looks = 0
+        while looks < _QUIET_LOOKS and loop.time() < end_s:
+            heard = self._heard
+            await asyncio.sleep(_QUIET_S / _QUIET_LOOKS)
+            looks = looks + 1 if self._heard == heard else 0
         # What this side publishes from here on need not come back.
         for topic in held:
             await self.client.unsubscribe(topic)
