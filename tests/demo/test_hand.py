@@ -1,4 +1,4 @@
-"""Keys at the virtual door: held until the lock clicks, for no machine is fast enough at every moment."""
+"""Keys and the button at the virtual door: held until the lock answers, for no machine is always fast enough."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +17,9 @@ class Door:
         self.acts: list[tuple[int, str]] = []
         self.buzzer = SimpleNamespace(history=[])
         self.keypad = SimpleNamespace(press=self._press, release=self._release)
+        self.strike = SimpleNamespace(history=[], is_released=False)
+        press, release = (lambda: self._press("exit")), (lambda: self._release("exit"))
+        self.exit_button = SimpleNamespace(press=press, release=release)
 
     def _press(self, key: str) -> None:
         assert not self.down, "two keys at once"
@@ -82,3 +85,26 @@ def test_keys_come_one_behind_the_other_and_each_waits_for_its_own_click(door, h
     released = {at_ms for at_ms, act in door.acts if act[0] == "-"}
     pressed = [at_ms for at_ms, act in door.acts if act[0] == "+"]
     assert all(min(at_ms - gone for gone in released if gone < at_ms) >= 100 for at_ms in pressed[1:])
+
+
+def test_the_button_inside_is_held_until_the_strike_moves(door, hand):
+    hand.press_exit()
+    pass_time(door, hand, 2_000)
+    hand.press_exit()
+    door.strike.history.append((door.now_ms, True))
+    pass_time(door, hand, 2_100)
+    assert door.acts == [(0, "+exit"), (2_020, "-exit")]
+
+
+def test_the_button_inside_is_pressed_for_a_moment_at_least(door, hand):
+    hand.press_exit()
+    door.strike.is_released = True
+    pass_time(door, hand, 500)
+    assert door.acts == [(0, "+exit"), (200, "-exit")]
+
+
+def test_a_lock_that_never_releases_keeps_nobody_at_the_button(door, hand):
+    hand.press_exit()
+    pass_time(door, hand, 6_000)
+    hand.press_exit()
+    assert door.acts == [(0, "+exit"), (5_000, "-exit"), (6_000, "+exit")]

@@ -18,7 +18,9 @@ _GAP_MS = 100
 # A card is taken away a moment after the lock's lamp or buzzer has answered, as people do.
 _ANSWERED_MS = 500
 _LONGEST_HELD_MS = 10_000
+# The button inside is held until the strike has moved, for the same reason.
 _EXIT_MS = 200
+_LONGEST_EXIT_MS = 5_000
 
 
 class Hand:
@@ -35,6 +37,7 @@ class Hand:
         self._card: Card | None = None
         self._held_since_ms = 0
         self._opener: Card | None = None
+        self._exit_since_ms: int | None = None
         # A visit over Bluetooth that goes on, and whose it is.
         self._visit: Task[int | None] | None = None
         self._visitor: Phone | None = None
@@ -66,8 +69,10 @@ class Hand:
         return True
 
     def let_go(self) -> None:
-        """Takes the finger off a key, and the card away, once the lock has answered; to be called again and again."""
+        """Takes the finger off a key or the button, and the card away, once the lock has answered; to be called again
+        and again."""
         self._move_finger()
+        self._release_exit()
         card = self._card
         if card is None:
             return
@@ -80,8 +85,7 @@ class Hand:
             return
         self._board.nfc.remove(card)
         self._card = None
-        strike = self._board.strike
-        if strike.is_released or any(level for at_ms, level in strike.history if at_ms > since_ms):
+        if self._has_released(since_ms):
             self._opener = card
 
     def take_opener(self) -> Card | None:
@@ -94,8 +98,25 @@ class Hand:
         """Whether a card is held to the reader."""
         return self._card is not None
 
+    def _has_released(self, since_ms: int) -> bool:
+        """Whether the strike is released, or was since then."""
+        strike = self._board.strike
+        return strike.is_released or any(level for at_ms, level in strike.history if at_ms > since_ms)
+
     def press_exit(self) -> None:
-        self._board.exit_button.press(_EXIT_MS)
+        """Presses the button inside until the strike is released."""
+        if self._exit_since_ms is None:
+            self._exit_since_ms = self._board.now_ms
+            self._board.exit_button.press()
+
+    def _release_exit(self) -> None:
+        since_ms = self._exit_since_ms
+        if since_ms is None:
+            return
+        held_ms = self._board.now_ms - since_ms
+        if held_ms >= (_EXIT_MS if self._has_released(since_ms) else _LONGEST_EXIT_MS):
+            self._board.exit_button.release()
+            self._exit_since_ms = None
 
     def come(self, phone: Phone) -> bool:
         """Presses the button on a phone, which stays in the pocket. Returns False while another visit goes on."""
