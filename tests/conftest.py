@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 pytest_plugins = ("database_case",)
@@ -38,6 +39,15 @@ LONGEST_S = {
 }
 USUAL_S = 10
 SYSTEM_PROGRAMS = ("mosquitto", "valgrind", "chromium")
+
+# How long an example takes says how busy the machine is, nothing of what is tested.
+hypothesis.settings.register_profile(
+    "any machine",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 _RUNS_ON = re.compile(r"^# runs on: micropython cpython$", re.MULTILINE)
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')

@@ -114,6 +114,13 @@ def run(home, capsys, monkeypatch):
 
 
 @pytest.fixture
+def noon(monkeypatch):
+    """Has the clock of the commands in this process stand still: no second and no window of codes ends between two of
+    them. Real ones end at every hour, and at midnight several do."""
+    monkeypatch.setattr("time.time", lambda: float(NOW_S))
+
+
+@pytest.fixture
 def environment(home) -> dict[str, str]:
     """For a command of its own process: the issuer's folder, and where the package is if it is not installed."""
     return {**os.environ, "LOBBYLOCK_HOME": str(home.path), "PYTHONPATH": str(ROOT / "tools")}

@@ -20,6 +20,7 @@ from scripted_door import EDDSA, ScriptedDoor, encode
 from test_phone import verify
 
 from firmware.core import proof
+from lobbylock import ble_phone
 from lobbylock.ble_chunks import MAX_MESSAGE_BYTES, ChunkError, Joiner, Splitter
 from lobbylock.ble_phone import (
     ECHO,
@@ -43,6 +44,13 @@ CREDENTIAL = bytes(range(250))
 LOCK = ScriptedDoor()
 CHALLENGE = proof.challenge(LOCK.name, bytes(16))
 TITLE = b"lobbylock channel 1"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Nobody gives up here: both ends share one thread, and a machine that stands still is not a silent lock."""
+    for name in ("_HELLO_S", "_COMMAND_S", "_QUIET_S"):
+        monkeypatch.setattr(ble_phone, name, 1_000.0)
 
 
 def receipt() -> bytes:
@@ -220,7 +228,7 @@ def test_visit_as_it_should_be(mtu):
         assert await lock.ask(ECHO, b"12345678") == (ECHO, b"12345678")
         kind, body = await lock.ask(PROVE, CHALLENGE)
         act_ms = int.from_bytes(body[:2], "big")
-        assert kind == PROVE and act_ms < 60_000
+        assert kind == PROVE and act_ms != NO_ACT
         said = (body[2:], verify, lock.channel.hash, act_ms)
         assert proof.holds(holder(KEY), CREDENTIAL, CHALLENGE, *said)
         assert not proof.holds(holder(KEY), CREDENTIAL, CHALLENGE, body[2:], verify, bytes(32), act_ms)

@@ -1,5 +1,6 @@
 """`lobbylock collect` as a process, on real brokers."""
 
+import contextlib
 import json
 import os
 import queue
@@ -21,6 +22,10 @@ from lobbylock.broker import Broker, StalledBroker, TlsFiles
 from lobbylock.subscription import MAX_PACKET_BYTES
 
 PICTURE = b"\xff\xd8" + bytes(range(256)) * 60 + b"\xff\xd9"
+# Only so that what was waited for is named: a machine may be as slow as it likes.
+LIMIT_S = 110
+# Of the reports of refused messages: so many at once, and then one a second.
+BURST_LINES = 20
 
 
 class Output:
@@ -37,9 +42,9 @@ class Output:
             self._queue.put(json.loads(line))
         self._queue.put(None)
 
-    def wait(self, line_type: str, limit_s: float = 20, **values) -> dict:
+    def wait(self, line_type: str, **values) -> dict:
         """Returns the next line of `line_type` that has `values`."""
-        deadline_s = time.monotonic() + limit_s
+        deadline_s = time.monotonic() + LIMIT_S
         while True:
             line = self._queue.get(timeout=max(0.01, deadline_s - time.monotonic()))
             assert line is not None, f"it ended: {self.process.stderr.read()}"
@@ -78,7 +83,7 @@ def end(output: Output) -> dict:
     """Ends a collector as an operator would. Returns its sums."""
     output.process.send_signal(signal.SIGTERM)
     found = output.wait("sum")
-    assert output.process.wait(10) == 0
+    assert output.process.wait(LIMIT_S) == 0
     return found
 
 
@@ -129,6 +134,7 @@ def test_strangers(broker_kind, collect, connect, lock):
 def test_flood_of_strangers(mosquitto, collect, connect, lock):
     lock.deliver()
     with Broker(mosquitto) as broker:
+        started_s = time.monotonic()
         output = collect(broker.url)
         client = connect(broker, lock)
         memory_kb = resident_kb(output.process.pid)
@@ -136,13 +142,14 @@ def test_flood_of_strangers(mosquitto, collect, connect, lock):
             client.publish(f"lobbylock/{lock.name}/picture", bytes(1 << 20))
         for at in range(3000):
             client.publish(f"lobbylock/{lock.name}/events", b"%d" % at)
-        client.send_events(limit_s=60)
+        client.send_events()
         assert resident_kb(output.process.pid) - memory_kb < 20_000
         found = end(output)
+        took_s = time.monotonic() - started_s
     refused = [line for line in output.lines if line["type"] == "refused"]
     # mosquitto itself drops what a subscriber is slow to take, all but about a thousand.
     assert 500 < sum(found["refused"].values()) <= 3100
-    assert 20 <= len(refused) < 60
+    assert BURST_LINES <= len(refused) <= BURST_LINES + 1 + took_s
     assert len(refused) + sum(line["unshown"] for line in refused) <= sum(found["refused"].values())
 
 
@@ -153,6 +160,8 @@ def resident_kb(pid: int) -> int:
     raise AssertionError("no VmRSS")
 
 
+# Nine processes are started, one after the other.
+@pytest.mark.timeout(600)
 def test_killed_in_the_middle(broker_kind, collect, connect, lock, run):
     with Broker(broker_kind) as broker:
         client = connect(broker, lock)
@@ -193,20 +202,25 @@ def test_broker_goes_away(broker_kind, collect, connect, lock):
 
 
 def socket_count(pid: int) -> int:
-    return sum("socket" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+    count = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        # It may be closed between the two looks.
+        with contextlib.suppress(FileNotFoundError):
+            count += "socket" in os.readlink(fd)
+    return count
 
 
 def test_broker_that_never_answers(spawn, lock):
     with StalledBroker() as stalled:
         patient = Output(spawn("collect", "--json", "--wait", "--broker", stalled.url))
         process = spawn("collect", "--broker", stalled.url)
-        _, error = process.communicate(timeout=40)
+        _, error = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 2
         assert "does not serve" in error and error.count("\n") == 1
         patient.wait("connection", up=False)
         # The attempt is over and so is its connection; two are asyncio's own pair, which wakes its loop. On a busy
         # machine the next attempt may have begun.
-        end_s = time.monotonic() + 30
+        end_s = time.monotonic() + LIMIT_S
         while socket_count(patient.process.pid) > 2:
             assert time.monotonic() < end_s
             time.sleep(0.05)
@@ -229,19 +243,19 @@ def test_waits_for_a_broker(mosquitto, spawn, lock, connect):
 
 def test_once(mosquitto, collect, connect, lock):
     with Broker(mosquitto) as broker:
-        output = collect(broker.url, "--once", "--for", "60")
+        output = collect(broker.url, "--once", "--for", "600")
         client = connect(broker, lock)
         lock.deliver(picture=PICTURE)
         client.send_events()
         client.send_picture(1)
         output.wait("sum")
-        assert output.process.wait(10) == 0
+        assert output.process.wait(LIMIT_S) == 0
 
 
 def test_once_without_a_lock(mosquitto, spawn, lock):
     with Broker(mosquitto) as broker:
         process = spawn("collect", "--broker", broker.url, "--once", "--for", "1")
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=LIMIT_S)
         assert (process.returncode, error) == (1, "")
 
 
@@ -250,7 +264,7 @@ def test_interrupt(mosquitto, collect, lock):
         output = collect(broker.url)
         output.process.send_signal(signal.SIGINT)
         output.wait("sum")
-        assert output.process.wait(10) == 0
+        assert output.process.wait(LIMIT_S) == 0
         assert output.process.stderr.read() == ""
 
 
@@ -262,7 +276,7 @@ def test_reader_that_has_enough(mosquitto, spawn, connect, lock):
         client = connect(broker, lock)
         lock.deliver()
         client.publish(f"lobbylock/{lock.name}/events", lock.batch())
-        assert process.wait(20) == 1
+        assert process.wait(LIMIT_S) == 1
         assert process.stderr.read() == ""
 
 
@@ -275,7 +289,7 @@ def test_store_that_fails_ends_the_collector(mosquitto, collect, connect, home, 
         client = connect(broker, lock)
         lock.deliver()
         client.publish(f"lobbylock/{lock.name}/events", lock.batch())
-        assert output.process.wait(20) == 2
+        assert output.process.wait(LIMIT_S) == 2
         assert output.process.stderr.read() == f"lobbylock: The store at {path} failed: no such table: gap.\n"
 
 
@@ -286,7 +300,7 @@ def test_tls(mosquitto, collect, spawn, lock, tmp_path):
         end(collect(broker.url, "--ca", str(files.ca), *client))
         for arguments in [("--ca", str(files.other_ca), *client), client]:
             process = spawn("collect", "--broker", broker.url, *arguments)
-            _, error = process.communicate(timeout=30)
+            _, error = process.communicate(timeout=LIMIT_S)
             assert process.returncode == 2
             assert "certificate" in error.lower() and error.count("\n") == 1
 
@@ -302,7 +316,7 @@ class RawBroker:
     def accept(self) -> socket.socket:
         """Returns a connection whose CONNECT and SUBSCRIBE are answered."""
         connection, _ = self._listener.accept()
-        connection.settimeout(20)
+        connection.settimeout(LIMIT_S)
         self._read_packet(connection)
         connection.sendall(b"\x20\x02\0\0")
         subscribe = self._read_packet(connection)

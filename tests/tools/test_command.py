@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from scripted_door import ScriptedDoor
@@ -19,6 +20,11 @@ from lobbylock.journalkey import JournalKey
 
 DOOR = "maple-12/front"
 KEY = ScriptedDoor().public_key.hex()
+# For processes, whose clock is the machine's: in the last hour of four weeks no window holds a code of an hour, and a
+# slot whose code has ended is free.
+LATER = ("--from", "2090-09-18T12:00Z")
+# In this process.
+pytestmark = pytest.mark.usefixtures("noon")
 
 
 @pytest.fixture
@@ -279,7 +285,7 @@ def test_single_use_code_is_said_to_be_the_same(run, door):
     assert other["code"] != first["code"]
 
 
-def mistakes(tmp_path):
+def mistakes(tmp_path, refused_port: int):
     (tmp_path / "garbage.pem").write_bytes(b"\xff\xfe")
     (tmp_path / "empty.pem").write_text("")
     long = "x" * 65
@@ -355,20 +361,22 @@ def mistakes(tmp_path):
         ("collect", "--broker", "mqtt://x", "--password", "secret"),
         ("collect", "--for", "soon"),
         ("collect", "--store", str(tmp_path)),
-        ("collect", "--broker", f"mqtt://127.0.0.1:{refused_port()}"),
+        ("collect", "--broker", f"mqtt://127.0.0.1:{refused_port}"),
         ("collect", "--broker", "mqtt://no-such-host.invalid"),
     ]
 
 
-def refused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def refused_port() -> Iterator[int]:
+    """A port that refuses: it is taken, so that nobody else gets it, and nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
-def test_mistakes_are_one_sentence(run, door, home, tmp_path):
+def test_mistakes_are_one_sentence(run, door, home, tmp_path, refused_port):
     before = sorted(path.name for path in home.path.rglob("*.json"))
-    for arguments in mistakes(tmp_path):
+    for arguments in mistakes(tmp_path, refused_port):
         code, text, error = run(*arguments)
         assert code == 2, (arguments, text, error)
         assert error.startswith("lobbylock: ") and error.count("\n") == 1, (arguments, error)
@@ -474,7 +482,7 @@ def test_as_a_process(home, door, environment):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"lobbylock: There is no door maple-12/nowhere at {home.path}; `door list` shows them.\n"
     assert call("--version").stdout.startswith("lobbylock ")
-    done = call("code", door, "Anna", "--json")
+    done = call("code", door, "Anna", *LATER, "--json")
     assert done.returncode == 0 and len(json.loads(done.stdout)["code"]) == 10
     help_page = call()
     assert help_page.returncode == 2 and "collect" in help_page.stdout and help_page.stderr == ""
@@ -483,7 +491,7 @@ def test_as_a_process(home, door, environment):
 def test_two_commands_at_once_give_out_two_slots(door, environment):
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "lobbylock", "code", door, f"driver {at}", "--json"],
+            [sys.executable, "-m", "lobbylock", "code", door, f"driver {at}", *LATER, "--json"],
             env=environment, stdout=subprocess.PIPE,
         )
         for at in range(6)

@@ -14,6 +14,8 @@ from lobbylock.grant import parse_holder
 from lobbylock.trial import KnownIssuer
 
 DOOR = "maple-12/front"
+# In the last hour of four weeks no window holds a code of an hour.
+pytestmark = pytest.mark.usefixtures("noon")
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_visitor_is_let_in(run, home, anna):
     made, error = delegate(run, anna)
     assert error == "" and made is not None
     assert (made["subject"], made["issuer"], made["role"], made["uses"]) == ("Vera", "Anna", "visitor", 1)
-    assert made["areas"] == ["lobby", "roof"] and 86_300 < made["expires_s"] - time.time() <= 86_400
+    assert made["areas"] == ["lobby", "roof"] and made["expires_s"] == time.time() + 86_400
     assert (made["parent"]["subject"], made["parent"]["role"], made["parent"]["uses"]) == ("Anna", "resident", 9)
     data = bytes.fromhex(made["hex"])
     assert made["size"] == len(data) <= credential.MAX_CHAIN_BYTES

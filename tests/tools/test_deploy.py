@@ -4,6 +4,7 @@ import pytest
 import serial
 
 from lobbylock import command, deploy_prompt
+from lobbylock import deploy as deploying
 from lobbylock.deploy import deploy
 from lobbylock.errors import UserError
 from virtualboard import VirtualBoard
@@ -39,9 +40,32 @@ run()
 KEPT = {"/settings.json": b"{}", "/settings.new.json": b"{1", "/key-4f.tbl": bytes(range(256))}
 
 
+# A board is a process, and may be as slow as the machine.
+PATIENT_S = 100
+
+
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch):
+def patience(monkeypatch):
+    """The prompt is asked for again soon, since a lock that ends may lose the first time, and then waited for."""
+    enter = deploy_prompt.Prompt._enter
+
+    def enter_and_wait(prompt):
+        enter(prompt)
+        prompt._connected.serial.timeout = PATIENT_S
+
     monkeypatch.setattr(deploy_prompt, "_SILENCE_S", 4.0)
+    monkeypatch.setattr(deploy_prompt, "_PROMPT_S", PATIENT_S)
+    monkeypatch.setattr(deploy_prompt.Prompt, "_enter", enter_and_wait)
+
+
+@pytest.fixture
+def await_lock(monkeypatch):
+    """`await_lock()`: a lock runs on the board, so that an answer comes, however late."""
+
+    def call():
+        monkeypatch.setattr(deploying, "_HELLO_MS", PATIENT_S * 1000)
+
+    return call
 
 
 @pytest.fixture
@@ -86,7 +110,7 @@ def sources(tree) -> dict[str, bytes]:
     return {f"/{name}": (tree / name).read_bytes() for name in names}
 
 
-def test_first_deploy_to_a_bare_board_second_one_and_one_changed_file(plug, tree):
+def test_first_deploy_to_a_bare_board_second_one_and_one_changed_file(plug, tree, await_lock):
     board, path = plug()
     said = []
     first = deploy(path, None, said.append, tree)
@@ -94,6 +118,7 @@ def test_first_deploy_to_a_bare_board_second_one_and_one_changed_file(plug, tree
     assert said[-1] == "LobbyLock 1.0 runs." and board.reset_causes[-1] == 2
     assert any("esp32-devkitc is taken" in line for line in said)
     assert set(board.files.read_all()) == set(first.put)
+    await_lock()
     operations = board.flash.operations
     second = deploy(path, None, said.append, tree)
     assert (second.put, second.removed) == ([], [])
@@ -106,9 +131,10 @@ def test_first_deploy_to_a_bare_board_second_one_and_one_changed_file(plug, tree
     assert said[-1] == "LobbyLock 1.1 runs."
 
 
-def test_what_is_no_longer_there_goes_and_what_the_lock_keeps_stays(plug, tree):
+def test_what_is_no_longer_there_goes_and_what_the_lock_keeps_stays(plug, tree, await_lock):
     stale = {"/firmware/core/old.mpy": b"x", "/lib/old.py": b"x", "/b/firmware/build.mpy": b"x", "/slot": b"a"}
     board, path = plug({**sources(tree), **stale, **KEPT, "/mine.txt": b"mine"})
+    await_lock()
     said = []
     result = deploy(path, None, said.append, tree)
     assert set(stale) | {"/firmware/build.py", "/firmware/words.py"} == set(result.removed)
@@ -121,7 +147,7 @@ def test_what_is_no_longer_there_goes_and_what_the_lock_keeps_stays(plug, tree):
 
 
 @pytest.mark.parametrize("way", ["cable", "power"])
-def test_broken_off_in_the_middle_it_goes_on_the_next_time(plug, tree, way):
+def test_broken_off_in_the_middle_it_goes_on_the_next_time(plug, tree, way, await_lock, monkeypatch):
     for number in range(6):
         (tree / "lib" / f"part{number}.py").write_text(f"def part():\n    return {number}, '{'x' * 900}'\n")
     imports = "".join(f"import part{number}\n" for number in range(6))
@@ -140,13 +166,16 @@ def test_broken_off_in_the_middle_it_goes_on_the_next_time(plug, tree, way):
                 board.power_off()
             board.close_pty()
 
+    usual_ms = deploying._HELLO_MS
+    await_lock()
     with pytest.raises(UserError, match="put the cable back in and run this again"):
         deploy(path, None, break_off, tree)
     assert done
     board.power_on()
     path = board.open_pty()
     # Nothing of it runs; the prompt is there.
-    assert board.run_until(lambda: board.at_repl, 30_000)
+    assert board.run_until(lambda: board.at_repl, PATIENT_S * 1000)
+    monkeypatch.setattr(deploying, "_HELLO_MS", usual_ms)
     assert "/main.py" not in board.files.read_all()
     said = []
     result = deploy(path, None, said.append, tree)
@@ -154,10 +183,11 @@ def test_broken_off_in_the_middle_it_goes_on_the_next_time(plug, tree, way):
     assert not {"/main.held", "/deploy.part"} & set(board.files.read_all())
 
 
-def test_a_claimed_board_is_refused_and_goes_on(plug, tree):
+def test_a_claimed_board_is_refused_and_goes_on(plug, tree, await_lock):
     source = sources(tree)
     source["/firmware/build.py"] = LOCK.replace("CLAIMED = False", "CLAIMED = True").encode()
     board, path = plug(source)
+    await_lock()
     with pytest.raises(UserError, match="claimed: only its owner") as caught:
         deploy(path, None, print, tree)
     assert f"`lobbylock owner reset maple-12/front --port {path}`" in str(caught.value)
@@ -194,7 +224,8 @@ def test_ports_that_are_not_there_or_in_use_and_wrong_boards(plug, tree, capsys)
         deploy(path, "toaster", print, tree)
 
 
-def test_the_lock_itself_is_asked_for_its_prompt_and_runs_again(tmp_path, capsys):
+def test_the_lock_itself_is_asked_for_its_prompt_and_runs_again(tmp_path, capsys, await_lock):
+    await_lock()
     with VirtualBoard(tmp_path / "board", files="littlefs", use_mpy=True, pace="real") as board:
         board.files.remove("/firmware/console/export.mpy")
         board.files.write("/lib/old.py", b"x")

@@ -300,6 +300,8 @@ def test_another_program_writes(collector, database, home, lock, store, store_ad
 
 def test_one_writer_at_a_time(database, monkeypatch):
     """Writers in threads: none sees what another one has not finished."""
+    # However slow the disk is, everybody's turn comes.
+    monkeypatch.setattr(backend, "_WAIT_S", 1_000)
     seen = []
 
     def count_up() -> None:

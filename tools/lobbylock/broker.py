@@ -22,7 +22,7 @@ from lobbylock.errors import UserError
 
 HOST = "127.0.0.1"
 KINDS = ("mosquitto", "amqtt")
-_START_S = 20.0
+_START_S = 60.0
 _STOP_S = 5.0
 # Between choosing a free port and listening on it somebody else may take it.
 _ATTEMPTS = 3
@@ -62,6 +62,7 @@ class Broker:
         self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._hold: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -82,9 +83,11 @@ class Broker:
         for attempt in range(attempts):
             if attempt or self.port == 0:
                 self.port = free_port()
+            self._hold_port()
             if self._spawn(Path(self._folder.name)):
                 return self
             self.stop()
+        self._release_port()
         raise UserError(f"{self.kind} does not start: {self._last_words(Path(self._folder.name))}")
 
     def stop(self) -> None:
@@ -115,9 +118,32 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._release_port()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def _hold_port(self) -> None:
+        """Keeps the port from everybody who asks the system for a free one, also while the broker is stopped."""
+        if sys.platform != "linux":
+            # Elsewhere the broker itself could not listen on it.
+            return
+        self._release_port()
+        hold = socket.socket()
+        # As the brokers do: two such sockets may have one port, and one of them listen.
+        hold.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            hold.bind((HOST, self.port))
+        except OSError:
+            # Somebody has it: the broker will say so.
+            hold.close()
+        else:
+            self._hold = hold
+
+    def _release_port(self) -> None:
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
 
     def _spawn(self, folder: Path) -> bool:
         command = self._mosquitto(folder) if self.kind == "mosquitto" else self._amqtt(folder)
