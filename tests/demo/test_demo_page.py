@@ -44,7 +44,7 @@ def test_the_way_in_is_printed_and_ctrl_c_ends_everything():
         link = re.search(r"http://127\.0\.0\.1:(\d+)/street/enter/\S+", "".join(lines))
         assert link, lines
         assert any(re.search(r"manager: +http://127\.0\.0\.1:\d+/street$", line.strip()) for line in lines), lines
-        with httpx.Client(follow_redirects=True) as client:
+        with httpx.Client(follow_redirects=True, timeout=_LIMIT_S) as client:
             answer = client.get(link.group())
         assert answer.status_code == 200
         assert "Tamper with the record" in answer.text

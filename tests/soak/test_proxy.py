@@ -7,9 +7,9 @@ import time
 import pytest
 
 from lobbylock.broker import HOST
-from soak.proxy import FaultProxy, Mode
+from soak.proxy import RESET_S, FaultProxy, Mode
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 PACKETS = 2_000
 # MQTT packets of every length of length: PINGREQ, and PUBLISH with 1, 2 and 3 length bytes.
 SHAPES = (b"\xc0\x00", b"\x30\x05\x00\x01t..", b"\x30\xac\x02" + bytes(300), b"\x30\x80\x80\x01" + bytes(16_384))
@@ -121,11 +121,14 @@ def test_black_hole_takes_and_never_answers(make_proxy):
 def test_reset_comes_within_a_second_or_so_and_again(make_proxy):
     proxy = make_proxy(Mode.RESET)
     for _ in range(2):
-        with connect(proxy) as connection:
+        begun_s = time.monotonic()
+        back = b""
+        with connect(proxy) as connection, pytest.raises(ConnectionResetError):
             connection.sendall(b"hello")
-            assert received(connection, 5) == b"hello"
-            with pytest.raises(ConnectionResetError):
-                connection.recv(1)
+            while piece := connection.recv(5):
+                back += piece
+        # All of it, unless this machine took so long that the second was over before.
+        assert back == b"hello" or time.monotonic() - begun_s >= RESET_S
     assert proxy.counts["connections"] == 2
 
 

@@ -13,6 +13,9 @@ from lobbylock.home import Home
 from lobbylock.revocation import Book
 from lobbylock.signature import Signer
 
+# Several waits in one test may each take long on a busy machine.
+pytestmark = pytest.mark.timeout(420)
+
 _LIMIT_MS = 60_000
 
 
@@ -41,7 +44,7 @@ def serve(make_stage):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=stage._environment)
     yield stage
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_news_from_the_broker(serve):
