@@ -2,8 +2,10 @@
 
 import re
 import warnings
+from typing import Any
 
 import argon2
+import httpx
 
 from lobbylock.page.accounts import Passwords
 
@@ -16,6 +18,9 @@ NOW_S = 1_790_000_000
 PASSWORD = "a horse on the stairs"
 # The least work that is still Argon2id.
 CHEAP = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+# For clients over sockets. The server ends a connection that was idle for 5 s, just as long as httpx would use it
+# again: a request that is sent in that moment is lost. So each has a connection of its own.
+UNHURRIED: dict[str, Any] = {"timeout": 60, "limits": httpx.Limits(max_keepalive_connections=0)}
 
 
 class Clock:

@@ -165,6 +165,8 @@ def test_readers_do_not_wait_for_another_writer(mia, database, store_address, pi
     token = Sessions(database).begin(mia, HERE, NOW_S)
     # Whoever waits for the writer as long as others do is still there at the deadline.
     monkeypatch.setattr(backend, "_WAIT_S", 600)
+    # What one of them has tried the next one does not, however much later it comes.
+    monkeypatch.setattr(noting, "_PAUSE_S", 3_600.0)
     with Database.open(store_address, pictures_path) as opened:
         tries, begin = [], opened.begin
         monkeypatch.setattr(opened, "begin", lambda *waits: tries.append(waits) or begin(*waits))

@@ -7,7 +7,7 @@ import re
 
 import httpx
 import pytest
-import structlog
+from pagecase import UNHURRIED
 
 from firmware.core import event
 from lobbylock import logs
@@ -23,13 +23,9 @@ URL_PASSWORD = "pw-Tk9vcGU"
 
 
 @pytest.fixture
-def written():
-    """Where the log goes; the process's settings are put back."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield io.StringIO()
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
+def written(log_settings):
+    """Where the log goes."""
+    return io.StringIO()
 
 
 def test_people_get_one_line_of_pairs(written):
@@ -125,7 +121,7 @@ def test_no_secret_of_a_whole_visit_is_in_the_log(written, context, app, home, c
     server = Server(app, Listening(port=0), lambda: None)
     server.start()
     try:
-        with httpx.Client(base_url=server.url) as browser:
+        with httpx.Client(base_url=server.url, **UNHURRIED) as browser:
             secrets = _visit(browser, clock)
     finally:
         server.stop()
