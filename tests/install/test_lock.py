@@ -10,7 +10,8 @@ from lobbylock import command, install_command
 from lobbylock.demo.stage import DOOR, Stage
 from visit import deliver
 
-_START_MS = 30_000
+# On the board's clock, while a collector takes in what the lock sends as fast as the machine lets it.
+_START_MS = 300_000
 _TRIAL_MS = 125_000
 _COMMAND_S = 100
 
@@ -102,6 +103,8 @@ def settings_state(stage) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
+# Ten commands, each of which may be slow.
+@pytest.mark.timeout(900)
 def test_from_nothing_to_a_granted_delivery_and_the_same_again(stage, capsys):
     assert install(stage, "--json") == 0, capsys.readouterr().err
     told = json.loads(capsys.readouterr().out)

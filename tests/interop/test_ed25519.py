@@ -125,7 +125,6 @@ def test_import_and_verification_fit_a_small_heap(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.stdout == "done\n", done.stdout + done.stderr

@@ -31,7 +31,7 @@ def play(tmp_path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
             (folder / "main.py").write_text(main)
-            done = subprocess.run([MICROPYTHON, "main.py"], cwd=folder, capture_output=True, text=True, timeout=60)
+            done = subprocess.run([MICROPYTHON, "main.py"], cwd=folder, capture_output=True, text=True)
             printed.append(done.stdout + done.stderr)
         assert printed[0] == printed[1]
         return printed[0]

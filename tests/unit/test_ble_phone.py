@@ -1,15 +1,18 @@
 """Chunks and records of a phone by Bluetooth, over a channel that hides nothing."""
 
 import asyncio
-import time
 
 from fake_ble import FakeBle
+from virtual_time import clock
 
 from firmware.core import proof
 from firmware.core.channel import ChannelError
 from firmware.core.errors import PhoneGone, PhoneStrange
 from firmware.core.uptime import Uptime
+from firmware.reader import ble
 from firmware.reader.ble import BlePhone
+
+ble.time = clock
 
 WAIT_MS = 30
 
@@ -35,7 +38,7 @@ class Case:
         self.ble = FakeBle()
         self.link = self.ble.connect(0)
         self.link.mtu = mtu
-        self.phone = BlePhone(self.ble, self.link, Uptime(time.ticks_ms, time.ticks_diff))
+        self.phone = BlePhone(self.ble, self.link, Uptime(clock.ticks_ms, clock.ticks_diff))
         self.phone.use(Plain())
         self._number = 0
 
@@ -199,15 +202,15 @@ def test_a_phone_that_says_no_is_gone_and_one_that_says_something_else_is_strang
 
 def test_how_long_an_answer_took_does_not_count_how_long_the_lock_was_busy():
     case = Case()
-    began = time.ticks_ms()
+    began = clock.ticks_ms()
 
     async def both():
         task = asyncio.create_task(case.phone.echo(b"12345678"))
         await asyncio.sleep_ms(1)
-        case.link.arrived = time.ticks_ms()
+        case.link.arrived = clock.ticks_ms()
         case.write(b"!\x0112345678")
         # Somebody else's signature is looked at.
-        time.sleep_ms(100)
+        clock.sleep_ms(100)
         return await task
 
-    assert asyncio.run(both()) <= time.ticks_diff(case.link.arrived, began)
+    assert asyncio.run(both()) <= clock.ticks_diff(case.link.arrived, began)

@@ -1,10 +1,10 @@
 """The radio's task: what it advertises, whom it serves, what it does when the radio fails."""
 
 import asyncio
-import time
 
 from fake_ble import FakeBle
 from hkdf import Hmac
+from virtual_time import clock
 
 from firmware.core import event
 from firmware.core.attention import Attention
@@ -95,7 +95,7 @@ class Scene:
         self.visit = Visit()
         self.trail = Trail()
         self.lamp = Lamp()
-        uptime = Uptime(time.ticks_ms, time.ticks_diff)
+        uptime = Uptime(clock.ticks_ms, clock.ticks_diff)
         self.phones = Scripted(
             self.ble, self.visit, PUBLIC, self._random, self.trail, self.lamp, Attention(), uptime, self._forget
         )
@@ -178,10 +178,10 @@ def test_greetings_keep_their_distance():
     scene = Scene()
 
     async def script(scene):
-        began = time.ticks_ms()
+        began = clock.ticks_ms()
         await scene.come(0)
         await scene.come(1)
-        assert time.ticks_diff(time.ticks_ms(), began) >= 200
+        assert clock.ticks_diff(clock.ticks_ms(), began) >= 200
 
     scene.play(script)
 

@@ -1,7 +1,8 @@
 """The camera's task in a heap that has no room left: the picture is given up, and the task goes on."""
 
 import asyncio
-import time
+
+from virtual_time import clock
 
 from firmware.core import event
 from firmware.core.uptime import Uptime
@@ -68,7 +69,7 @@ class Trail:
 
 def test_no_memory_costs_the_picture():
     camera, photos, trail = Camera(), Photos(), Trail()
-    photographer = Photographer(camera, photos, False, trail, Uptime(time.ticks_ms, time.ticks_diff))
+    photographer = Photographer(camera, photos, False, trail, Uptime(clock.ticks_ms, clock.ticks_diff))
 
     async def play():
         task = asyncio.create_task(photographer.run())
@@ -90,7 +91,7 @@ def test_a_frame_that_is_held_goes_first_where_a_picture_is_required():
     """Of two at the door neither is turned away because the other one's picture waits."""
     camera, photos, trail = Camera(), Photos(), Trail()
     camera.fails = False
-    photographer = Photographer(camera, photos, True, trail, Uptime(time.ticks_ms, time.ticks_diff))
+    photographer = Photographer(camera, photos, True, trail, Uptime(clock.ticks_ms, clock.ticks_diff))
 
     async def play():
         task = asyncio.create_task(photographer.run())

@@ -3,13 +3,16 @@
 import asyncio
 import gc
 import io
-import time
 
 import pn532
+import pn532_spi
 from pn532 import BadFrame, CardLost, NoReader, Pn532, ReaderError, Target
 from pn532_hsu import Hsu
 from pn532_spi import Spi
 from scripted_uart import ScriptedUart
+from virtual_time import clock
+
+pn532.time = pn532_spi.time = clock
 
 _ACK = bytes.fromhex("0000ff00ff00")
 _NACK = bytes.fromhex("0000ffff0000")
@@ -57,12 +60,12 @@ def _play(script, work, waiting=b""):
     uart = ScriptedUart(script, waiting)
     levels = []
     reader = Pn532(Line(uart), levels.append)
-    begun_ms = time.ticks_ms()
+    begun_ms = clock.ticks_ms()
     try:
         result = asyncio.run(work(reader))
     except (ReaderError, ValueError) as error:
         result = type(error)
-    assert time.ticks_diff(time.ticks_ms(), begun_ms) < 5_000
+    assert clock.ticks_diff(clock.ticks_ms(), begun_ms) < 5_000
     uart.assert_done()
     return result
 
@@ -232,12 +235,12 @@ def test_noise_before_a_frame_is_skipped_up_to_a_bound():
                 buffer[at] = 0x55
             return len(buffer)
 
-    begun_ms = time.ticks_ms()
+    begun_ms = clock.ticks_ms()
     try:
         asyncio.run(Pn532(Line(Babble([])), lambda level: None).start())
         raise AssertionError("started")
     except NoReader:
-        assert time.ticks_diff(time.ticks_ms(), begun_ms) < 5_000
+        assert clock.ticks_diff(clock.ticks_ms(), begun_ms) < 5_000
 
 
 def test_a_call_that_was_cancelled_leaves_nothing_behind():
@@ -268,7 +271,7 @@ def test_data_that_came_while_nobody_looked_still_counts():
         def any(self):
             count = super().any()
             if count > len(_ACK):
-                time.sleep_ms(200)
+                clock.sleep_ms(200)
             return count
 
     uart = Frozen([(_READ_4, _ACK + _frame(b"\xd5\x41\x00\x07"))])
@@ -290,9 +293,9 @@ def test_hsu_waits_for_the_stream_and_no_longer():
     async def wait():
         stream = Stream()
         line = Hsu(stream)
-        begun_ms = time.ticks_ms()
+        begun_ms = clock.ticks_ms()
         await line.wait(30)
-        assert time.ticks_diff(time.ticks_ms(), begun_ms) >= 30
+        assert clock.ticks_diff(clock.ticks_ms(), begun_ms) >= 30
 
         async def arrive():
             await asyncio.sleep_ms(20)
