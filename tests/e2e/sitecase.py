@@ -109,6 +109,8 @@ class Site:
             page.select_option("select[name=place]", FRONT)
             page.locator("main form button").first.click()
             page.wait_for_url(f"{self.url}/exports/*")
+            # It is made in a thread, and until then its page is another one each time.
+            page.locator("a[download]").wait_for()
             self._parts = {**PARTS, "chain": chain, "seq": seq, "id": page.url.rsplit("/", 1)[-1]}
             for person in HOSTILE[:3]:
                 self.make_code(page, person)

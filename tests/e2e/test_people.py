@@ -2,16 +2,18 @@
 
 import contextlib
 import re
-import time
 
 import pytest
 from sqlalchemy import delete
-from streetcase import LIMIT_S, browser, enter, open_page, scene, type_code, wait_for
+from streetcase import browser, enter, open_by_code, open_page, scene, type_code, wait_for
 
-from bench.arrival import Ear, Glance
+from bench.arrival import Glance
 from lobbylock import tables
 
 __all__ = ["browser", "scene"]
+
+# Several waits in one test may each take long on a busy machine.
+pytestmark = pytest.mark.timeout(420)
 
 DOOR = "maple-12/front"
 # Fewer than lock the keypad.
@@ -41,7 +43,9 @@ def resident(scene, browser):
 
 def rest(scene):
     """Waits until nobody is at the door."""
-    wait_for(lambda: not scene.street.view.held and not scene.street.view.is_released)
+    # The view may be of a moment ago.
+    strike = scene.stage.board.strike
+    wait_for(lambda: not scene.street.view.held and not scene.street.view.is_released and not strike.is_released)
 
 
 def accesses(scene, reason):
@@ -49,12 +53,10 @@ def accesses(scene, reason):
 
 
 def test_a_delivery_appears_on_the_open_page_with_its_picture(scene, street, resident):
-    with Ear(scene.stage.broker.url) as ear:
-        glance = Glance(resident)
-        type_code(street, street.locator(".code").inner_text().replace(" ", "").removesuffix("#"))
-        street.get_by_role("button", name="Pull it open").click()
-        # How many ms it is, `make bench` says: here other tests run at the same time.
-        assert glance.wait(ear) < LIMIT_S * 1_000
+    glance = Glance(resident)
+    open_by_code(street, street.locator(".code").inner_text().replace(" ", "").removesuffix("#"))
+    # How soon it is, `make bench` says: here other tests run at the same time.
+    glance.wait_for_picture()
     newest = resident.locator("#deliveries > li").first
     assert "UPS 4711" in newest.inner_text()
     assert newest.locator("img").evaluate("(image) => image.naturalWidth") > 100
@@ -95,7 +97,9 @@ def test_a_code_made_on_the_page_opens_the_door_until_it_is_revoked_there(scene,
 
 def test_an_altered_row_turns_a_residents_page_red_and_is_named(scene, street, resident):
     scene.street.do("row", "alter")
-    number = re.findall(r"\d+", scene.street.view.altered or "")
+    # It is to be seen a moment behind the answer.
+    wait_for(lambda: scene.street.view.altered)
+    number = re.findall(r"\d+", scene.street.view.altered)
     notice = resident.locator(".notice.broken").first
     notice.wait_for()
     named = re.findall(rf"{DOOR} #(\d+)", notice.inner_text())
@@ -114,27 +118,29 @@ def guess(page, scene, password):
     page.goto(f"{scene.url}/login")
     page.fill("input[name=name]", "manager")
     page.fill("input[name=password]", password)
-    page.get_by_role("button", name="Log in").click()
+    # The page that comes may look like the one that was left.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log in").click()
     found = re.search(r"try again in (\d+) s", page.locator("main").inner_text())
     return int(found.group(1)) if found else 0
 
 
-def test_guessing_a_password_takes_longer_and_longer(scene, browser):
+def test_guessing_a_password_takes_longer_and_longer(scene, browser, monkeypatch):
     page = open_page(browser)
     waits = [0]
-    told_s = 0.0
+    # It stands while somebody types, however slow the machine is.
+    now_s = scene.stage.now_s
+    monkeypatch.setattr(scene.stage, "_now_s", lambda: now_s)
     try:
         while waits[-1] < _LONG_S:
             wait_s = guess(page, scene, "a guess")
-            told_s = time.monotonic()
             if wait_s:
                 waits.append(wait_s)
                 if wait_s < _LONG_S:
-                    page.wait_for_timeout(wait_s * 1_000)
-        assert waits == sorted(waits)
-        # The right password is no way round it, unless this machine took so long to type it.
-        is_late = guess(page, scene, scene.passwords["manager"]) == 0
-        assert not is_late or time.monotonic() - told_s >= waits[-1] - 1
+                    now_s += wait_s
+        assert waits == sorted(set(waits))
+        # The right password is no way round it.
+        assert guess(page, scene, scene.passwords["manager"]) > 0
     finally:
         # They come from this machine as everybody else here does.
         with scene.service.context.database.begin() as connection:

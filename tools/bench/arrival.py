@@ -84,15 +84,19 @@ class Glance:
 
     def wait(self, ear: Ear) -> float:
         """Waits for the next picture; returns the ms from when it was sent. Raises TimeoutError."""
+        shown_ms = self.wait_for_picture()
+        # The browser's clock has whole milliseconds.
+        sent_s = [at_s for at_s in ear.sent_s if at_s * 1_000 <= shown_ms + 1]
+        return max(0.0, shown_ms - sent_s[-1] * 1_000)
+
+    def wait_for_picture(self) -> float:
+        """Waits for the next picture; returns when it was loaded, ms of Unix time. Raises TimeoutError."""
         end_s = time.monotonic() + _LIMIT_S
         while time.monotonic() < end_s:
             added = {name: at_ms for name, at_ms in self._read().items() if name not in self._known}
             if added:
                 self._known |= set(added)
-                shown_ms = min(added.values())
-                # The browser's clock has whole milliseconds.
-                sent_s = [at_s for at_s in ear.sent_s if at_s * 1_000 <= shown_ms + 1]
-                return max(0.0, shown_ms - sent_s[-1] * 1_000)
+                return min(added.values())
             self._page.wait_for_timeout(20)
         raise TimeoutError("no picture arrives on the page")
 
