@@ -21,7 +21,7 @@ from wakefulwatch import spawn
 from certificates import make_certificates
 from lobbylock import subscription, tables, watchman
 from lobbylock.address import Address
-from lobbylock.broker import HOST, Broker
+from lobbylock.broker import Broker
 from lobbylock.database import Database
 from lobbylock.errors import UserError
 from lobbylock.page import live as signals
@@ -88,15 +88,8 @@ def wait(condition):
 
 @pytest.fixture(scope="module")
 def broker():
-    running = Broker("mosquitto")
-    # The port is kept from other tests, also while the broker is away: bound here and not listened at, it is free for
-    # nobody but who asks for it by its number.
-    with socket.socket() as kept:
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind((HOST, 0))
-        running.port = kept.getsockname()[1]
-        with running:
-            yield running
+    with Broker("mosquitto") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +140,12 @@ def test_a_delivery_is_heard_and_seen_with_its_picture(service, house, lock, res
     live = Live(resident)
     first = house.locks[FRONT].last_seq + 1
     house.come("UPS 4711")
-    lock.send_events(first, limit_s=LIMIT_S)
+    lock.send_events(first)
     assert live.wait(("delivery", FRONT))
     assert "UPS 4711" in resident.get("/deliveries/list").text
     live.heard.clear()
     number = len(house.locks[FRONT].pictures)
-    lock.send_picture(number, limit_s=LIMIT_S)
+    lock.send_picture(number)
     assert live.wait(("delivery", FRONT))
     picture = re.findall(r'src="(/picture/[^"]+)"', resident.get("/").text)[0]
     assert resident.get(picture).content == jpeg(number)
@@ -168,7 +161,7 @@ def test_another_residents_coming_makes_no_sound(service, house, lock, resident,
     quiet, loud = Live(resident), Live(browser)
     first = house.locks[FRONT].last_seq + 1
     house.come("Ben", role=2, picture=False)
-    lock.send_events(first, limit_s=LIMIT_S)
+    lock.send_events(first)
     assert loud.wait(("trail", FRONT))
     assert ("delivery", FRONT) not in quiet.heard
 
@@ -183,7 +176,7 @@ def test_many_events_at_once_after_a_long_outage(service, house, lock, browser, 
         house.come("DHL 5", picture=False)
     # A seal every six events.
     for number, start in enumerate(range(first, scripted.last_seq + 1, 42)):
-        lock.send_events(start, min(start + 41, scripted.last_seq), limit_s=LIMIT_S)
+        lock.send_events(start, min(start + 41, scripted.last_seq))
         if number % 5 == 0:
             # The page stays usable meanwhile.
             assert "DHL 5" in browser.get("/deliveries/list").text
@@ -201,7 +194,7 @@ def test_many_events_at_once_after_a_long_outage(service, house, lock, browser, 
 def test_a_row_that_is_altered_is_named(service, house, lock, browser):
     first = house.locks[FRONT].last_seq + 1
     seq = house.come("UPS 4711", picture=False)
-    lock.send_events(first, limit_s=LIMIT_S)
+    lock.send_events(first)
     assert wait(lambda: service.context.watch.checked_s is not None)
     live = Live(browser)
     wanted = (tables.event.c.seq == seq) & (tables.event.c.chain == 1)
