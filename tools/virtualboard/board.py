@@ -51,7 +51,7 @@ class VirtualBoard:
     With `files` "littlefs" the board starts from a real littlefs on its flash chip (`files`), which at first gets what
     `root` has; only sys.path and the heap's share for paths differ from "folders".
     `argv_prefix` goes before the interpreter's command (["valgrind", ...]). A firmware that computes for
-    `stall_s` real seconds without looking at the clock or a pin counts as hung, and time goes on without it.
+    `stall_s` seconds without looking at the clock or a pin counts as hung, and time goes on without it.
     `begin_us` is what boot.py and main.py take each before their first statement, when Ctrl-C already counts.
     """
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _SLICE_US = 1_000_000
 # Starting the process may take long on a busy machine.
 _START_S = 60.0
+# Whatever a firmware waits for that is not the board's: by then it counts as hung, little as it has computed.
+_BLOCKED_S = 60.0
+# The first look, and the shortest of those that follow.
+_QUICK_S = 0.05
 # How often such a caller looks at the real pace.
 _LOOK_MS = 5
 
@@ -22,7 +26,10 @@ Predicate = Callable[[], object]
 
 
 class Pump:
-    """`stall_s` is how long (real time) a firmware may compute without a sign before its CPU counts as hung."""
+    """`stall_s` is how long a firmware may compute without a sign before its CPU counts as hung.
+
+    Measured by what its process computes: on a busy machine one that only waits for its turn must not count as hung.
+    """
 
     def __init__(self, cpu: Cpu, stall_s: float) -> None:
         self._cpu = cpu
@@ -62,11 +69,28 @@ class Pump:
                 cpu.is_roused = False
                 self._stalled = None
             patience_s = self._stall_s if cpu.has_greeted else _START_S
-            heard = self._listen(0 if process is self._stalled else patience_s)
+            heard = self._listen(0) if process is self._stalled else self._await_sign(process, patience_s)
             if not heard and cpu.process is process:
                 self._stalled = process
                 return
             self._stalled = None
+
+    def _await_sign(self, process: Process | None, patience_s: float) -> bool:
+        """Waits for a sign of a firmware that computes; returns False once it has computed for so long without one."""
+        # Nearly every sign comes at once, and costs no look at the process.
+        quick_s = min(_QUICK_S, patience_s)
+        if self._listen(quick_s) or process is None:
+            return True
+        begun_s = process.cpu_s
+        if begun_s is None:
+            return self._listen(patience_s - quick_s)
+        end_s = time.monotonic() + max(_BLOCKED_S, patience_s)
+        left_s = patience_s - quick_s
+        while left_s > 0 and time.monotonic() < end_s:
+            if self._listen(max(left_s, _QUICK_S)):
+                return True
+            left_s = patience_s - quick_s - ((process.cpu_s or 0.0) - begun_s)
+        return False
 
     def _listen(self, timeout_s: float) -> bool:
         """Waits for the board to say or print something and takes it."""
@@ -103,7 +127,11 @@ class Pump:
     def step_real(self, until_us: int) -> None:
         """Lets at most one thing happen, or time pass to `until_us`."""
         cpu, clock = self._cpu, self._clock
-        clock.run_due(clock.now_us)
+        now_us = clock.now_us
+        # If this process had to wait for its turn, what the board said meanwhile came before what falls due now: a
+        # watchdog that was fed in time does not bite.
+        cpu.receive()
+        clock.run_due(now_us)
         if cpu.held_us is not None and cpu.process and not cpu.process.is_stopped:
             # It began to wait at the fast pace; now it can do that by itself.
             cpu.release()
