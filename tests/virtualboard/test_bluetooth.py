@@ -747,7 +747,7 @@ async def shout(scanner, client) -> list:
     """What a program does that knows bleak alone: finds the service, writes, hears the answer, sees the end."""
     ends, heard = [], asyncio.Queue()
     device = await BleakScanner.find_device_by_filter(
-        lambda _, data: SERVICE_UUID in data.service_data, 30, backend=scanner
+        lambda _, data: SERVICE_UUID in data.service_data, 60, backend=scanner
     )
     assert device
     async with BleakClient(device, lambda _: ends.append("gone"), backend=client) as lock:
@@ -755,9 +755,9 @@ async def shout(scanner, client) -> list:
         assert outbox
         await lock.start_notify(outbox, lambda _, data: heard.put_nowait(bytes(data)))
         await lock.write_gatt_char(INBOX, b"hello", response=False)
-        told = [await asyncio.wait_for(heard.get(), 30)]
+        told = [await asyncio.wait_for(heard.get(), 60)]
         await lock.write_gatt_char(INBOX, b"again", response=True)
-        told.append(await asyncio.wait_for(heard.get(), 30))
+        told.append(await asyncio.wait_for(heard.get(), 60))
         told.append(bytes(await lock.read_gatt_char(outbox)))
         told += [lock.mtu_size, lock.is_connected, sorted(outbox.properties), device.name]
     return [*told, lock.is_connected, ends]
@@ -813,11 +813,11 @@ def test_at_the_real_pace_a_thread_with_a_loop_of_its_own_uses_bleak(make_periph
     results = []
 
     def elsewhere():
-        results.append(asyncio.run(asyncio.wait_for(shout(*bleak_backend.local(board.ble, "anna")), 60)))
+        results.append(asyncio.run(asyncio.wait_for(shout(*bleak_backend.local(board.ble, "anna")), 100)))
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
-    thread.join(70)
+    thread.join(110)
     assert results == [SHOUTED]
 
 

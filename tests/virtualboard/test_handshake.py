@@ -10,12 +10,11 @@ import pytest
 from certificates import make_certificates
 
 PROGRAM = """
-    import _thread, asyncio, io, socket, ssl, time
+    import _thread, _virtual, asyncio, io, socket, ssl, time
     from machine import Pin, Timer
 
     state = []
-    calls = {"pin": 0, "timer": 0}
-    gap_ms = 0
+    calls = {"pin": 0, "held": 0, "timer": 0}
 
     class Stream(io.IOBase):
         def __init__(self, line):
@@ -40,29 +39,30 @@ PROGRAM = """
 
     def on_pin(pin):
         calls["pin"] += 1
+        if _virtual._held_us:
+            calls["held"] += 1
 
     def on_timer(timer):
         calls["timer"] += 1
 
     async def main():
-        global gap_ms
         Pin(14, Pin.IN, Pin.PULL_UP).irq(on_pin, Pin.IRQ_FALLING)
         Timer(0, mode=Timer.PERIODIC, period=10, callback=on_timer)
         _thread.start_new_thread(talk, ())
         while "connected" not in state:
             await asyncio.sleep_ms(10)
         print("connected")
+        # The two longest times between two turns.
+        gaps_ms = [0, 0]
         last_ms = time.ticks_ms()
         while "done" not in state:
             await asyncio.sleep_ms(10)
             now_ms = time.ticks_ms()
-            gap_ms = max(gap_ms, time.ticks_diff(now_ms, last_ms))
-            if gap_ms > 200 and "told" not in state:
-                state.append("told")
-                print("held", gap_ms // 10 * 10, calls["timer"] > 0)
+            gaps_ms = sorted(gaps_ms + [time.ticks_diff(now_ms, last_ms)])[1:]
             last_ms = now_ms
         await asyncio.sleep_ms(50)
-        print("done", gap_ms // 10 * 10, calls["pin"])
+        print("gaps", *gaps_ms)
+        print("timer", calls["timer"] > 0, "pin", calls["pin"], calls["held"])
 
     asyncio.run(main())
     """
@@ -90,7 +90,7 @@ class Peer:
 
     def end(self) -> bytes:
         """Returns what the client said."""
-        self._thread.join(30)
+        self._thread.join(60)
         return self.heard
 
     def close(self) -> None:
@@ -149,9 +149,15 @@ def test_a_handshake_holds_the_main_thread_but_a_silent_peer_does_not(make_clien
         board.at(at_ms, lambda: board.exit_button.press(100))
     wait_for_end(board)
     assert [length for _, length in board.holds_ms] == [1400]
-    held, done = board.console[1:]
-    assert held.startswith("held") and int(held.split()[1]) >= 1400
-    assert done.split()[2] == "1" and peer.end() == b"hello"
+    gaps, calls = board.console[1:]
+    _, other_ms, longest_ms = gaps.split()
+    assert int(longest_ms) >= 1400
+    # At the real pace this process may have waited for its turn until the hold was over, and the board for longer.
+    if pace == "fast":
+        assert int(other_ms) < 200 and calls == "timer True pin 1 0"
+    else:
+        assert calls in ("timer True pin 1 0", "timer True pin 2 0")
+    assert peer.end() == b"hello"
 
 
 def test_a_stream_written_in_python_divides_it(make_client, peer):
@@ -184,7 +190,7 @@ def test_pulses_and_chips_go_on_while_it_is_held(make_board, pace):
         """,
         pace=pace,
     )
-    assert board.run_until(lambda: board.at_repl, 30_000), board.console
+    assert board.run_until(lambda: board.at_repl, 100_000), board.console
     (hold,) = board.holds_ms
     assert board.console == ["free True True"]
     # It ended on time, in the midst of the hold.

@@ -20,7 +20,8 @@ def test_an_hour_of_asyncio_sleep_takes_well_under_a_second(make_board):
     )
     start = time.monotonic()
     assert board.run_until(lambda: board.at_repl, 3_700_000)
-    assert time.monotonic() - start < 20
+    # Far less than an hour, whatever else the machine does.
+    assert time.monotonic() - start < 100
     assert board.console == ["3600000"]
     assert 3_600_000 <= board.now_ms < 3_600_010
 
@@ -212,10 +213,10 @@ def test_the_real_pace_is_the_machines_clock(make_board):
         pace="real",
     )
     start = time.monotonic()
-    assert board.run_until(lambda: board.at_repl, 5_000)
+    assert board.run_until(lambda: board.at_repl, 60_000)
     took_ms = (time.monotonic() - start) * 1000
     first, _, third = map(int, board.console)
-    assert 200 <= third - first < 5_000
+    assert 200 <= third - first <= took_ms + 1
     assert took_ms >= 300
     assert board.now_ms >= 300
 
@@ -232,20 +233,25 @@ def test_the_pace_changes_both_ways_while_time_goes_forward(make_board):
         """
     )
     board.run_for(60_000)
+    real_s = time.monotonic()
     board.set_pace("real")
     start = time.monotonic()
     board.run_for(300)
-    assert 0.3 <= time.monotonic() - start < 30
+    assert time.monotonic() - start >= 0.3
     board.set_pace("fast")
     start = time.monotonic()
     board.run_for(600_000)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 100
     board.set_pace("real")
+    back_ms = board.now_ms
     board.run_for(200)
+    # The board's own clock has come along, as soon as it has its turn.
+    assert board.run_until(lambda: int(board.console[-1]) >= back_ms + 100, 60_000)
+    took_ms = (time.monotonic() - real_s) * 1000
     stamps = list(map(int, board.console))
     assert stamps == sorted(stamps)
-    assert stamps[-1] == pytest.approx(board.now_ms, abs=200)
-    assert 660_500 <= board.now_ms < 663_000
+    assert stamps[-1] <= board.now_ms
+    assert 660_500 <= board.now_ms <= 660_000 + took_ms + 1
     gaps = [after - before for before, after in zip(stamps, stamps[1:], strict=False)]
     assert min(gaps) >= 49
 
