@@ -91,12 +91,14 @@ class Collection:
 
     def banner(self) -> str | None:
         """Returns a sentence while store or broker fail."""
-        if self._store_failure is not None and self._is_of_pictures:
-            return f"{self._store_failure} None is acknowledged meanwhile, so the locks keep them."
-        if self._store_failure is not None:
-            return f"{self._store_failure} Nothing is acknowledged meanwhile, so the locks keep what they recorded."
-        if self._broker_failure is not None:
-            return f"{self._broker_failure} The locks keep what they recorded, and send it later."
+        # Read once each: another thread writes them.
+        of_store, of_broker = self._store_failure, self._broker_failure
+        if of_store is not None and self._is_of_pictures:
+            return f"{of_store} None is acknowledged meanwhile, so the locks keep them."
+        if of_store is not None:
+            return f"{of_store} Nothing is acknowledged meanwhile, so the locks keep what they recorded."
+        if of_broker is not None:
+            return f"{of_broker} The locks keep what they recorded, and send it later."
         return None
 
     def publish(self, messages: Sequence[tuple[str, bytes, bool]]) -> None:
