@@ -290,7 +290,9 @@ def test_enter_is_one_line(monkeypatch):
 
 
 def test_ctrl_c_instead_of_enter(environment):
-    code = "import asyncio; from lobbylock.present_command import _wait_for_enter as wait; asyncio.run(wait('a/b'))"
+    # A shell has what it starts in the background ignore Ctrl-C, and that would be inherited.
+    code = "import asyncio, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from lobbylock.present_command import _wait_for_enter as wait; asyncio.run(wait('a/b'))"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stderr=pipe, env=environment) as process:
         assert process.stdin and process.stderr
