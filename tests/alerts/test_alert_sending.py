@@ -118,7 +118,9 @@ def test_the_thread_sends_what_the_collector_tells(tmp_path, hooks):
         finally:
             lane.alerts.stop()
             # It waits a while only, and two threads at once are not what a pass is made for.
-            lane.alerts._thread.join(60)
+            thread = lane.alerts._thread
+            assert thread is not None
+            thread.join(60)
         assert [value["title"] for _, value in hooks.calls] == ["LobbyLock: forced at maple-12/front"]
         lane.step()
         assert len(hooks.calls) == 1

@@ -59,12 +59,12 @@ class Sockets:
 
 def main() -> None:
     host, port, timeout_s, *way_ms = sys.argv[1:]
-    sockets = socket
+    arguments = [host, int(port), int(timeout_s)]
     if way_ms:
         clock = sntp.time = Clock()
-        sockets = Sockets(clock, int(way_ms[0]))
+        arguments.append(Sockets(clock, int(way_ms[0])))
     try:
-        print(*sntp.query(host, int(port), int(timeout_s), sockets))
+        print(*sntp.query(*arguments))
     except sntp.SntpError as error:
         print("SntpError:", error)
 
