@@ -189,7 +189,8 @@ def site(tmp_path_factory, browser) -> Iterator[Site]:
             LockClient(broker.port, house.locks[FRONT], house.home.collector().public_key) as lock,
         ):
             said = {"online": True, "pending": 2, "version": VERSION, "heap": 80_000, "clock": 120}
-            lock.publish(f"lobbylock/{FRONT}/status", json.dumps(said).encode())
+            # Retained, as locks have it: the service may not have come to the broker yet.
+            lock.client.publish(f"lobbylock/{FRONT}/status", json.dumps(said).encode(), 1, retain=True)
             made = Site(house, service, browser)
             for name in (MANAGER_NAME, RESIDENT_NAME):
                 made.log_in(name)

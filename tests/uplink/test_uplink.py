@@ -163,8 +163,12 @@ def test_tls_with_the_right_authority_and_a_certificate_of_its_own(make_stage, c
     stage = make_tls_stage(make_stage, certificates, certificates.ca)
     deliver(stage)
     assert stage.wait(lambda: granted(stage) == 1, _LIMIT_MS)
-    # One handshake in all, in pieces.
-    assert sum(length for _, length in stage.board.holds_ms) == 1_400
+    # One whole handshake, in pieces. Before it there may be some that a busy machine was too slow for.
+    pieces = [length for _, length in stage.board.holds_ms]
+    begun = [index for index, length in enumerate(pieces) if length == pieces[0]]
+    handshakes = [sum(pieces[start:end]) for start, end in zip(begun, [*begun[1:], len(pieces)], strict=True)]
+    assert handshakes[-1] == 1_400 and all(each < 1_400 for each in handshakes[:-1])
+    assert max(pieces) <= 450
 
 
 def test_tls_with_another_authority_sends_nothing_and_opens_all_the_same(make_stage, certificates):
