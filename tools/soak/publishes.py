@@ -13,7 +13,7 @@ from soak.interpreter import ROOT, command, environment
 
 _HEAP = "148k"
 _LIMIT_S = 900
-_ARRIVAL_S = 30.0
+_ARRIVAL_S = 120.0
 
 
 @dataclass
