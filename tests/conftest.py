@@ -6,6 +6,7 @@ it runs on both.
 """
 
 import ast
+import logging
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 pytest_plugins = ("database_case",)
 
@@ -112,6 +114,16 @@ def pytest_make_collect_report():
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture
+def log_settings():
+    """Puts back how this process logs, which what `serve` sets up would leave on a stream that ends with its test."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
 
 
 def pytest_pycollect_makemodule(module_path, parent):

@@ -3,7 +3,6 @@
 import asyncio
 import email.policy
 import json
-import logging
 import socket
 import sys
 import threading
@@ -11,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import structlog
 from aiosmtpd.controller import Controller
 
 from lobbylock import house
@@ -135,13 +133,3 @@ def lane(tmp_path):
 
     with Database.open(tmp_path / "lane.db") as opened:
         yield Street(tmp_path, opened)
-
-
-@pytest.fixture
-def log_kept():
-    """Puts the log's settings back behind a test that changes them, for they are the process's."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()

@@ -126,7 +126,7 @@ def test_the_thread_sends_what_the_collector_tells(tmp_path, hooks):
         assert len(hooks.calls) == 1
 
 
-def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, hooks, capsys, caplog, log_kept):
+def test_no_password_of_an_address_is_in_a_log_or_in_the_store(lane, mailbox, hooks, capsys, caplog, log_settings):
     secret = "pw-Tk9vcGU"
     urls = [mail_url(mailbox, secret), f"json://ines:{secret}@127.0.0.1:{hooks.port}/{secret}?x={secret}&{PATIENT}"]
     for is_json in (False, True):

@@ -77,11 +77,12 @@ def type_code(page: Page, code: str) -> None:
     raise AssertionError(f"the code does not open: {page.locator('#happened').inner_text()}")
 
 
-def open_by_code(page: Page, code: str) -> None:
-    """Types a code at the street and pulls the door open, while the strike is released.
+def open_by_code(page: Page) -> None:
+    """Types the code on the driver's note at the street and pulls the door open, while the strike is released.
 
     On a starved machine it may be at rest again before the button is pressed; then it is done again, as people do.
     """
+    code = page.locator(".code").inner_text().replace(" ", "").removesuffix("#")
     for _ in range(_ATTEMPTS):
         type_code(page, code)
         page.get_by_role("button", name="Pull it open").click()

@@ -57,7 +57,8 @@ class Retaining:
         loop = asyncio.get_running_loop()
         # Behind the first look that the sweep takes, so both are due when the machine is there again.
         loop.call_later(home_assistant_link._QUIET_S / 2, time.sleep, 2 * home_assistant_link._QUIET_S)
-        loop.call_later(home_assistant_link._QUIET_S, self._queue.put_nowait, self._message)
+        # A single look that is as long would end right before it.
+        loop.call_later(1.01 * home_assistant_link._QUIET_S, self._queue.put_nowait, self._message)
 
     async def unsubscribe(self, _topic) -> None:
         pass

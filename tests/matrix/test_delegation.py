@@ -8,7 +8,7 @@ import cose
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_issuer import KID, FakeIssuer, mint, with_claim
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.core import chain, event
@@ -181,13 +181,7 @@ def opens_alone(values, door, number, now_s, used):
     )
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(
     families(),
     st.integers(34, 42) | st.integers(20, 61),
@@ -226,13 +220,7 @@ def holder(tmp_path_factory):
     return parse_holder(str(path))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(family=families())
 def test_the_host_makes_exactly_what_a_lock_takes(holder, family):
     """What is refused is refused with a sentence, and what is made is within by the lock's reading."""

@@ -1,6 +1,6 @@
 """A door's presence against a model that looks at the whole day at once instead of living through it."""
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -136,11 +136,6 @@ class PresenceMachine(RuleBasedStateMachine):
 
 
 PresenceMachine.TestCase.settings = settings(
-    max_examples=100,
-    stateful_step_count=30,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=100, stateful_step_count=30, deadline=None, database=None, derandomize=True
 )
 TestPresence = PresenceMachine.TestCase

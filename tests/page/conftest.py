@@ -1,11 +1,9 @@
 """A page for tests: an issuer's folder, an application over a store, and people who log in to it."""
 
-import logging
 import sys
 from pathlib import Path
 
 import pytest
-import structlog
 
 FOLDER = Path(__file__).parent
 sys.path += [str(FOLDER), str(FOLDER.parent / "tools"), str(FOLDER.parent / "history")]
@@ -20,16 +18,6 @@ from lobbylock.page.app import build_app  # noqa: E402
 from lobbylock.page.context import Context  # noqa: E402
 from lobbylock.page.live import Hub  # noqa: E402
 from lobbylock.settings import Options  # noqa: E402
-
-
-@pytest.fixture
-def log_settings():
-    """Puts back how this process logs: what `serve` sets up writes to a stream that ends with its test."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -163,10 +163,11 @@ class Watch:
                 callback()
 
 
-def _spawn() -> "subprocess.Popen[str]":
+def _spawn(*program: str) -> "subprocess.Popen[str]":
+    """Starts the process; `program` takes the place of this module in the interpreter's arguments."""
     path = os.pathsep.join(filter(None, (str(ROOT / "tools"), os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [sys.executable, "-m", "lobbylock.watchman"],
+        [sys.executable, *(program or ("-m", "lobbylock.watchman"))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
